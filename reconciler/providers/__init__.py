@@ -25,12 +25,12 @@ passes a fence. The transport calls it on the same thread, right before it sends
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A create that the service accepted. The training runs, or has ended already.
+    """A create that the service accepted. The training is running or has ended.
 
     Attributes:
         name: the API's resource name.
         operation: name of the long-running operation; "" if the service has none or it is unknown.
-        total_steps: as the service counts; None if it does not say.
+        total_steps: the steps of the training; None if the service does not say.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """The recorded names of a model, with which a provider finds it again."""
+    """The recorded names of a model, by which a provider finds it again."""
 
     id: str
     name: str = ""
@@ -67,8 +67,8 @@ class BaseModels:
 
     Attributes:
         tunable: their names.
-        assumed: the list is from documentation, because the service has no such list. Then a plan only warns
-            about other base models.
+        assumed: the list is from documentation, because the service has none. So a plan only warns about a
+            base model that is not in it.
     """
 
     tunable: frozenset[str]
@@ -91,7 +91,7 @@ class Provider(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """The kind it serves, with its field table."""
+        """The kind of model that it serves, with its field table."""
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Yield every model that the credential can see, with all its fields. `own` leaves out shared ones.
@@ -106,7 +106,7 @@ class Provider(Protocol):
         """Return one model. None if it does not exist, ForbiddenError if we may not see it."""
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """Fill in the digest of each data set that lies at the service. Changes nothing there.
+        """Fill in the digest of each data set that is stored at the service. Changes nothing there.
 
         A data set that does not exist keeps the digest "".
         """
@@ -132,47 +132,48 @@ class Provider(Protocol):
     ) -> Accepted:
         """Start a training under our `id`, and return as soon as the service has accepted it.
 
-        Calling it again with the same id is safe: after a lost reply it looks before it repeats, and a model
-        of ours with the same fields is success.
+        Calling it again with the same id is safe. After a lost reply it looks for the model before it sends
+        the request again. If our model with the same fields exists, the create has succeeded.
 
         Args:
             desired: the model that a manifest declares.
             id: chosen before the call.
             source: the resource name of the model to tune.
-            examples: DataSet.field to its examples; no entry for data that lies at the service. Each
-                iteration reads them again, and raises StalePlanError before its end if they have changed.
+            examples: maps DataSet.field to the examples. Has no entry for data that is stored at the service.
+                Each iteration reads them again, and raises StalePlanError before its end if they have
+                changed.
             fence: called before each request that changes something.
-            attempted: an earlier run may have sent this create. A service that accepts the same id twice must
-                then be searched for as long as its lists may lag behind.
+            attempted: an earlier run may have sent this create. If the service accepts an id twice, the
+                provider must then look for the model for as long as lists may lag behind.
 
         Raises:
-            NoCapacityError: the service has no room for it now. Nothing was begun.
+            NoCapacityError: the service has no capacity now. Nothing was started.
             AlreadyExistsError: the id belongs to another model, or (if not `visible`) to something that
-                nobody can see.
+                we cannot see.
         """
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """Set these fields and no others."""
+        """Change these fields of a model, and no others."""
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Delete it. Cancels its training first if that still runs; a model that is gone is success.
+        """Delete a model. Cancels its training first if that is running. A missing model counts as deleted.
 
         Raises:
-            StillTrainingError: the service does not delete it while its training ends.
+            StillTrainingError: the service refuses, because the training has not ended yet.
         """
 
     def poll(self, handle: Handle) -> Training:
-        """Ask how its training goes: from the operation if there is one, else from the model.
+        """Ask for the state of a training: the operation if there is one, else the model.
 
         Raises:
-            NotFoundError: neither exists.
+            NotFoundError: neither the operation nor the model exists.
         """
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Return who may use it. Leaves out the owner, whom the service itself sets."""
+        """Return who may use the model. Leaves out the owner, whom the service sets."""
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """Make the permissions exactly `desired`. The owner stays."""
+        """Make the permissions equal to `desired`. Does not touch the owner."""
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """Return the model's answer to a prompt, as text."""

@@ -1,7 +1,7 @@
 """The description of an API: its kind, endpoint, credential and provider.
 
 Each API has one `Api` (`gemini/api.py`, `vertex/api.py`); the command line has the list of them
-(`cli/apis.py`) and knows no more than stands here. Rule: describing an API imports nothing heavy; connecting
+(`cli/apis.py`) and knows nothing else about an API. Rule: describing an API imports nothing heavy; connecting
 to it sends nothing and looks for no credential.
 """
 
@@ -30,8 +30,8 @@ class Target:
     Attributes:
         base_url: without a final slash.
         service: see `Api.service`; EMULATOR for every loopback address.
-        project: whose models they are, "" where unknown.
-        credential: its kind ("access token", "none"); "" where none was looked for.
+        project: the project that the models belong to, "" if unknown.
+        credential: its kind ("access token", "none"); "" if nobody looked for one.
     """
 
     base_url: str
@@ -45,15 +45,15 @@ class Setup:
     """The settings with which one run connects to an API.
 
     Attributes:
-        stack: its settings; of its endpoint see `endpoint`.
-        endpoint: the Stack's, where this API may be asked there; else "".
-        emulator: the address of the emulator of --emulator, "" without it.
+        stack: the Stack's settings. Use `endpoint` instead of its endpoint.
+        endpoint: the Stack's endpoint if it serves this API, else "".
+        emulator: the address of the emulator that --emulator started, "" without --emulator.
         environ: the environment variables.
         desired: the models of the API's kind that manifests declare.
         parallelism: how many threads will call at once.
-        lag: seconds for which an accepted change may not be visible.
+        lag: seconds for which an accepted change may stay invisible.
         stopping: whether the run is being stopped.
-        tell: is called with the progress of an upload.
+        tell: called with the progress of an upload.
     """
 
     stack: Stack
@@ -68,29 +68,29 @@ class Setup:
 
 
 class Connection(Protocol):
-    """An API as one run uses it."""
+    """One run's connection to an API."""
 
     @property
     def is_named(self) -> bool:
-        """Whether the run names an endpoint for it, and does not leave it to the service's own."""
+        """Whether the run names an endpoint, so that the service's own is not used."""
 
     @property
     def location(self) -> str:
-        """Where models are that name no location; "" where there are no locations, or none is named."""
+        """The location of models that name none; "" if the API has no locations, or no default is set."""
 
     def find_target(self, *, contact: bool) -> Target:
         """Find the endpoint and the credential.
 
         Args:
-            contact: False looks for no credential.
+            contact: if False, do not look for a credential.
 
         Raises:
-            UsageError: the settings fit no place.
+            UsageError: the settings name no valid endpoint.
             CredentialError: there is no usable credential.
         """
 
     def open_provider(self) -> Provider:
-        """Open the provider of the API's kind."""
+        """Open the provider for the API's kind."""
 
     def close(self) -> None:
         """Close what was opened."""
@@ -101,11 +101,11 @@ class Starter:
     """The files that `init` writes for a first model of a kind.
 
     Attributes:
-        about: which API tunes it, for the help text.
-        write: given the Stack's name and the environment, file name to text.
-        set_up: given the same, the lines of the Stack's spec that the kind needs, indented.
-        suggest: given the folder, the Stack and the declared models of the kind, what to do before a plan
-            makes sense; "" for nothing special.
+        about: the API that tunes the kind, for the help text.
+        write: takes the Stack's name and the environment. Returns file names with their texts.
+        set_up: takes the same. Returns the lines of the Stack's spec that the kind needs, indented.
+        suggest: takes the folder, the Stack and the declared models of the kind. Returns what to do before
+            the first plan; "" for nothing special.
     """
 
     about: str
@@ -119,18 +119,18 @@ class Api:
     """One API.
 
     Attributes:
-        kind: the kind of model that it serves.
-        service: whose it is, as states record it ("google"); a state holds models of one service.
-        hosts: its own host names, where `*` is any text: an endpoint there is no other API's.
-        trusted_hosts: where its credential may go on the word of a manifest ("*.example.com").
+        kind: the kind of model that the API serves.
+        service: who runs the API, as states record it ("google"). A state holds models of one service.
+        hosts: the API's own host names; `*` stands for any text. No other API is asked there.
+        trusted_hosts: the hosts to which a manifest may send the credential ("*.example.com").
         endpoint_variable: the environment variable that names another endpoint.
-        project_variable: the one that names the project, "" for none.
-        variables: those that say where it is asked and as whom: --emulator does without them.
+        project_variable: the environment variable that names the project, "" for none.
+        variables: the environment variables for endpoint and credential. --emulator ignores them.
         is_emulated: whether --emulator serves it.
-        connect: opens a connection; UsageError when a setting of the environment is malformed.
-        check: what Stack and environment lack for these models, as far as that is known offline. Gets the
-            Stack, the environment and the models.
-        starter: what `init` writes for its kind; None where it offers none.
+        connect: opens a connection. UsageError if a setting of the environment is malformed.
+        check: takes the Stack, the environment and the models. Yields the settings that are missing, as far
+            as that is known offline.
+        starter: what `init` writes for the kind; None if `init` does not offer the kind.
     """
 
     kind: Kind
@@ -147,5 +147,5 @@ class Api:
 
 
 def find_service(base_url: str, service: str) -> str:
-    """Return the service at an address: EMULATOR on this machine, else the API's own."""
+    """Return the service at an address: EMULATOR for an address on this machine, else the API's own."""
     return EMULATOR if is_loopback(base_url) else service

@@ -1,6 +1,6 @@
 """Reads an API's table of base models, which is a data file in the API's own package.
 
-The file is read when a row is first asked for, because most commands need none.
+The file is read when a row is first asked for, because most commands need no row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FILE = "base_models.json"
 
 
 class PackagedBases(Mapping[str, Base]):
-    """Name to row of the table that a package holds.
+    """Maps the name of a base model to its row, in the table that a package holds.
 
     Args:
         package: the full name of the package, as `__package__` gives it.

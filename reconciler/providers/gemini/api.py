@@ -1,4 +1,4 @@
-"""The Gemini API as the command line finds it."""
+"""Describes the Gemini API to the command line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GeminiConnection:
         return Target(url, find_service(url, SERVICE), self._project, credential)
 
     def open_provider(self) -> GeminiProvider:
-        """What serves TunedModel."""
+        """Open the provider of TunedModel."""
         from reconciler.providers.gemini.provider import GeminiProvider
         from reconciler.providers.google.connection import sign_without_keys
 

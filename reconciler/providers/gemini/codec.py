@@ -1,6 +1,6 @@
-"""A TunedModel's JSON ↔ model values; with `operations` the only place that knows the API's key names.
+"""Converts between a TunedModel's JSON and model values. Only it and `operations` know the API's keys.
 
-Walks plain dictionaries, because a list of 10,000 models is read on every plan.
+It reads plain dictionaries, because every plan may read a list of 10,000 models.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from reconciler.providers.google.json import (
 
 COLLECTION = "tunedModels"
 
-# Segments that stay what they are inside a URL: neither "..", nor "?" or "#".
+# Segments that are safe in a URL: no "..", no "?" and no "#".
 SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 NAME = re.compile(rf"{COLLECTION}/{SEGMENT}")
 
-# Names, or numbers where a client asks for those. What is neither finished nor failed is CREATING: nothing
-# is promoted, deleted or trained again on a state that we do not know.
+# The service writes names, or numbers if a client asks for them. A state that we do not know counts as
+# CREATING, so that we do not promote, delete or train anything because of it.
 _STATES: Mapping[object, Status] = {
     "ACTIVE": Status.ACTIVE,
     2: Status.ACTIVE,
@@ -46,16 +46,16 @@ _ROWS = build_rows(TUNED_MODEL.fields.values())
 
 
 def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
-    """Return a TunedModel as the API shows it.
+    """Read a TunedModel as the API shows it.
 
     Args:
         document: the TunedModel.
-        curve: whether to read every snapshot; False keeps the last one only, because there are hundreds
-            per model and a list has thousands of models.
-        asked: the name that it must be of, "" for any.
+        curve: whether to read every snapshot. False keeps only the last one, because a model has hundreds of
+            snapshots, and a list has thousands of models.
+        asked: the name that the model must have, "" for any.
 
     Raises:
-        ServiceError: a compared field makes no sense, or it is another model.
+        ServiceError: a field that is compared makes no sense, or the answer is about another model.
     """
     name = document.get("name")
     if asked and name != asked:
@@ -63,7 +63,7 @@ def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise explain_wrong_type(COLLECTION, "name", name, f"a name like {COLLECTION}/x")
     attributes = read_attributes(document, _ROWS, name)
-    if PARENT in attributes:  # its base model is output only: the parent's
+    if PARENT in attributes:  # its base model is output only, and is the parent's
         attributes.pop(BASE_MODEL, None)
     state = document.get("state")
     if not isinstance(state, (str, int, NoneType)):
@@ -81,7 +81,7 @@ def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
 
 
 def build_odd(document: object, why: str) -> Odd:
-    """An entry of a list that `read_model` does not understand, with its id and name if it has them."""
+    """Build an Odd from an entry that `read_model` does not understand. "" for a missing id or name."""
     name = document.get("name") if isinstance(document, dict) else document
     if isinstance(name, str) and NAME.fullmatch(name):
         return Odd(name.removeprefix(f"{COLLECTION}/"), name, why)
@@ -89,7 +89,7 @@ def build_odd(document: object, why: str) -> Odd:
 
 
 def read_snapshots(document: JsonObject) -> tuple[Snapshot, ...]:
-    """Return the loss curve under "snapshots": a figure for people, without the points that make no sense."""
+    """Read the loss curve under "snapshots", for people. Leaves out points that make no sense."""
     return tuple(_read_points(pick_objects(document, "snapshots")))
 
 
@@ -137,7 +137,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
 
 
 def patch(attributes: Attributes) -> tuple[str, JsonObject]:
-    """The updateMask and the body that set just these fields; ValueError for one that cannot be patched."""
+    """Return the updateMask and the body that set just these fields. ValueError if one cannot be patched."""
     fields = [(TUNED_MODEL.fields[path], value) for path, value in attributes.items()]
     require_mutable(attributes, TUNED_MODEL.fields)
     return (
@@ -149,7 +149,7 @@ def patch(attributes: Attributes) -> tuple[str, JsonObject]:
 def find_differences(attributes: Attributes, source: str, found: Live) -> tuple[str, ...]:
     """Return the immutable fields in which a live model differs from what a create asked for.
 
-    Only what the service shows is compared: the id carries the digest of the rest.
+    Compares only what the service shows. The id holds a digest of the rest.
     """
     asked: dict[str, Value] = {
         path: value

@@ -1,7 +1,7 @@
 """Creates a model exactly once, whatever happens to the reply.
 
-We choose the id, so after a lost reply a get says whether the create arrived. A POST that is sent again can
-only be refused as a duplicate.
+We choose the id, so a get after a lost reply says whether the create arrived. If the same POST is sent twice,
+the service refuses the second one as a duplicate.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Creation:
     def create(
         self, desired: Desired, id: str, source: str, examples: Mapping[str, Iterable[Example]], fence: Fence
     ) -> Accepted:
-        """POST once; after a lost reply or a 5xx look, and POST again only when nothing is there.
+        """POST once. After a lost reply or a 5xx, look for the model, and POST again only if it is absent.
 
         Raises:
             AlreadyExistsError: see `providers.Provider`.
@@ -47,7 +47,7 @@ class Creation:
 
         def send(attempt: int) -> Accepted | None:
             if attempt > 1:
-                # 404 may be lag; the id makes a second POST harmless: it is refused if the first arrived.
+                # A 404 may only be lag. A second POST is harmless: it is refused if the first one arrived.
                 self.transport.wait(2.0 ** (attempt - 2), f"creating {name} again")
             query = {"tunedModelId": id}
             reply = self.transport.call(
@@ -68,7 +68,7 @@ class Creation:
         return create_once(send, find, settle, name, "an operation")
 
     def _look(self, name: str, failed: errors.ServiceError) -> Live | None:
-        """Look whether a create arrived after all. ReplyLostError if that cannot be found out."""
+        """Look whether a create arrived. ReplyLostError if that cannot be found out."""
         with explain_failed_look(name, failed):
             try:
                 return self.reader.get_model(name)
@@ -86,10 +86,10 @@ class Creation:
     def _settle_conflict(
         self, desired: Desired, name: str, source: str, refused: errors.ServiceError, *, again: bool
     ) -> Accepted:
-        """Find out after a 409 whether the model is ours, belongs to somebody else, or cannot be seen.
+        """Find out after a 409 whether the model is ours, belongs to somebody else, or is invisible to us.
 
-        `again`: an earlier POST of this call may have arrived. Then the model that
-        cannot be seen is most likely ours, and another generation of the id would train a second one.
+        `again`: an earlier POST of this call may have arrived. Then a model that
+        we cannot see is most likely ours, and another generation of the id would train a second model.
         """
         found = look_until(lambda: self._look(name, refused), self.transport, self.lag_seconds, name)
         if found is not None:
@@ -116,7 +116,7 @@ class Creation:
                 visible=True,
             )
         known: Accepted | None = None
-        with suppress(errors.ServiceError):  # the model exists; poll looks for the operation again
+        with suppress(errors.ServiceError):  # the model exists, and poll looks for the operation again
             operation = self.reader.find_operation(found.name)
             known = None if operation is None else operations.read_accepted(operation, found.name)
         return replace(known or Accepted(found.name), create_time=found.create_time)

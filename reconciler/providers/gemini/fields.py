@@ -1,7 +1,7 @@
-"""The field table of `kind: TunedModel`: which fields exist, how they compare, what a change leads to.
+"""The field table of `kind: TunedModel`: which fields exist, how they compare, what changes do.
 
-Data only, and light to import: `validate` and `plan` read it without any HTTP library. Everything that is
-not here is either output only or training data, which the API never returns.
+Data only, and light to import: `validate` and `plan` read it without any HTTP library. A field that is not
+in the table is output only, or training data, which the API never returns.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ BASE_NAMES = ("projects/*/locations/*/publishers/google/models/", "publishers/go
 """How a base model's name may begin; this API's own way is the last."""
 
 _FIELDS = (
-    # source_model: one of the two, both immutable (tuned_model.proto)
+    # source_model is a oneof of these two; both are immutable (tuned_model.proto)
     Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=BASE_NAMES),
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE),
     Field("display_name", FieldType.STRING, OnChange.UPDATE, absent=""),
     Field("description", FieldType.STRING, OnChange.UPDATE, absent=""),
-    # `optional` in the proto: zero is a value, and what is absent the base model decides
+    # These are `optional` in the proto: zero is a value, and the base model decides absent ones.
     Field("temperature", FieldType.FLOAT32, OnChange.UPDATE),
     Field("top_p", FieldType.FLOAT32, OnChange.UPDATE),
     Field("top_k", FieldType.INTEGER, OnChange.UPDATE),
@@ -50,7 +50,7 @@ TUNED_MODEL = Kind(
     called_by_name=True,
     epochs=f"{HYPERPARAMETERS}.epoch_count",
     batch=f"{HYPERPARAMETERS}.batch_size",
-    # documented by the guide (5, 4); the service itself may choose by the number of examples
+    # The guide documents 5 and 4, but the service may choose by the number of examples.
     default_epochs=5,
     default_batch=4,
     instead="TuningJob",

@@ -1,4 +1,4 @@
-"""Reads and sets the permissions of a model, an API resource of their own that refuses API keys."""
+"""Reads and sets the permissions of a model. These calls refuse API keys."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _PAUSE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Lists and sets permissions. Never touches the owner, whom the service itself sets.
+    """Lists and sets permissions. Never touches the owner, whom the service sets.
 
     Args:
-        reader: its transport does not sign with an API key.
+        reader: a reader whose transport does not sign with an API key.
     """
 
     reader: Reader
 
     def list_granted(self, name: str) -> tuple[Permission, ...]:
-        """Return all but the owner's, sorted."""
+        """Return all permissions but the owner's, sorted."""
         return tuple(sorted(permission for _, permission in self._list(name) if permission.role != "OWNER"))
 
     def set_granted(self, name: str, desired: Sequence[Permission], fence: Fence) -> None:
         """Create, patch and delete permissions until they are `desired`.
 
-        Looks again after a lost reply, and when somebody else changed them at the same time.
+        Looks again after a lost reply, or if somebody else changes them at the same time.
         """
         surprise: errors.ServiceError | None = None
         for again in range(_PASSES):

@@ -1,6 +1,6 @@
-"""Long-running operations' JSON: what a create answered, how a training goes, why it failed.
+"""Reads the JSON of long-running operations: the answer to a create, the state of a training, why it failed.
 
-A failure's reason is here and nowhere else. proto3 leaves zero values out, so an absent number inside the
+Only an operation tells why a training failed. proto3 leaves out zero values, so an absent number in the
 metadata is 0.
 """
 
@@ -28,7 +28,7 @@ _CANCELLED = 1
 
 
 def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
-    """Read a create's reply. None if it is not an operation of that model, so that nothing is known."""
+    """Read a create's reply. None if it is not an operation of that model, so that it says nothing."""
     operation_name = read_text(operation, "name")
     metadata = pick_object(operation, "metadata")
     made = read_text(metadata, "tunedModel")
@@ -49,7 +49,7 @@ def _read_total_steps(metadata: JsonObject) -> int | None:
 
 
 def find_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
-    """Among a model's operations the one that made it."""
+    """Find the operation that made the model among the model's operations."""
     mine = [operation for operation in found if is_of(operation, name)]
     return next(
         (operation for operation in mine if read_text(pick_object(operation, "metadata"), "tunedModel")),
@@ -58,7 +58,7 @@ def find_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
 
 
 def is_of(operation: JsonObject, name: str) -> bool:
-    """Whether an operation is one of that model, as far as it says."""
+    """Whether an operation is about that model, or names no model."""
     made = read_text(pick_object(operation, "metadata"), "tunedModel") or name
     return made == name and read_text(operation, "name").startswith(f"{name}/operations/")
 
@@ -66,7 +66,7 @@ def is_of(operation: JsonObject, name: str) -> bool:
 def read_training(operation: JsonObject, name: str) -> Training | None:
     """Read the state of a training from its operation.
 
-    None when it is of another model, or is done and does not say how: then the model itself must be asked.
+    None if it is about another model, or is done but does not say how it ended. Then ask the model itself.
     """
     if not is_of(operation, name):
         return None
@@ -77,7 +77,7 @@ def read_training(operation: JsonObject, name: str) -> Training | None:
     curve, total = read_snapshots(metadata), _read_total_steps(metadata)
     if error:
         return Training(Status.FAILED, percent, step, total, curve, read_error(error))
-    # Some loops of Google's samples look at `done`, others at `response`: either ends it.
+    # Some of Google's samples check `done`, others `response`. Either one ends the operation.
     if response is None and not operation.get("done"):
         return Training(Status.CREATING, percent, step, total, curve)
     if not isinstance(response, dict) or response.get("name") != name:
@@ -90,7 +90,7 @@ def read_training(operation: JsonObject, name: str) -> Training | None:
 
 
 def describe_training(found: Live) -> Training:
-    """Return the state of a training as the model alone shows it: no percentage, no reason of a failure."""
+    """Return the state of a training as the model shows it: without percentage and reason of failure."""
     last = found.snapshots[-1].step if found.snapshots else None
     return Training(
         found.status,
@@ -104,7 +104,7 @@ def describe_training(found: Live) -> Training:
 
 
 def read_error(error: object) -> str:
-    """google.rpc.Status in one line."""
+    """Read a google.rpc.Status as one line."""
     document = error if isinstance(error, dict) else {}
     message, code = hide_quotes(read_text(document, "message")), document.get("code")
     if code == _CANCELLED:

@@ -1,4 +1,4 @@
-"""The calls of the Gemini API's tunedModels (v1beta; operations are polled and cancelled on v1)."""
+"""Calls the Gemini API's tunedModels (v1beta; operations are polled and cancelled on v1)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class GeminiProvider:
     """Serves `kind: TunedModel`; implements `providers.Provider`.
 
     Args:
-        transport: to the Gemini API.
-        login: the same for calls that refuse API keys; None where `transport` has no API key.
-        lag_seconds: for how long what was accepted may be invisible.
-        page_size: models a list call asks for.
+        transport: the transport to the Gemini API.
+        login: the same transport without an API key; None if `transport` itself has none.
+        lag_seconds: how long an accepted change may stay invisible.
+        page_size: how many models a list call asks for.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class GeminiProvider:
 
     @property
     def kind(self) -> Kind:
-        """TunedModel."""
+        """The kind TunedModel."""
         return TUNED_MODEL
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Yield every model that we can see once, with its last snapshot only (`get` returns all)."""
+        """Yield each model that we can see, with its last snapshot only. `get` returns all snapshots."""
         query = {"filter": "owner:me"} if own else {}
         odd: list[Odd] = []
 
@@ -83,7 +83,7 @@ class GeminiProvider:
         return self._reader.get_model(name_of(handle))
 
     def poll(self, handle: Handle) -> Training:
-        """Poll the operation, which has the percentage and the reason of a failure. Else poll the model."""
+        """Poll the operation, which has the percentage and the reason of a failure, or else the model."""
         name = name_of(handle)
         if handle.operation:
             operation = self._reader.get_operation(handle.operation)
@@ -97,7 +97,7 @@ class GeminiProvider:
                 "It was deleted, or its create never arrived.",
                 status=404,
             )
-        # The operation's name was never recorded, or the operation knows less than the model.
+        # No operation is recorded, or the operation knows less than the model.
         operation = (
             None if found.status is Status.ACTIVE or handle.operation else self._reader.find_operation(name)
         )
@@ -105,7 +105,7 @@ class GeminiProvider:
         return told if told is not None and told.status is found.status else describe_training(found)
 
     def list_base_models(self) -> BaseModels:
-        """Models that offer createTunedModel. Since May 2025 Google's service offers none."""
+        """Return the models that offer createTunedModel. Since May 2025 no model of Google's does."""
         tunable = set()
         for page in self._reader.list_pages("v1beta/models", {}):
             for document in read_objects(page, "models", "models"):
@@ -115,7 +115,7 @@ class GeminiProvider:
         return BaseModels(frozenset(tunable))
 
     def find_endpoint(self, handle: Handle) -> str:
-        """Return the resource name: generateContent is called on the model itself."""
+        """Return the model's resource name, because generateContent is called on the model itself."""
         return name_of(handle)
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
@@ -123,7 +123,7 @@ class GeminiProvider:
         return ask_model(self._transport, f"v1beta/{name_of(handle)}", prompt, temperature)
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """Nothing to measure: training data is sent with the create."""
+        """Measure nothing, because training data is sent with the create."""
         return desired
 
     def read_data(self, uri: str) -> None:
@@ -141,11 +141,11 @@ class GeminiProvider:
         attempted: bool = False,
     ) -> Accepted:
         """See `Creation.create`."""
-        del attempted  # a second POST of the same id can only be refused
+        del attempted  # a second POST of the same id is refused
         return self._creation.create(desired, id, source, examples, fence)
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """PATCH with a mask of just these fields."""
+        """Send a PATCH with a mask of just these fields."""
         name = name_of(handle)
         mask, body = codec.patch(attributes)
         reply = self._transport.call(
@@ -155,7 +155,7 @@ class GeminiProvider:
             raise explain_another("PATCH", name, reply.get("name"))
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Cancel what still trains, then delete; 404 is success.
+        """Cancel a running training, then delete the model. A 404 is success.
 
         Raises:
             StillTrainingError: the service does not delete a model in training; try it again later.
@@ -170,7 +170,7 @@ class GeminiProvider:
         except errors.NotFoundError:
             return
         except (errors.InvalidArgumentError, errors.AlreadyExistsError, errors.NotReadyError) as error:
-            # no document says how a deletion is refused because of a training
+            # no document says how the service refuses to delete a model that is training
             if not training:
                 raise
             raise errors.StillTrainingError(
@@ -181,15 +181,15 @@ class GeminiProvider:
             ) from error
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Return all but the owner's, sorted. CredentialError if there is only an API key."""
+        """Return all permissions but the owner's, sorted. CredentialError if there is only an API key."""
         return self._grants.list_granted(name_of(handle))
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """Make them exactly `desired`. Refuses API keys, as `list_permissions` does."""
+        """Make the permissions equal to `desired`. CredentialError if there is only an API key."""
         self._grants.set_granted(name_of(handle), desired, fence)
 
     def _cancel(self, handle: Handle, name: str, fence: Fence) -> None:
-        """Ask the service to stop a training, which may be over or may not be stoppable."""
+        """Ask the service to stop a training. It may be over already, or impossible to stop."""
         operation = handle.operation
         try:
             if not operation:
@@ -199,5 +199,5 @@ class GeminiProvider:
                 self._transport.call("POST", f"v1/{operation}:cancel", body={}, repeatable=True, fence=fence)
         except (errors.UnavailableError, errors.NotUnderstoodError):
             raise
-        except errors.ServiceError:  # its training is over, or the service does not let us
+        except errors.ServiceError:  # the training is over, or the service does not let us stop it
             return

@@ -26,15 +26,15 @@ class Reader:
     """Reads tuned models and their operations.
 
     Args:
-        transport: to the Gemini API.
-        page_size: entries that a list call asks for.
+        transport: the transport to the Gemini API.
+        page_size: how many entries a list call asks for.
     """
 
     transport: Transport
     page_size: int = PAGE_SIZE
 
     def list_pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
-        """Yield every page of a list. ServiceError when they do not end."""
+        """Yield every page of a list. ServiceError if they do not end."""
         yield from list_pages(self.transport, path, query, page_size=self.page_size)
 
     def get_model(self, name: str) -> Live | None:
@@ -68,7 +68,7 @@ class Reader:
 
 
 def name_of(handle: Handle) -> str:
-    """Return the resource name, fit for a URL. ServiceError when it cannot be one."""
+    """Return the resource name, safe in a URL. ServiceError if it cannot be one."""
     name = handle.name or f"{COLLECTION}/{handle.id}"
     if not NAME.fullmatch(name):
         raise ServiceError(
@@ -79,5 +79,5 @@ def name_of(handle: Handle) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a resource name that the service gave, or a record, is fit for a URL."""
+    """Whether a resource name, from the service or a record, is safe in a URL."""
     return bool(_PATH.fullmatch(name))

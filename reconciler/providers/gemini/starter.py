@@ -1,4 +1,4 @@
-"""Write the first manifest of `init --kind TunedModel`."""
+"""Writes the first manifest of `init --kind TunedModel`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _write(name: str, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _quote(text: str) -> str:
-    """Quote a text that YAML would read as a number."""
+    """Put a text that YAML would read as a number in quotes."""
     return text if text[0].isalpha() else f'"{text}"'
 
 

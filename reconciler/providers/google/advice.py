@@ -1,4 +1,4 @@
-"""Says what to do about a refusal of Google's services, by their words and reasons.
+"""Says what to do about a refusal of Google's services. It is found by the refusal's words and reasons.
 
 Sources: what users of the APIs reported (api.md section 3), and Google's pages on access control. Rule:
 advice says what to do now. A service's words are put into a command to copy only if they have the form of a
@@ -41,7 +41,7 @@ _READ_BY = (
 
 
 def advise_400(said: str, where: str) -> str:
-    """Advice for a request that will never succeed as it is. `said` must be printable."""
+    """Give advice for a request that cannot succeed unchanged. `said` must be printable."""
     if ":generateContent" in where:
         return "The model does not accept this prompt: change the prompt or the temperature."
     if "invalid argument" not in said.lower():
@@ -61,7 +61,7 @@ def advise_400(said: str, where: str) -> str:
 
 
 def advise_401(found: Problem) -> str:
-    """Advice for a credential that is missing or not accepted."""
+    """Give advice for a credential that is missing or not accepted."""
     if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
         return (
             f"This call needs a login, and refuses API keys. Log in: {spell_login()}, or set "
@@ -74,13 +74,13 @@ def advise_401(found: Problem) -> str:
 
 
 def advise_403(found: Problem, where: str) -> str:
-    """Advice for a credential that may not do this: the login, the project or a role is wrong."""
+    """Give advice for a credential without permission: the login, the project or a role is wrong."""
     said = found.message[:EXCERPT].lower()
     service = _keep_word(found.metadata.get("service"))
     consumer = _keep_word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
     if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
         return f"The login lacks a scope. Log in again: {spell_login(SCOPES)}"
-    if "quota project" in said:  # before SERVICE_DISABLED, whose reason it carries
+    if "quota project" in said:  # checked before SERVICE_DISABLED, because it has the same reason
         return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
     if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
         if not service:
@@ -105,7 +105,7 @@ def advise_403(found: Problem, where: str) -> str:
 
 
 def advise_404(where: str) -> str:
-    """Advice for a resource that does not exist, or not for this credential."""
+    """Give advice for a resource that does not exist, or that this credential cannot see."""
     if _is_storage(where):
         return "Check the names of bucket and object."
     if _is_vertex(where) and ":generateContent" in where:
@@ -119,8 +119,8 @@ def advise_denied(said: str, where: str = "") -> str:
     """Say which role is missing, and which account needs it. "" if the words do not say.
 
     Args:
-        said: the service's words, at a call or as the reason of a failed training.
-        where: method and path of a call, "" without one.
+        said: the service's words: a refusal, or the reason of a failed training.
+        where: method and path of the refused call, "" for a failed training.
     """
     said = said[:EXCERPT]
     agent, permission = _AGENT.search(said), _PERMISSION.search(said)
@@ -151,7 +151,7 @@ def _find_role(permission: str, said: str, where: str, *, agent: bool) -> str:
 
 
 def _find_place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
-    """Find what the role must be granted on, and the command for it if all of it is known."""
+    """Find what the role must be granted on, and the command that grants it if every part is known."""
     bucket = _BUCKET.search(where) or _BUCKET.search(said)
     if "storage" in role:
         if bucket is None:

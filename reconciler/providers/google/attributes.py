@@ -1,6 +1,7 @@
-"""A kind's declared fields in the JSON of Google's APIs: read, placed and compared by its field table.
+"""Reads, places and compares the fields of a kind in the JSON of Google's APIs, by its field table.
 
-Rule: a path is snake_case with us and lowerCamelCase there, and numbers are equal when their float32 is.
+Rules: our paths are in snake_case, and Google's in lowerCamelCase. Two numbers are equal if they are the same
+float32.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ _READERS: Mapping[FieldType, Reader] = {
 def build_rows(fields: Iterable[Field], own: Mapping[FieldType, Reader] | None = None) -> tuple[Row, ...]:
     """Prepare the reading of these fields once, because a list has thousands of models.
 
-    `own` are the readers of the types that each API encodes in its own way.
+    `own` holds the readers of types that each API encodes in its own way.
     """
     readers = {**_READERS, **(own or {})}
     return tuple((row.path, tuple(to_camel_case(row.path).split(".")), readers[row.type]) for row in fields)
 
 
 def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
-    """Return the fields that a resource shows. ServiceError that names one of a wrong type."""
+    """Return the fields that a resource shows. ServiceError, naming the field, if one has a wrong type."""
     attributes: dict[str, Value] = {}
     for path, keys, read in rows:
         value: Any = document

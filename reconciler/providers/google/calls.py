@@ -1,4 +1,4 @@
-"""Makes the calls that both of Google's APIs have in the same form."""
+"""Makes the calls that have the same form in both of Google's APIs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def list_pages(
     for _ in range(_MOST_PAGES):
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
         page = transport.call("GET", path, query=paged)
-        if "error" in page:  # a list has no such field: it is not the list that was asked for
+        if "error" in page:  # a list has no such field, so this is not the list that was asked for
             raise explain_wrong_type(path, "error", page["error"], "part of a list")
         yield page
         token = read_next_page(page, path)
@@ -45,8 +45,8 @@ def list_pages(
 def merge_pages(found: Iterable[tuple[K, T]], ask_again: Callable[[K, T], T | None]) -> Iterator[T]:
     """Yield each resource of a list once, given with its key.
 
-    A resource that two pages show differently changed while they were read. So it is asked for again. None
-    leaves it out.
+    A resource that two pages show differently has changed meanwhile. So it is asked for again, and left out
+    if the answer is None.
     """
     seen: dict[K, T] = {}
     changed: set[K] = set()
@@ -68,7 +68,7 @@ def get_or_none(transport: Transport, path: str) -> JsonObject | None:
 
 
 def ask_model(transport: Transport, path: str, prompt: Prompt, temperature: float | None) -> str:
-    """Return the text of the first candidate. Is repeated on 5xx and time-outs: it changes nothing."""
+    """Return the text of the first candidate. Repeats on 5xx and time-outs, as it changes nothing."""
     if prompt.line:
         body: JsonObject = loads(prompt.line.encode(), most=bounds.DATA)
     else:

@@ -27,9 +27,9 @@ def connect(
     Args:
         base_url: the endpoint.
         environ: the environment variables: credentials, RECONCILER_SCOPES, and those of `http.connect`.
-        project: the Google Cloud project that is charged where neither GOOGLE_CLOUD_QUOTA_PROJECT nor the
+        project: the Google Cloud project that is charged if neither GOOGLE_CLOUD_QUOTA_PROJECT nor the
             credential names one; "" for none.
-        api_keys: False for an API that refuses API keys.
+        api_keys: whether the API accepts API keys.
         parallelism: see `http.connect`.
         clock: see `http.connect`.
         sleep: see `http.connect`.
@@ -52,5 +52,5 @@ def connect(
 
 
 def sign_without_keys(transport: Transport, environ: Mapping[str, str], project: str = "") -> Transport:
-    """Return the same connections and pace, for calls that refuse API keys."""
+    """Return a transport with the same connections and pace, for calls that refuse API keys."""
     return transport.sign_with(GoogleCredential(environ, transport.base_url, project, api_keys=False))

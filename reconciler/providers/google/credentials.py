@@ -40,11 +40,11 @@ class FixedCredential:
     _signature: Signature = field(repr=False)
 
     def sign(self) -> Signature:
-        """Always the same."""
+        """Return the same signature each time."""
         return self._signature
 
     def renew(self, used: Signature) -> bool:
-        """False: there is no other."""
+        """Return False: there is no other secret."""
         del used
         return False
 
@@ -53,7 +53,7 @@ ANONYMOUS = FixedCredential("none", Signature({}))
 
 
 class LoginCredential:
-    """Application default credentials; one refresh at a time, however many threads ask."""
+    """Application default credentials. Only one thread refreshes them at a time."""
 
     def __init__(self, login: Login, quota_project: str) -> None:
         self.description = f"application default credentials ({login.description})"
@@ -62,7 +62,7 @@ class LoginCredential:
         self._lock = threading.Lock()
 
     def sign(self) -> Signature:
-        """Bearer token, refreshed when it is about to expire, and the quota project."""
+        """Return a bearer token, refreshed if it is about to expire, and the quota project."""
         with self._lock:
             if not self._login.is_valid:
                 self._refresh()
@@ -106,14 +106,14 @@ def _explain_no_token(what: str, error: google_login.NoTokenError) -> Credential
 
 
 class GoogleCredential:
-    """Finds the credential when it is first needed: the first that there is.
+    """Finds the credential when it is first needed, and keeps it.
 
     Args:
         environ: the environment variables.
-        base_url: where it would be sent; CredentialError when it must not go there.
-        project: the project that is charged where neither GOOGLE_CLOUD_QUOTA_PROJECT nor the credential
+        base_url: where the credential would be sent. CredentialError if it must not go there.
+        project: the project that is charged if neither GOOGLE_CLOUD_QUOTA_PROJECT nor the credential
             names one; "" for none.
-        api_keys: False for calls that refuse API keys.
+        api_keys: whether these calls accept API keys.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Turns a refusal of Google's APIs into one of our `errors`, which says what to do now.
 
-The shapes are google.rpc.Status in JSON, and texts that users of the APIs reported. Rule: a foreign text is
-cut, and cleared of what could drive a terminal, before it stands in a message.
+The shapes are google.rpc.Status in JSON, and texts that users of the APIs reported. Rule: before a
+foreign text goes into a message, it is shortened, and characters that could control a terminal are removed.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class GoogleErrors:
 
 
 def find_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
-    """Seconds that a 429 asks us to wait: RetryInfo, the text, or Retry-After; None when it does not say.
+    """Find how many seconds a 429 asks us to wait: in RetryInfo, the text, or Retry-After. None if in none.
 
-    What is longer than a day is infinity: nobody waits for that.
+    A delay of more than a day counts as infinite, because nobody waits for that.
     """
     asked = _find_asked_delay(found, headers)
     return math.inf if asked is not None and asked > DELAY else asked
@@ -148,7 +148,7 @@ def _summarize(found: Problem, where: str, verb: str = "was refused") -> str:
 
 
 def _refuse_foreign(found: Problem, where: str) -> errors.ServiceError:
-    """The error for a 404 or 409 that is not the API's own: believing a gateway's 404 would train again."""
+    """Return the error for a 404 or 409 of a gateway. Believing its 404 would train a model again."""
     said = make_printable(found.message)
     return errors.NotUnderstoodError(
         f"{where} was answered {found.status}, and not in the API's own form" + (f": {said}" if said else ""),

@@ -1,7 +1,7 @@
 """Creates a resource exactly once, whatever happens to the reply.
 
-Rule: after a create whose result is unknown, look for the resource before sending the create again. If even
-looking fails, the error says so.
+Rule: after a create whose result is unknown, look for the resource before sending the create again. If
+looking fails too, the error says so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def create_once(
     """Send a create until the service accepts it or the resource is found.
 
     Args:
-        send: sends the create, given the number of the attempt (1, 2, …). None if the reply does not fit.
+        send: sends the create, given the number of the attempt (1, 2, …). None if the reply is not about it.
         find: looks for the resource, given the error of the create.
         settle: answers a refusal, given the error and the number of the attempt. Raises, or returns the
             resource.
@@ -35,8 +35,8 @@ def create_once(
         expected: what the reply should be ("an operation").
 
     Raises:
-        ReplyLostError: whether it was created could not be found out.
-        UnavailableError: nothing was sent, or the service kept failing and there is no such resource.
+        ReplyLostError: nobody knows whether it was created.
+        UnavailableError: nothing was sent, or the service kept failing and the resource does not exist.
     """
     attempt = 1
     while True:
@@ -65,7 +65,7 @@ def create_once(
 
 @contextmanager
 def explain_failed_look(what: str, failed: ServiceError) -> Iterator[None]:
-    """Turn an error of looking for `what` into a ReplyLostError that also says why its create failed."""
+    """Turn a failed look for `what` into a ReplyLostError that also says why the create failed."""
     try:
         yield
     except StoppedError:
@@ -78,11 +78,11 @@ def explain_failed_look(what: str, failed: ServiceError) -> Iterator[None]:
 
 
 def look_until(look: Callable[[], T | None], transport: Transport, seconds: float, what: str) -> T | None:
-    """Look until it is there or the time is over, with longer and longer pauses.
+    """Look until the resource is found or the time is over, with longer and longer pauses.
 
     Raises:
         StoppedError: the run is being stopped between two looks.
-        ServiceError, CredentialError: as `look` does.
+        ServiceError, CredentialError: raised by `look`.
     """
     for _ in count_looks(transport, seconds, f"looking for {what} again", pause=0.5):
         found = look()
@@ -95,7 +95,7 @@ def count_looks(transport: Transport, seconds: float, purpose: str, *, pause: fl
     """Yield 0, 1, 2, … with longer and longer pauses in between, until the time is over.
 
     Raises:
-        StoppedError: the run is being stopped before the next `purpose`.
+        StoppedError, naming `purpose`: the run is being stopped.
     """
     until, look = transport.clock() + seconds, 0
     while True:

@@ -1,9 +1,8 @@
 """Reads the JSON of Google's APIs: values of a known type, or an error with resource and field.
 
-Rules: unknown fields are ignored. A compared field of a wrong type, or with a value that no such field can
-hold, is an error; a figure that is only shown is left out if it makes no sense. An answer about another
-resource than the one that was asked for is refused.
-proto3 leaves zero values out, and may write numbers as text.
+Rules: unknown fields are ignored. A field that is compared must have the right type and a possible value,
+else it is an error. A figure that is only shown is left out if it makes no sense. An answer about another
+resource is refused. proto3 leaves out zero values, and may write numbers as text.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def parse_integer(value: object) -> int:
         value = int(value)
     elif isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
-    if isinstance(value, float) and value.is_integer():  # what JavaScript makes of 5
+    if isinstance(value, float) and value.is_integer():  # JavaScript writes 5 like this
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value in INT64:
         return value
@@ -44,7 +43,7 @@ def parse_integer(value: object) -> int:
 
 
 def parse_float(value: object) -> float:
-    """Return a finite number of single precision, also as text. TypeError otherwise."""
+    """Return a finite float32 from a number or from its text. TypeError otherwise."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FLOAT32:
@@ -77,7 +76,7 @@ def parse_object(value: object) -> str:
 
 
 def read_count(document: JsonObject, key: str) -> int | None:
-    """Read a count to show: a whole number from 0. 0 if absent, None if it makes no sense."""
+    """Read a count for people: an integer from 0. 0 if absent, None if it makes no sense."""
     try:
         count = parse_integer(_get_number(document, key))
     except TypeError:
@@ -86,13 +85,13 @@ def read_count(document: JsonObject, key: str) -> int | None:
 
 
 def read_percent(document: JsonObject, key: str) -> float | None:
-    """Read a percentage to show: 0 to 100. 0 if absent, None if it makes no sense."""
+    """Read a percentage for people: 0 to 100. 0 if absent, None if it makes no sense."""
     figure = read_figure(document, key)
     return figure if figure is not None and 0 <= figure <= 100 else None
 
 
 def read_figure(document: JsonObject, key: str) -> float | None:
-    """Read a number to show: a finite one. 0 if absent, None if it makes no sense."""
+    """Read a finite number for people. 0 if absent, None if it makes no sense."""
     try:
         return parse_float(_get_number(document, key))
     except TypeError:
@@ -104,7 +103,7 @@ def _get_number(document: JsonObject, key: str) -> object:
 
 
 def read_time(document: JsonObject, key: str) -> str:
-    """Return a time for people, RFC 3339 as received. "" if absent, and where it makes no sense."""
+    """Read a time for people, in RFC 3339 as received. "" if it is absent or makes no sense."""
     value = document.get(key)
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         return ""
@@ -112,7 +111,7 @@ def read_time(document: JsonObject, key: str) -> str:
 
 
 def pick_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
-    """Return the objects of a list to show. Leaves out everything that is not an object."""
+    """Return the objects of a list, for people. Leaves out items that are not objects."""
     value = document.get(key)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else ()
 
@@ -126,7 +125,7 @@ def explain_wrong_type(where: str, what: str, value: object, expected: str) -> N
 
 
 def explain_another(where: str, asked: str, found: object) -> NotUnderstoodError:
-    """Return the error for an answer about another resource, which must not be believed."""
+    """Return the error for an answer about another resource than the one that was asked for."""
     return NotUnderstoodError(
         f"{where}: the service was asked about {asked} but answered about {ascii(found)[:120]}",
         "Nothing is concluded from that. Check that the endpoint is that service's, and that no proxy or "
@@ -174,7 +173,7 @@ def read_list(document: JsonObject, key: str, where: str) -> Sequence[object]:
 def read_next_page(document: JsonObject, where: str) -> str:
     """Return the token of the next page, "" after the last."""
     token = document.get("nextPageToken")
-    if token is None:  # null is the default value, in the JSON of proto3
+    if token is None:  # in proto3's JSON, null is the default value
         return ""
     if not isinstance(token, str):
         raise explain_wrong_type(where, "nextPageToken", token, "text")

@@ -16,16 +16,16 @@ from reconciler.redaction import make_printable
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error reply, read.
+    """What an error reply says.
 
     Attributes:
         status: HTTP status.
-        message: the service's own words, whole; `make_printable` before showing.
+        message: all of the service's words. Call `make_printable` before showing them.
         reason: ErrorInfo.reason, else the canonical status, else "".
-        details: google.rpc details as they came.
-        metadata: of the ErrorInfo.
-        own: it is the API's own error: a JSON object whose error.code is the status. Else a gateway, a proxy
-            or another service may have answered.
+        details: google.rpc details, unchanged.
+        metadata: the metadata of the ErrorInfo.
+        own: whether the API itself answered: with a JSON object whose error.code is the status. Otherwise a
+            gateway, a proxy or another service may have answered.
     """
 
     status: int

@@ -1,7 +1,7 @@
 """Explains a refused create in terms of the manifest that asked for it.
 
-A service names what it refuses in its own words. The value may not be in the manifest: the service may have
-chosen it, or we made it. Rule: this is pure; it returns the same error with better advice.
+A service names what it refuses in its own words. The refused value may not be in the manifest, because
+the service or we may have chosen it. Rule: this is pure. It returns the same error with better advice.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ class Asked:
     """The create that was refused.
 
     Attributes:
-        kind: with its field table.
+        kind: the kind, with its field table.
         declared: what the manifest sets.
         source: the model to tune.
-        made: the service's name of each value that we sent and that is not in the manifest, to its origin.
+        made: values that we sent but that are not in the manifest: the service's name of each, with its
+            origin.
         place: the place of the model, in words: "project p, location l".
         spec: the prefix of the fields that this create uses, "" for all.
     """
@@ -53,7 +54,7 @@ def _replace_advice(error: ServiceError, detail: str) -> ServiceError:
 
 
 def _advise_not_found(asked: Asked) -> str:
-    """Advice for a create's 404: the model to tune or the location does not exist."""
+    """Give advice for a create's 404: the model to tune or the location does not exist."""
     key = BASE_MODEL if BASE_MODEL in asked.declared else "the parent"
     place = f", {asked.place}" if asked.place else ""
     instead = f" Or declare kind: {asked.kind.instead}." if asked.kind.instead else ""
@@ -64,7 +65,7 @@ def _advise_not_found(asked: Asked) -> str:
 
 
 def _find_meant(said: str, asked: Asked) -> str:
-    """Say which values the service's words name, and where each comes from. "" if they name none."""
+    """Say which values the service's words name, and where each value comes from. "" if they name none."""
     words = _normalize(said)
     for name, origin in asked.made.items():
         if _normalize(name) in words:
@@ -79,7 +80,7 @@ def _find_meant(said: str, asked: Asked) -> str:
 
 
 def _find_fields(words: str, asked: Asked) -> list[str]:
-    """List the paths of the fields that the words name. Of two fields with one name, takes the likelier."""
+    """List the paths of the fields that the words name. If two fields have one name, takes the likelier."""
     likely = sorted(
         asked.kind.fields, key=lambda path: (path not in asked.declared, not path.startswith(asked.spec))
     )
@@ -108,5 +109,5 @@ def _explain_origin(path: str, asked: Asked) -> str:
 
 
 def _normalize(text: str) -> str:
-    """Words in lower case, however they are written: adapterSize, adapter_size, Adapter size."""
+    """Write words in lower case, whether they were adapterSize, adapter_size or Adapter size."""
     return " " + " ".join(_WORDS.findall(text)).lower() + " "

@@ -1,4 +1,4 @@
-"""What the settings of both APIs have in common."""
+"""Settings that both APIs share."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Vertex AI's tuningJobs (v1): `fields` is the table, `codec` the JSON, `provider` the calls.
 
-What differs from a service with chosen ids: a job is found again by a label that carries our id
-(`jobs`), created by looking before and after (`creation`), fed from a bucket (`bucket`), and deleted
-in three steps, each of which looks first (`deletion`).
+The service takes no ids from us. So we find a job again by a label that holds our id (`jobs`), and look
+before and after we create one (`creation`). Training data goes through a bucket (`bucket`). A deletion has
+three steps, and each of them looks first (`deletion`).
 """

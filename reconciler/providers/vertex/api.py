@@ -1,4 +1,4 @@
-"""Vertex AI as the command line finds it."""
+"""Describes Vertex AI to the command line."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ class VertexConnection:
         )
 
     def find_target(self, *, contact: bool) -> Target:
-        """The target of the first location in use. Without contact, no manifest has to name a location."""
+        """Find the target of the first location in use. Without contact, no location needs to be set."""
         from reconciler.providers.vertex.regions import find_host
 
         if not contact:
             url = self._url or find_host("global")
             return Target(url, find_service(url, SERVICE), self._project)
-        location = "global"  # a recorded model's name holds its location
+        location = "global"  # the name of a recorded model includes its location
         if self._setup.desired:
             declared = self._setup.desired[0].attributes
             _, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
@@ -120,7 +120,7 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
     """Find what tuning jobs lack: a bucket for uploads (an error), a project or location (a warning)."""
     url = stack.endpoint or settings.get(ENDPOINT_VARIABLE, "")
     if is_loopback(url):
-        return  # an emulator needs none of them
+        return  # an emulator needs none of these settings
     if not stack.bucket:
         yield from (
             _report_missing_bucket(model) for model in desired if not all(data.uri for data in model.data)

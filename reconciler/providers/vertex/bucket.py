@@ -1,8 +1,8 @@
 """Measures training data in Cloud Storage, and uploads training data once under its digest.
 
 JSON API v1 (https://cloud.google.com/storage/docs/json_api/v1/objects). Rule: an object is written only if
-there is none (ifGenerationMatch=0). Its name is the digest of its content, so an object that exists is the
-right one.
+it does not exist (ifGenerationMatch=0). Its name is the digest of its content, so an object that exists has
+the right content.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Bucket:
     """Reads and writes objects.
 
     Args:
-        regions: opens the transport.
+        regions: open the transports.
         folder: "gs://BUCKET/PREFIX" for uploads, "" if none is configured.
-        tell: is called with the progress of an upload in parts, on the thread of the upload.
+        tell: called with the progress of an upload in parts, on the thread of the upload.
         part: bytes of a part. A smaller object is sent in one request, and its progress is not reported.
     """
 
@@ -46,10 +46,10 @@ class Bucket:
         self._tell = tell
 
     def read_digest(self, uri: str) -> str:
-        """Return SHA-256 in hex of an object's checksum. "" if there is no such object.
+        """Return the SHA-256 in hex of an object's checksum. "" if there is no such object.
 
-        MD5 and size where the object has one; else (composed of parts) its generation and CRC32C, which is
-        too short to be trusted alone.
+        The checksum is the MD5 and the size. An object that is composed of parts has no MD5. Its checksum is
+        its CRC32C and its generation, because a CRC32C alone is too short.
         """
         found = self._get_object(uri)
         if found is None:
@@ -97,10 +97,10 @@ class Bucket:
         return found
 
     def put(self, data: DataSet, examples: Iterable[Example], *, fence: Fence) -> str:
-        """Upload the examples unless they are there already. Returns their address.
+        """Upload the examples, unless the bucket has them already. Returns their address.
 
         Args:
-            data: which data set it is.
+            data: the data set that the examples belong to.
             examples: iterated twice if they are many. The iteration raises StalePlanError if the examples
                 have changed since they were measured.
             fence: called before each request that changes something.
@@ -124,7 +124,7 @@ class Bucket:
         uri = f"{self._folder}/{content.sha256}.jsonl"
         found = self._get_object(uri)
         if found is None and not self._upload(uri, content, fence):
-            found = self._get_object(uri)  # the reply that it is stored did not come from Cloud Storage
+            found = self._get_object(uri)  # the reply that reported success did not come from Cloud Storage
             if found is None:
                 raise ServiceError(
                     f"{data.shown} was uploaded to {uri}, but is not there",
@@ -138,7 +138,7 @@ class Bucket:
         return uri
 
     def _upload(self, uri: str, content: Content, fence: Fence) -> bool:
-        """Upload it. Returns whether the store's own reply says that it is stored."""
+        """Upload the examples. Returns whether Cloud Storage itself confirmed it."""
         bucket, name = _parse_uri(uri)
         progress = _Steps(content, self._tell)
         try:
@@ -164,7 +164,7 @@ class Bucket:
 
 
 class _Lines:
-    """Examples as lines of chat JSONL, encoded again for each reading."""
+    """The examples as lines of chat JSONL. They are encoded again for each reading."""
 
     def __init__(self, examples: Iterable[Example]) -> None:
         self._examples = examples
@@ -174,7 +174,7 @@ class _Lines:
 
 
 class _Steps:
-    """Reports the progress of a large upload, a hundred times at most."""
+    """Reports the progress of a large upload, at most a hundred times."""
 
     def __init__(self, content: Content, tell: Tell) -> None:
         self._content, self._tell, self._last = content, tell, -1
@@ -187,7 +187,7 @@ class _Steps:
 
 
 def is_object(uri: str) -> bool:
-    """Whether it is an object's address, and not the name of a Vertex AI data set."""
+    """Whether a data set's address is an object's, and not the name of a Vertex AI data set."""
     return uri.startswith("gs://")
 
 

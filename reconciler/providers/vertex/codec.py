@@ -1,6 +1,6 @@
-"""A TuningJob's JSON ↔ model values; the only place that knows the API's key names.
+"""Converts between a TuningJob's JSON and model values. Only this module knows the API's key names.
 
-A job stays when its model is deleted. So its model and its endpoint decide the status, and hold the fields
+A job stays when its model is deleted. So the model and the endpoint decide the status, and hold the fields
 that can be updated.
 """
 
@@ -63,17 +63,17 @@ def _read_data(job: JsonObject, name: str) -> dict[str, str]:
 
 
 def read_state(job: JsonObject) -> str:
-    """Without its prefix: "RUNNING"; "" where the job does not say."""
+    """Read a job's state without its prefix ("RUNNING"). "" if the job does not say."""
     return read_text(job, "state").removeprefix(STATE)
 
 
 def is_under_way(job: JsonObject) -> bool:
-    """Whether it may still train; a state that we do not know counts as that."""
+    """Whether a job may still be training. A state that we do not know counts as training."""
     return read_state(job) not in _ENDED_WELL | _ENDED_BADLY
 
 
 def is_finished(job: JsonObject) -> bool:
-    """Whether it ended with a model."""
+    """Whether a job ended with a model."""
     return read_state(job) in _ENDED_WELL
 
 
@@ -84,7 +84,7 @@ def read_labels(document: JsonObject) -> Mapping[str, str]:
 
 
 def read_id(job: JsonObject) -> str:
-    """Our id from the job's label, else the job's number."""
+    """Read our id from the job's label; without one, the job's number."""
     return read_labels(job).get(labels.ID) or read_text(job, "name").rpartition("/")[2]
 
 
@@ -103,7 +103,7 @@ def _get_tuned(job: JsonObject) -> JsonObject:
 
 
 def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
-    """Return every endpoint that the job made: the model's and its checkpoints', each once."""
+    """Return every endpoint that the job made, for the model and for its checkpoints. Lists each once."""
     tuned = _get_tuned(job)
     checkpoints = read_objects(tuned, "checkpoints", read_text(job, "name"))
     found = [read_text(checkpoint, "endpoint") for checkpoint in checkpoints]
@@ -111,13 +111,13 @@ def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
 
 
 def read_deployments(model: JsonObject) -> tuple[str, ...]:
-    """Return the endpoints that a model is deployed to now: by its training, or by hand."""
+    """Return the endpoints that a model is deployed to now, by its training or by hand."""
     found = read_objects(model, "deployedModels", read_text(model, "name"))
     return tuple(dict.fromkeys(name for checkpoint in found if (name := read_text(checkpoint, "endpoint"))))
 
 
 def read_error(job: JsonObject) -> str:
-    """Say in one line why a job ended badly. "" for a job that did not."""
+    """Say in one line why a job failed. "" if it did not."""
     state = read_state(job)
     if state not in _ENDED_BADLY:
         return ""
@@ -131,12 +131,12 @@ def read_error(job: JsonObject) -> str:
 
 
 def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None) -> Live | None:
-    """Read a job as a model. None if it ended well and its model was deleted since.
+    """Read a job as a model. None if it succeeded and its model has been deleted.
 
     Args:
         job: the TuningJob.
-        model: its tuned model, None where that does not exist.
-        endpoint: what it can be called on, its own or another that it was deployed to; None where there is
+        model: its tuned model, None if that does not exist.
+        endpoint: the endpoint to call it on, its own or another that it was deployed to. None if there is
             none.
     """
     name = read_text(job, "name")
@@ -179,7 +179,7 @@ def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
         attributes.pop(fields.LABELS, None)
     if fields.BASE_MODEL in attributes:
         attributes[fields.BASE_MODEL] = strip_prefix(str(attributes[fields.BASE_MODEL]))
-    if fields.PARENT in attributes:  # its base model is output only: the parent's
+    if fields.PARENT in attributes:  # its base model is output only, and is the parent's
         attributes.pop(fields.BASE_MODEL, None)
         parent = read_labels(job).get(labels.PARENT)
         if parent:
@@ -188,10 +188,10 @@ def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
 
 
 def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
-    """Read the fields that can be updated from the model and its endpoint; the job may be out of date.
+    """Read the updatable fields from the model and its endpoint, because the job may be out of date.
 
-    Both hold these fields. If they differ (an update was cut short, or somebody edited one), the value
-    says so. So it equals no manifest's value, and the next update repairs it.
+    Both have these fields. They differ if an update was interrupted or somebody edited one of them. Then the
+    value says so. It equals no manifest's value, so the next update repairs both.
     """
     found: dict[str, Value] = {}
     for path in (fields.DISPLAY_NAME, fields.DESCRIPTION):
@@ -251,7 +251,7 @@ def read_outputs(job: JsonObject) -> dict[str, str]:
 
 
 def read_statistics(job: JsonObject) -> dict[str, int]:
-    """Return the counts of tuningDataStats, in words."""
+    """Return the counts of tuningDataStats, by their names for people."""
     name = read_text(job, "name")
     stats = require_object(job.get("tuningDataStats"), name, "tuningDataStats")
     kinds = [
@@ -279,11 +279,11 @@ def create_body(
     """Return the TuningJob to POST.
 
     Args:
-        attributes: declared.
-        id: ours, for the label.
+        attributes: the declared fields.
+        id: our id, for the label.
         source: {"baseModel": …} or {"preTunedModel": …}, as a resource name.
-        uris: data set to where it lies: "supervised_tuning_spec.training_dataset_uri".
-        parent: our id of the parent, "" where it is none of ours.
+        uris: the address of each data set, by its field ("supervised_tuning_spec.training_dataset_uri").
+        parent: our id of the parent, "" if the parent is not ours.
     """
     body: JsonObject = {}
     for path, value in {**attributes, **uris}.items():
@@ -300,7 +300,7 @@ def create_body(
             body["baseModel"] = name
         else:
             body.setdefault("preTunedModel", {})["tunedModelName"] = name
-    # a name of its own also makes a tuned model that is tuned again a new model, not a version of its parent
+    # a model that is tuned further becomes a version of its parent, unless it has a display name of its own
     body.setdefault("tunedModelDisplayName", id)
     body["labels"] = {**body.get("labels", {}), labels.ID: id} | ({labels.PARENT: parent} if parent else {})
     return body
@@ -308,7 +308,7 @@ def create_body(
 
 def _encode(field: Field, value: Value) -> object:
     if field.type is FieldType.INTEGER:
-        return str(value)  # int64: a string in proto3's JSON
+        return str(value)  # an int64 is a string in proto3's JSON
     if field.type is FieldType.STRINGS:
         return labels.parse(value if isinstance(value, tuple) else (value,))
     return json.loads(str(value)) if field.type is FieldType.JSON else value
@@ -330,7 +330,7 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
 
 
 def find_differences(attributes: Attributes, source: Mapping[str, str], job: JsonObject) -> tuple[str, ...]:
-    """The immutable fields in which a job differs from what a create asked for, as far as it shows them."""
+    """List the immutable fields in which a job differs from a create. Compares only what the job shows."""
     shown = _read_attributes(job, read_text(job, "name"))
     different = [
         path
@@ -338,7 +338,7 @@ def find_differences(attributes: Attributes, source: Mapping[str, str], job: Jso
         if fields.TUNING_JOB.fields[path].on_change is OnChange.REPLACE
         and fields.TUNING_JOB.fields[path].role in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}
         and path in shown
-        and path != fields.EVALUATION  # the service may write its defaults into it
+        and path != fields.EVALUATION  # the service may write its defaults into this field
         and not is_equal(value, shown[path])
     ]
     base = source.get("baseModel")

@@ -1,8 +1,8 @@
-"""Creates a job exactly once, at a service that takes no id from us and accepts the same create twice.
+"""Creates a job exactly once, at a service that takes no ids from us and accepts the same create twice.
 
-Rule: look before every POST; after a POST whose fate is unknown, look until a list cannot lag any more, and
-only then send it again. A job is known by the label that carries our id. What remains possible without a
-lock on the state is told in docs/manifests.md.
+Rule: look before every POST. After a POST with an unknown result, look for as long as lists may lag, and only
+then send it again. A job is recognised by the label that holds our id. docs/manifests.md says what can still
+go wrong without a lock on the state.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ class Creation:
         attempted: bool,
         fence: Fence,
     ) -> Accepted:
-        """POST once.
+        """Create the job with one POST, unless it exists.
 
         Args:
-            id: ours.
+            id: our id.
             place: (project, location).
-            attributes: as declared, to tell whether a job that is found is the one.
-            source: as in `codec.create_body`.
+            attributes: the declared fields, to compare with a job that is found.
+            source: see `codec.create_body`.
             body: the TuningJob.
-            attempted: an earlier run may have sent it.
-            fence: asked before each sending.
+            attempted: an earlier run may have sent this create.
+            fence: called before each sending.
 
         Raises:
             AlreadyExistsError, NoCapacityError: see `providers.Provider`.
-            ReplyLostError: whether it was created could not be found out; the next run looks.
+            ReplyLostError: nobody knows whether it was created. The next run looks again.
         """
         project, location = place
         transport = self.regions.open_location(location)
@@ -85,7 +85,7 @@ class Creation:
 
 
 def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
-    """Whether a create was answered with the job that was asked for: by its place and our label."""
+    """Whether the answer to a create is about our job: it has the right place and our label."""
     try:
         place = names.parse(read_text(reply, "name"), JOBS)
         return place.location == location and codec.read_labels(reply).get(labels.ID) == id
@@ -94,7 +94,7 @@ def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
 
 
 def _refuse(error: errors.ServiceError, _attempt: int) -> NoReturn:
-    """Raise a refusal. A 429 becomes a NoCapacityError, which the caller waits out, if waiting helps."""
+    """Raise a refusal. A 429 becomes a NoCapacityError if waiting helps, so that the caller waits."""
     if not isinstance(error, errors.RateLimitedError) or error.again is None:
         raise error
     raise errors.NoCapacityError(

@@ -1,7 +1,8 @@
 """Deletes a tuned model: cancels, undeploys, deletes its endpoints, deletes the model.
 
-Rule: every step looks before it acts, and treats a missing resource as done. So the next run finishes what a
-crash left. Models that others deployed on our endpoint are kept, and so are other versions of our model.
+Rule: every step looks before it acts, and a missing resource counts as deleted. So the next run completes a
+deletion that a crash interrupted. Models that others deployed on our endpoint are kept, and so are other
+versions of our model.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ _NOT_FOUND = 5
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Deletes what a job made, asking `fence` before each sending; see `VertexProvider.delete`."""
+    """Deletes what a job made. Calls `fence` before each sending. See `VertexProvider.delete`."""
 
     _regions: Regions
     _jobs: Jobs
     _fence: Fence
 
     def delete(self, job: JsonObject) -> None:
-        """Cancel it if it runs, then take away what it made.
+        """Cancel the job if it is running, then delete what it made.
 
         Raises:
-            StillTrainingError: the service has not ended the job yet; try it again later.
+            StillTrainingError: the service has not ended the job yet. Try again later.
         """
         if codec.is_under_way(job):
             job = self._cancel(job)
@@ -56,7 +57,8 @@ class Deletion:
         made = codec.read_endpoint_names(job)
         serving = read_text(self._jobs.find_endpoint(job) or {}, "name")
         if serving and names.parse(serving).key not in {names.parse(endpoint).key for endpoint in made}:
-            # deployed by hand in place of an endpoint that was lost: the model goes, the endpoint is theirs
+            # Somebody deployed the model by hand to replace a lost endpoint. Undeploy it, but keep their
+            # endpoint.
             self._retry_while_busy(self._undeploy, serving, ours)
         for endpoint in made:
             self._retry_while_busy(self._delete_endpoint, endpoint, ours)
@@ -64,7 +66,7 @@ class Deletion:
             self._retry_while_busy(self._delete_model, ours)
 
     def _retry_while_busy(self, step: Callable[..., object], name: str, *rest: str) -> None:
-        """Do a step, and repeat it while another operation runs there, perhaps of a run that died."""
+        """Do a step. Repeat it while another operation is running there, perhaps one of a run that died."""
         transport = self._regions.open_location(names.parse(name).location)
         until, pause = transport.clock() + BUSY_SECONDS, 0.25
         while True:
@@ -84,7 +86,7 @@ class Deletion:
         if codec.read_state(job) != "CANCELLING":
             with suppress(
                 errors.InvalidArgumentError, errors.NotFoundError, errors.AlreadyExistsError
-            ):  # it may just have ended
+            ):  # the job may have ended just now
                 transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
         for _ in count_looks(transport, CANCEL_SECONDS, f"looking whether {name} has ended"):
             found = self._jobs.get_resource(name, JOBS)
@@ -147,7 +149,7 @@ class Deletion:
         for look in count_looks(transport, OPERATION_SECONDS, f"looking whether {path} is done"):
             if look:
                 found = get_or_none(transport, f"v1/{name}")
-                if found is None:  # an operation may be deleted with its resource
+                if found is None:  # an operation may be deleted together with its resource
                     return
                 operation = found
                 if operation.get("name") != name:
@@ -169,7 +171,7 @@ class Deletion:
 
 
 def _read_operation_name(operation: JsonObject, path: str) -> str:
-    """Return the name of the operation that a call began, checked; "" if it is done and has none."""
+    """Return the checked name of the operation that a call began. "" if it is done and has no name."""
     name = read_text(operation, "name")
     if not name and operation.get("done"):
         return ""

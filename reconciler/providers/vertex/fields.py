@@ -37,7 +37,7 @@ _WITH_PRESENCE = frozenset(
         "audioTimestamp", "candidateCount", "enableAffectiveDialog", "flipEnabled", "frequencyPenalty",
         "includeThoughts", "logprobs", "maxOutputTokens", "presencePenalty", "responseLogprobs",
         "samplingCount", "seed", "temperature", "thinkingBudget", "topK", "topP",
-        # of a oneof: being there says which one is meant
+        # members of a oneof: even an empty one is a choice
         "bleuSpec", "exactMatchSpec", "returnRawOutput", "rougeSpec",
     }
 )  # fmt: skip
@@ -55,21 +55,21 @@ def _list_spec_fields(name: str) -> tuple[Field, ...]:
     numbers = f"{name}.hyper_parameters"
     return (
         _make_hyperparameter(f"{numbers}.epoch_count", FieldType.INTEGER),
-        # a double at the service; single precision is what identities and comparisons are made of
+        # a double at the service; identities and comparisons use single precision
         _make_hyperparameter(f"{numbers}.learning_rate_multiplier", FieldType.FLOAT32),
         _make_hyperparameter(f"{numbers}.adapter_size", FieldType.STRING),
-        # documented: false where it is not set
+        # documented as false if it is not set
         _make_hyperparameter(f"{name}.export_last_checkpoint_only", FieldType.BOOLEAN, absent=False),
     )
 
 
 _FIELDS = (
     Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=BASE_NAMES),
-    # the project by its id or by its number: the service answers with the number
+    # the project by its id or its number, because the service answers with the number
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=("projects/*/",)),
     Field(CHECKPOINT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.CHECKPOINT, absent=""),
     *_list_spec_fields(SPECS[0]),
-    # it runs in a training, and no call runs it later
+    # it is run during training, and no later call can run it
     Field(
         EVALUATION,
         FieldType.JSON,
@@ -95,6 +95,6 @@ TUNING_JOB = Kind(
     data_field=f"{SPECS[0]}.training_dataset_uri",
     api="aiplatform.googleapis.com",
     access="its access is the project's IAM",
-    epochs="hyper_parameters.epoch_count",  # of either spec; Google documents no default for it
+    epochs="hyper_parameters.epoch_count",  # in either spec; Google documents no default
     bases=PackagedBases(__package__),
 )

@@ -1,7 +1,7 @@
 """Lists jobs, finds out which of them have a model, and finds a recorded job. Changes nothing.
 
-A job cannot be deleted. After its model is deleted, or after it failed, it is not listed as a model any more.
-A record still finds the job by its name, and so the reason of a failure.
+The service never deletes a job. A job that failed, or whose model was deleted, is not listed as a model. But
+a record has the job's name, so the job, and the reason of its failure, can still be found.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Jobs:
     """Reads jobs, models and endpoints.
 
     Args:
-        regions: the transports.
-        places: (project, location) that manifests name, "" for the default of either; what is recorded
-            elsewhere is found by its name.
-        page_size: entries that a list call asks for.
+        regions: open the transports.
+        places: the (project, location) pairs of the manifests, "" for a default. A model that is recorded in
+            another place is found by its name.
+        page_size: how many entries a list call asks for.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class Jobs:
         return sorted(named | default)
 
     def _add_project_names(self, live: Live) -> Live:
-        """Add every name of its project: the service's (mostly a number), then those that manifests use."""
+        """Add all names of the model's project: the service's (mostly a number), then the manifests'."""
         own = names.parse(live.name, JOBS).project
         known = (own, *sorted(self._asked.get(own, set()) - {own}))
         return replace(live, attributes={**live.attributes, PROJECT: known[-1]}, aliases={PROJECT: known})
 
     def learn_names(self, job: JsonObject) -> None:
-        """Ask for a job under each other name of a project that manifests use, once for each two names."""
+        """Find out which names in manifests mean this job's project. Asks once for each pair of names."""
         if not (self._places or all(self._regions.default)):
             return
         name = names.parse(read_text(job, "name"), JOBS)
@@ -103,10 +103,10 @@ class Jobs:
         key: str = "",
         odd: list[Odd] | None = None,
     ) -> Iterator[JsonObject]:
-        """Every resource of a collection; `key` is what the answer calls it, where that is something else.
+        """Yield every resource of a collection. `key` is its name in the answer, if that differs.
 
-        Entries that are no such resource are left out and put into `odd`; without it they end the list.
-        One that stands on two pages in two conditions is asked for: they changed while they were read.
+        An entry that is not such a resource goes into `odd`; without `odd` it is an error. A resource that
+        two pages show differently has changed meanwhile, so it is asked for again.
         """
         project, location = place
         path = f"v1/projects/{project}/locations/{location}/{collection}"
@@ -133,10 +133,10 @@ class Jobs:
         yield from merge_pages(read_pages(), ask_again)
 
     def list_living(self, place: tuple[str, str]) -> list[Live | Odd]:
-        """List models and running trainings, each under an id of its own.
+        """List models and running trainings, each with a unique id.
 
-        Of several under one label the oldest has the id, because it was accepted first; the others are shown
-        under their numbers, so that none is lost. A job that cannot be read does not hide the others.
+        If several jobs have one label, the oldest gets the label's id, because it was accepted first. The
+        others get their numbers as ids. A job that cannot be read does not hide the others.
         """
         odd: list[Odd] = []
 
@@ -187,12 +187,12 @@ class Jobs:
         return self._add_project_names(live)
 
     def find_endpoint(self, job: JsonObject, model: JsonObject | None = None) -> JsonObject | None:
-        """Return the endpoint to call a job's model on: its own, else one that somebody deployed it to.
+        """Return the endpoint to call a job's model on: its own, or else one that somebody deployed it to.
 
-        A job names the endpoints that it made, but does not say what was done to them since
-        (https://cloud.google.com/vertex-ai/generative-ai/docs/models/tuning-checkpoints); the registry does.
-        A lost endpoint is not replaced here: no document says what deployModel needs for a tuned model, and
-        resources cost money that nobody approved.
+        A job names the endpoints that it made, but not what has happened to them since
+        (https://cloud.google.com/vertex-ai/generative-ai/docs/models/tuning-checkpoints). The Model Registry
+        knows that. We do not replace a lost endpoint: no document says what deployModel needs for a tuned
+        model, and nobody has approved what the resources would cost.
         """
         name = codec.read_endpoint_name(job)
         own = self.get_resource(name, ENDPOINTS) if name else None
@@ -228,7 +228,7 @@ class Jobs:
         return sorted(found, key=_find_age)
 
     def choose(self, jobs: list[JsonObject]) -> JsonObject | None:
-        """The oldest job that trains or has a model, else the last that failed. Ignores cancelled jobs."""
+        """Choose the oldest job that trains or has a model, else the last that failed; no cancelled job."""
         alive = self.find_alive(jobs)
         if alive is not None:
             return alive
@@ -245,16 +245,16 @@ class Jobs:
         return None
 
     def read_status(self, job: JsonObject) -> Status:
-        """Return the status of a job, without a request for its model."""
+        """Read the status of a job, without asking for its model."""
         if codec.is_under_way(job):
             return Status.CREATING
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
 
 
 def _find_substitute(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
-    """Return the first of these endpoints that somebody else deployed the job's model to.
+    """Find the first of these endpoints that somebody else deployed the job's model to.
 
-    Those that the job made itself have its other checkpoints, which must not serve unasked.
+    Skips endpoints that the job made, because other checkpoints are deployed to them.
     """
     model = codec.read_model_name(job)
     made = {names.parse(endpoint).key for endpoint in codec.read_endpoint_names(job)}
@@ -273,7 +273,7 @@ def _build_listed(
     endpoint_of: Mapping[str, JsonObject],
     endpoints: Iterable[JsonObject],
 ) -> Live | None:
-    """Read a listed job with its listed model and endpoint. None if it has no model (any more)."""
+    """Read a listed job with its listed model and endpoint. None if it has no model now."""
     if codec.is_under_way(job):
         return codec.read_model(job, None, None)
     if not codec.is_finished(job):

@@ -1,6 +1,6 @@
-"""Labels: ours, by which a job is found again; the service's own, which are nobody's difference; the user's.
+"""Labels: by ours we find a job again; the service's own are never compared; all others are the user's.
 
-A label's value takes 63 characters of [a-z0-9_-], so NAME-DIGEST8 fits as it is.
+A label's value may have 63 characters of [a-z0-9_-], so NAME-DIGEST8 fits unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOT_THE_USERS = ("reconciler_", "google-", "goog-", "tune-type", "vertex-ai-")
 
 
 def is_users(key: str) -> bool:
-    """Whether a label is one that a manifest may set."""
+    """Whether a manifest may set a label."""
     return not key.startswith(_NOT_THE_USERS)
 
 
@@ -27,7 +27,7 @@ def hide_own(labels: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def parse(value: Iterable[object]) -> dict[str, str]:
-    """Return the inverse of `hide_own`."""
+    """Parse the field's value: the inverse of `hide_own`."""
     pairs = (str(pair).partition("=") for pair in value)
     return {key: text for key, _, text in pairs}
 

@@ -1,7 +1,7 @@
 """Resource names: projects/P/locations/L/COLLECTION/ID, checked before they become a URL.
 
-The service answers with project numbers where we send project ids, so two names are of one resource when
-they are equal from the location on.
+We may send a project's id, and the service answers with its number. So two names mean one resource if they
+are equal from the location on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PARTS = ("location", "collection", "id", "rest")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A resource name taken apart; `version` is a model's, "" where it is not named."""
+    """The parts of a resource name. `version` is a model's, "" if the name has none."""
 
     project: str
     location: str
@@ -32,7 +32,7 @@ class Name:
 
     @property
     def resource(self) -> str:
-        """Without the version."""
+        """The name without its version."""
         return f"projects/{self.project}/locations/{self.location}/{self.collection}/{self.id}"
 
     @property
@@ -42,7 +42,7 @@ class Name:
 
 
 def is_same(name: str, other: str) -> bool:
-    """Whether two names may mean one version of a model; one without a version means any."""
+    """Whether two names may mean the same version of a model. A name without a version may mean any."""
     if not (name and other):
         return False
     first, second = parse(name, "models"), parse(other, "models")
@@ -51,7 +51,7 @@ def is_same(name: str, other: str) -> bool:
 
 
 def is_answer(asked: str, found: str) -> bool:
-    """Whether an answer about `found` may be one about `asked`: projects are named by id or by number."""
+    """Whether `found` may mean `asked`. One may have the project's id, and the other its number."""
     wanted, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
     if wanted is None or other is None or any(wanted[part] != other[part] for part in _PARTS):
         return False
@@ -62,7 +62,7 @@ def is_answer(asked: str, found: str) -> bool:
 
 
 def parse(name: str, collection: str = "") -> Name:
-    """Take a resource name apart. ServiceError if it is not one, or is of another collection."""
+    """Take a resource name apart. ServiceError if it is not a resource name, or has another collection."""
     found = _NAME.fullmatch(name)
     if found is None or (collection and found["collection"] != collection):
         raise ServiceError(

@@ -1,4 +1,4 @@
-"""The calls of Vertex AI's supervised and preference tuning (aiplatform v1)."""
+"""Calls Vertex AI's supervised and preference tuning (aiplatform v1)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class VertexProvider:
     """Serves `kind: TuningJob`; implements `providers.Provider`.
 
     Args:
-        regions: the transports.
-        bucket: where training data lies.
-        places: (project, location) that manifests name, "" for the default.
-        tunable: base models that can be tuned; None for what is documented.
-        declared: what the Stack says of single base models.
-        lag_seconds: for how long what was accepted may be invisible.
-        page_size: entries that a list call asks for.
+        regions: open the transports.
+        bucket: holds the training data.
+        places: the (project, location) pairs of the manifests, "" for a default.
+        tunable: base models that can be tuned; None for the documented ones.
+        declared: what the Stack says about single base models.
+        lag_seconds: how long an accepted change may stay invisible.
+        page_size: how many entries a list call asks for.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class VertexProvider:
 
     @property
     def kind(self) -> Kind:
-        """TuningJob."""
+        """The kind TuningJob."""
         return TUNING_JOB
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Yield every tuned model and every training in progress. All of them count as our own."""
+        """Yield every tuned model and every training in progress. All of them count as ours."""
         del own
-        # one place may be named twice, by a project's id and by its number
+        # two places may be the same, with the project's id and with its number
         places = self._jobs.list_places()
         found = {live.name: live for place in places for live in self._jobs.list_living(place)}
         yield from found.values()
@@ -87,7 +87,7 @@ class VertexProvider:
             yield from self._jobs.list_ended(place)
 
     def get(self, handle: Handle) -> Live | None:
-        """Return one model. A failed or cancelled job is FAILED; None if the model was deleted."""
+        """Return one model; a failed or cancelled job is FAILED. None if the model was deleted."""
         job = self._jobs.find_job(handle)
         if job is None:
             return None
@@ -95,14 +95,14 @@ class VertexProvider:
         return self._jobs.build_live(job)
 
     def poll(self, handle: Handle) -> Training:
-        """Poll the job. It tells no percentage, and its steps only once it has read its data."""
+        """Poll the job. It never tells a percentage, and tells its steps only after it has read its data."""
         job = self._get_job(handle)
         return Training(
             self._jobs.read_status(job), total_steps=codec.read_steps(job), error=codec.read_error(job)
         )
 
     def list_base_models(self) -> BaseModels:
-        """Return the Stack's list, else the documented one: no call tells which base models can be tuned."""
+        """Return the Stack's list, else the documented one, because no call lists the tunable base models."""
         if self._tunable is not None:
             declared = (base.name for base in self._declared if base.tunable)
             return BaseModels(frozenset(codec.strip_prefix(name) for name in (*self._tunable, *declared)))
@@ -110,9 +110,9 @@ class VertexProvider:
         return BaseModels(frozenset(base.name for base in bases.values() if base.tunable), assumed=True)
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """Fill in where each model belongs, and the digest of each object in Cloud Storage (one GET each).
+        """Fill in each model's place, and the digest of each object in Cloud Storage (one GET each).
 
-        A data set of Vertex AI keeps the digest of its name, because no call shows its content.
+        For a data set of Vertex AI, the digest stays that of its name, because no call shows its content.
         """
         placed = [self._set_place(model) for model in desired]
         uris = sorted({data.uri for model in placed for data in model.data if is_object(data.uri)})
@@ -136,12 +136,12 @@ class VertexProvider:
         declared = desired.attributes
         try:
             project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
-        except UsageError:  # the first request reports it
+        except UsageError:  # the first request reports the fault
             return desired
         return replace(desired, effective={LOCATION: location, PROJECT: project})
 
     def find_endpoint(self, handle: Handle) -> str:
-        """The endpoint that generateContent is called on: the job's, or one that replaced it by hand."""
+        """Return the endpoint to call: the job's, or one that somebody replaced it with."""
         known = self._endpoints.get(handle.name)
         if known:
             return known
@@ -177,12 +177,12 @@ class VertexProvider:
         fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
-        """Upload the data, look for the label, POST; see `creation`.
+        """Upload the data, look for our label, then POST. See `creation`.
 
         Raises:
             AlreadyExistsError, NoCapacityError: see `providers.Provider`.
             ReplyLostError, UnavailableError: see `exactly_once`.
-            ServiceError: data in a bucket is not what it was when the plan was made.
+            ServiceError: data in a bucket has changed since the plan was made.
         """
         attributes = desired.attributes
         place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
@@ -216,7 +216,7 @@ class VertexProvider:
             ) from error
 
     def _find_origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
-        """Return the model to tune as the API names it, and our id of it if it is ours."""
+        """Return the API's name of the model to tune, and our id if the model is ours."""
         if PARENT not in attributes:
             return {"baseModel": source}, ""
         if f"/{MODELS}/" in source:
@@ -231,7 +231,7 @@ class VertexProvider:
         return {"preTunedModel": model}, codec.read_labels(job).get(labels.ID, "")
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """PATCH these fields of the model, then of its endpoint."""
+        """Send a PATCH of these fields to the model, then to its endpoint."""
         job = self._get_job(handle)
         endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
         for name, collection in ((codec.read_model_name(job), MODELS), (endpoint, ENDPOINTS)):
@@ -251,10 +251,10 @@ class VertexProvider:
                 raise explain_another("PATCH", place.resource, reply.get("name"))
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Cancel, undeploy, delete endpoints, delete the model; each step looks first. Gone is success.
+        """Cancel the job, undeploy, delete its endpoints and its model. A missing resource counts as deleted.
 
         Raises:
-            StillTrainingError: the job was cancelled and has not ended; try it again later.
+            StillTrainingError: the job was cancelled but has not ended. Try again later.
         """
         if "/" in handle.name:
             job = self._jobs.get_resource(handle.name, JOBS)
@@ -266,12 +266,12 @@ class VertexProvider:
             deletion.delete(job)
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """None of its own: access is the project's IAM."""
+        """Return nothing, because the project's IAM decides who has access."""
         del handle
         return ()
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """Refuses any: access is the project's IAM."""
+        """Refuse, because the project's IAM decides who has access."""
         del fence
         if desired:
             raise UsageError(
@@ -290,7 +290,7 @@ class VertexProvider:
 
 
 def _list_made(desired: Desired, id: str) -> dict[str, str]:
-    """Map the service's name of each value of a create that is not in the manifest to its origin."""
+    """Map each value of a create that is not in the manifest to its origin. Keys are the service's names."""
     found = {labels.ID: f"the label is {id}, made from metadata.name and what is trained"}
     if DISPLAY_NAME not in desired.attributes:
         found[DISPLAY_NAME.rpartition(".")[2]] = (

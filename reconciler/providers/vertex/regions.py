@@ -17,9 +17,9 @@ _MULTI_REGIONS = frozenset({"us", "eu"})
 def find_host(location: str) -> str:
     """Return the base URL of a location's API.
 
-    https://{location}-aiplatform.googleapis.com; multi-regions, from which the newest models are served only,
-    have hosts of their own (Google's list of locations). UsageError if it cannot be part of a host's name:
-    anybody may write the location, and it decides where a credential goes.
+    It is https://{location}-aiplatform.googleapis.com. Multi-regions, which alone serve the newest models,
+    have hosts of their own (Google's list of locations). UsageError if the location cannot be part of a
+    host's name: anyone may write a location, and it decides where a credential goes.
     """
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?", location, re.ASCII):
         raise UsageError(f"{location[:60]!r} is not a location", "Write one like us-central1.")
@@ -35,11 +35,11 @@ class Regions:
     """Opens one transport for each base URL, when it is first needed.
 
     Args:
-        project: for manifests that name none, "" when there is none.
-        location: the same.
+        project: the default for manifests that name none, "" if there is none.
+        location: the default in the same way.
         open: opens a transport to a base URL.
-        base_url: for every location, "" for Google's own hosts.
-        storage_url: for Cloud Storage, "" for `base_url`, else Google's own.
+        base_url: the address for every location, "" for Google's own hosts.
+        storage_url: the address of Cloud Storage. "" for `base_url`, or for Google's own if that is "" too.
     """
 
     project: str
@@ -51,7 +51,7 @@ class Regions:
     _opened: dict[str, Transport] = field(default_factory=dict, init=False)
 
     def place(self, project: object = None, location: object = None) -> tuple[str, str]:
-        """(project, location), the defaults where one is not given; UsageError when there is none."""
+        """Fill in the defaults of (project, location). UsageError if one is neither given nor set."""
         where = str(location or self.location)
         whose = str(project or self.project)
         if not whose:
@@ -68,7 +68,7 @@ class Regions:
 
     @property
     def default(self) -> tuple[str, str]:
-        """(project, location) for manifests that name none; "" where there is none."""
+        """The (project, location) of manifests that name none; "" if there is no default."""
         return self.project, self.location
 
     def open_location(self, location: str) -> Transport:
@@ -86,6 +86,6 @@ class Regions:
         return self._open_url(self.storage_url or self.base_url or STORAGE)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close every transport."""
         for transport in self._opened.values():
             transport.close()

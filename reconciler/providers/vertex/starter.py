@@ -1,4 +1,4 @@
-"""Write the first manifests of `init --kind TuningJob`, and suggest what to do before the first plan."""
+"""Writes the first manifests of `init --kind TuningJob`, and suggests what to do before the first plan."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _set_place(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _suggest(path: str, stack: Stack, desired: Sequence[Desired]) -> str:
-    """Suggest to set or create the bucket if a file must be uploaded."""
+    """Suggest setting or creating the bucket if a file must be uploaded."""
     if not any(model.data[0].file for model in desired):
         return ""
     if not stack.bucket:

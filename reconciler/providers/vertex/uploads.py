@@ -1,12 +1,12 @@
 """Uploads an object to Cloud Storage: a small one in one request, a large one in parts that can be resumed.
 
 https://cloud.google.com/storage/docs/performing-resumable-uploads. Rules: large content is
-read again from its source each time and never held whole. An object is made only if there is none
-(ifGenerationMatch=0). The last part is sent only after the digest of the whole content was checked.
+read again from its source each time and never held whole. An object is made only if it does not
+exist (ifGenerationMatch=0). The last part is sent only after the digest of the whole content is checked.
 """
 
-# Not google-resumable-media: it brings a session that signs and repeats by itself (a POST too), sleeps past
-# Ctrl-C, knows no 429 that holds every thread, and would take a credential to plain http.
+# Not google-resumable-media: its session signs requests and repeats them by itself, even a POST. It sleeps
+# through Ctrl-C, does not pause all threads after a 429, and would send a credential over plain http.
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Sent = Callable[[int], None]
 
 
 class _GoneError(Exception):
-    """The service does not know this upload (any more)."""
+    """The service does not know this upload, or has forgotten it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Content:
     """The content of an object: its size, digests and lines.
 
     Attributes:
-        lines: each without its line break; iterated once for every reading.
-        shown: its name in messages.
+        lines: the lines without their line breaks. They are iterated once for each reading.
+        shown: the content's name in messages.
         whole: the whole content if it is small, else None.
     """
 
@@ -60,7 +60,7 @@ class Content:
     whole: bytes | None
 
     def check_lines(self) -> Iterator[bytes]:
-        """Yield its lines with their breaks. StalePlanError before the last if they have changed."""
+        """Yield the lines with their line breaks. StalePlanError before the last one if they have changed."""
         digest, size = hashlib.sha256(), 0
         held = b""
         for line in self.lines:
@@ -79,7 +79,7 @@ class Content:
 
 
 def measure_content(lines: Iterable[bytes], shown: str, *, small: int) -> Content:
-    """Read content once; up to `small` bytes of it are kept."""
+    """Read content once, and measure it. Keeps the content if it has at most `small` bytes."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     kept: list[bytes] = []
     for line in lines:
@@ -105,13 +105,13 @@ class Upload:
     """The upload of one object.
 
     Args:
-        transport: to Cloud Storage.
-        bucket: its name.
-        name: of the object.
-        content: what it is to hold.
-        sent: is called with the number of bytes sent so far.
+        transport: the transport to Cloud Storage.
+        bucket: the bucket's name.
+        name: the object's name.
+        content: the object's content.
+        sent: called with the number of bytes sent so far.
         fence: called before each request.
-        part: bytes of a part, a multiple of QUANTUM.
+        part: how many bytes a part has, a multiple of QUANTUM.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Upload:
         Raises:
             StalePlanError: the content has changed; no object was made.
             NotFoundError: there is no such bucket.
-            ServiceError, CredentialError: as `Transport.call`.
+            ServiceError, CredentialError: see `Transport.call`.
         """
         try:
             if self._content.whole is None:
@@ -151,12 +151,12 @@ class Upload:
             about = {"content-type": CONTENT_TYPE}
             return self._is_about_it(self._transfer("POST", query, self._content.whole, about))
         except errors.ServiceError as error:
-            if error.status != 412:  # it exists: from another run, or from a try whose reply was lost
+            if error.status != 412:  # the object exists, from another run or from a try whose reply was lost
                 raise
             return False
 
     def _transfer(self, method: str, query: dict[str, str], content: bytes, about: dict[str, str]) -> Reply:
-        """Send a request that does no harm if it is sent twice."""
+        """Send a request that is harmless to send twice."""
         return self._transport.transfer(
             method, self._path, query=query, content=content, about=about, repeatable=True, fence=self._fence
         )
@@ -186,8 +186,8 @@ class Upload:
     def _begin(self) -> dict[str, str]:
         """Begin an upload. Returns the query that its parts are sent with.
 
-        Only the query of the returned address is used: a reply must not decide where requests go.
-        Beginning twice does no harm: an upload that is never finished makes no object.
+        Uses only the query of the returned address, because a reply must not decide where requests go.
+        It is harmless to begin twice, because an unfinished upload makes no object.
         """
         about = {
             "content-type": "application/json",
@@ -209,7 +209,7 @@ class Upload:
             while len(held) < self._part and (line := next(lines, None)) is not None:
                 held += line
             part = bytes(held[: self._part])
-            # everything was sent, but the service has not made the object yet: ask
+            # everything was sent, but the object is not confirmed yet, so ask
             reply = self._put(query, at, part) if part else self._ask(query)
             has = self._has(reply, at + len(part))
             if has is None:
@@ -229,7 +229,7 @@ class Upload:
             at = has
 
     def _put(self, query: dict[str, str], at: int, part: bytes) -> Reply:
-        """Send a part; after a lost reply or a 5xx ask how much of it has arrived."""
+        """Send a part. After a lost reply or a 5xx, ask how much of it has arrived."""
         size = self._content.size
         try:
             return self._transport.transfer(

@@ -1,7 +1,7 @@
-"""Reads manifests: YAML to what is desired, all problems at once with their places.
+"""Reads manifests: YAML to desired models. Reports all problems at once, each with its place.
 
-The one door to yaml and pydantic. Rule: what this module exports is light, so that `--help` pays for neither
-library. `loading` and `editor_schema` need them: import these two in the function that calls them.
+Only this package uses yaml and pydantic. Rule: this module imports neither, so that `--help` stays fast.
+`loading` and `editor_schema` import both: import these two modules in the function that calls them.
 """
 
 from reconciler.manifests.loaded import Loaded, Names

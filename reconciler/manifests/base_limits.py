@@ -1,7 +1,7 @@
 """Checks a TuningJob against the table of base models: adapter, location and key, before anything is sent.
 
-What is only documented for a base model is an error all the same, because the service's refusal names no way
-out. A base model that the table does not know is checked for what holds for all of them.
+A limit that is only documented is an error too, because the service's refusal does not say what to do. A base
+model that is not in the table is checked only against the limits that hold for all base models.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _SIZES: Mapping[str, int] = {"ONE": 1, "TWO": 2, "FOUR": 4, "EIGHT": 8, "SIXTEEN
 
 
 def check_base(document: Document, bases: Mapping[str, Base], location: str) -> None:
-    """Note where a document asks for what its base model does not take.
+    """Note each setting of a document that its base model does not accept.
 
     Args:
-        document: of a TuningJob.
-        bases: the table.
-        location: the Stack's, for a document that names none; "" for none.
+        document: the document of a TuningJob.
+        bases: the table of base models.
+        location: the Stack's location, for a document that names none; "" for none.
     """
     named, key = document.at("metadata.location"), document.at("spec.encryption_spec.kms_key_name")
     key_location = key.text.partition("/locations/")[2].partition("/")[0]
@@ -51,7 +51,7 @@ def check_base(document: Document, bases: Mapping[str, Base], location: str) -> 
 
 
 def _list_adapters(bases: Mapping[str, Base]) -> frozenset[int]:
-    """List the sizes that some base model is documented to take. The API has one more."""
+    """List the adapter sizes that any base model is documented to accept. The API has one more."""
     return frozenset(size for base in bases.values() for size in base.adapters)
 
 

@@ -1,4 +1,4 @@
-"""Reads the checks of a manifest. Rule: each is one prompt with one comparison, or one file."""
+"""Reads the checks of a manifest. Rule: a check is one prompt with one comparison, or one file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ OF_PROMPT, OF_FILE = ("prompt", "system", *COMPARISONS), ("file", "by", "at_leas
 def read_checks(document: Document, data_sets: DataSets, form: str) -> Checks:
     """Read the checks, and measure their files. Leaves out a check after noting what is wrong with it.
 
-    A value of a wrong type is left out too: it is told with the types of the whole document.
+    Leaves out a value of a wrong type without a note, because the check of the whole document's types notes
+    it.
 
     Args:
-        document: of a model.
+        document: the document of a model.
         data_sets: measures the files.
-        form: of the files, see `kinds.Form.questions`.
+        form: the form of the files, see `kinds.Form.questions`.
     """
     found = [
         check
@@ -113,6 +114,6 @@ def _read_file(document: Document, item: Node, data_sets: DataSets, form: str) -
 
 
 def _find_place(data: DataSet, number: int) -> Place:
-    """Find the place of an example: JSONL has one on each line."""
+    """Find the place of an example. JSONL has one example on each line."""
     path = str(data.file)
     return Place(path, number) if path.lower().endswith(".jsonl") else Place(path)

@@ -29,7 +29,7 @@ Delimiter = Annotated[str, validate_by(_refuse_delimiter), show_pattern('[^A-Za-
 
 
 class PairColumns(Declared):
-    """What a data file calls our columns; those that are not named here are ignored."""
+    """The names of our columns in a data file. Columns that are not named here are ignored."""
 
     HINTS: ClassVar = {
         **COLUMN_HINTS,
@@ -48,7 +48,7 @@ class PairColumns(Declared):
         return self
 
     def name_columns(self) -> dict[str, str]:
-        """Map our name of each column to the file's; {} if no column is named."""
+        """Map our name of each column to the file's name; {} if no column is named."""
         named = {ours: getattr(self, ours) for ours in type(self).model_fields}
         if not any(named.values()):
             return {}
@@ -56,7 +56,7 @@ class PairColumns(Declared):
 
 
 class ChatColumns(PairColumns):
-    """What a data file calls our columns, for data that is converted to chat JSONL."""
+    """The names of our columns in a data file that is converted to chat JSONL."""
 
     HINTS: ClassVar = {**COLUMN_HINTS, "system": f"Write {INSTRUCTION}."}
 
@@ -64,7 +64,7 @@ class ChatColumns(PairColumns):
 
 
 class Columnar(Declared):
-    """What may stand beside the path of a data file."""
+    """The keys that may stand beside the path of a data file."""
 
     columns: PairColumns | None = None
     delimiter: Delimiter | None = None
@@ -94,7 +94,7 @@ class ChatFile(Declared):
 
 
 class _OrText:
-    """Tells the JSON Schema that a text of so many characters may stand in place of the mapping."""
+    """Tells the JSON Schema that a text, of so many characters, may stand in place of the mapping."""
 
     def __init__(self, least: int) -> None:
         self._text = {"type": "string", "minLength": least}
@@ -132,11 +132,11 @@ OptionalChatAddress = Annotated[ChatFile | None, BeforeValidator(_read_optional)
 
 
 def read_layout(node: Node, model: type[Declared]) -> Layout | None:
-    """Read what a mapping says of the columns of its file; None after it is noted what is wrong.
+    """Read what a mapping says about the columns of its file. None after noting what is wrong.
 
     Args:
         node: the mapping, or the text in place of it.
-        model: its schema. What it refuses is noted as part of the whole document.
+        model: the mapping's schema. What it refuses is noted with the whole document.
     """
     if isinstance(node.value, str):
         return PLAIN

@@ -1,7 +1,7 @@
 """YAML documents, their values and the places of the values.
 
 Rule: everyone asks a document by path, `document.at("spec.base_model")`, and gets a `Node`: a value that
-knows its place, and takes note of what is wrong with it. Only `yaml_builder`, `syntax` and this module know
+knows its place, and can note what is wrong with it. Only `yaml_builder`, `syntax` and this module know
 YAML's syntax.
 """
 
@@ -28,12 +28,12 @@ Path: TypeAlias = str | Sequence[str | int]
 
 @dataclass(slots=True)
 class Document:
-    """One document that is not empty.
+    """One YAML document that is not empty.
 
     Attributes:
-        file: that it stands in.
-        mark: where it begins.
-        body: its value, without variables until `fill` was called.
+        file: the file that contains it.
+        mark: the line and column where it begins.
+        body: its value. Variables are put in when `fill` is called.
         references: where text with "${" stands: the container, the key or index, and the text's place.
         problems: where to note what is wrong with it.
     """
@@ -59,7 +59,7 @@ class Document:
         return _walk(self, self.body, None, "", path)
 
     def fill(self, variables: Mapping[str, str]) -> None:
-        """Put variables in the place of references, noting those that cannot be followed."""
+        """Put variables in the place of references. Notes the references that cannot be followed."""
         for container, key, mark in self.references:
             text, refusals = substitute(container[key], variables)
             for refusal in refusals:
@@ -73,9 +73,10 @@ class Node:
     """The node at a path of a document.
 
     Attributes:
-        value: None where nothing stands there.
-        key: the key as the document spells it, or the index; if nothing stands there, of what is around it.
-        is_there: whether the key is there, even without a value.
+        value: None if nothing stands at the path.
+        key: the key as the document spells it, or the index. If nothing stands at the path, the key of the
+            mapping or list around it.
+        is_there: whether the key exists, even without a value.
     """
 
     _document: Document
@@ -95,14 +96,14 @@ class Node:
 
     @property
     def items(self) -> Iterator[Node]:
-        """The items of a list; nothing if the value is not a list."""
+        """The items of a list; empty if the value is not a list."""
         value = self.value
         for number in range(len(value)) if type(value) is YamlList else ():
             yield Node(self._document, value, value[number], number, is_there=True)
 
     @property
     def mark(self) -> Mark:
-        """The place of the value; without a value that of its key, else of the mapping or list around it."""
+        """The place of the value, else of its key, else of the mapping or list around it."""
         return self._find_mark(of_key=not self.is_there or self.value is None)
 
     @property
@@ -132,7 +133,7 @@ class Node:
     def error(
         self, summary: str, detail: str = "", *, of_key: bool = False, address: str | None = None
     ) -> None:
-        """Note what is wrong here; of_key: with the key, not with its value."""
+        """Note what is wrong with the value here. `of_key`: the key is wrong instead."""
         place = self.key_place if of_key else self.place
         self._document.problems.error(place, summary, detail, address=address)
 
@@ -156,7 +157,7 @@ def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> 
 
 @cache
 def _spell(path: str) -> tuple[tuple[str, str], ...]:
-    """Spell each step of a path in snake_case and in camelCase; Google's API accepts both."""
+    """Spell each step of a path in snake_case and in camelCase, because Google's API accepts both."""
     return tuple((step, to_camel_case(step)) for step in path.split("."))
 
 
@@ -166,7 +167,7 @@ def read_documents(file: str, text: str, problems: Problems) -> Iterator[Documen
         return
     parser = yaml.CSafeLoader(text)
     try:
-        parser.get_event()  # the stream's start
+        parser.get_event()  # skip the start of the stream
         while not isinstance(start := parser.get_event(), StreamEndEvent):
             builder = Builder(file, problems, parser, find_mark(start))
             body = builder.build()

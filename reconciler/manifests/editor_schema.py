@@ -1,7 +1,7 @@
-"""Makes the JSON Schema of manifests, for editors: completion, and a red line before `validate` is run.
+"""Makes the JSON Schema of manifests, so that editors can complete keys and mark mistakes.
 
-It is made from the schemas that read manifests. Rule: it never refuses what `validate` accepts. What no JSON
-Schema can say (files, references, limits of a whole request) is left to `validate`.
+It is made from the schemas that read manifests. Rule: it never refuses what `validate` accepts. A JSON
+Schema cannot check files, references and limits of a whole request. Only `validate` checks those.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_json_schema() -> dict[str, object]:
     for form in FORMS.values():
         for where, keys, required in form.choices:
             _add_choice(definitions[_find_model(form.manifest, where).__name__], keys, required=required)
-        # a manifest that names a live model may go without training data
+        # a manifest that names a live model needs no training data
         alternatives = [
             {"properties": {"metadata": _NAMES_LIVE}},
             *(_require_key(f"spec.{key}") for key in form.data),
@@ -109,7 +109,7 @@ def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
     rules: list[object] = []
     required = definition.get("required", [])
     for field, schema in definition.get("properties", {}).items():
-        name = field.rstrip("_")  # "import" is no name in Python
+        name = field.rstrip("_")  # "import" cannot be a name in Python
         both = list(dict.fromkeys((name, to_camel_case(name))))
         properties.update(dict.fromkeys(both, _adapt_value(schema)))
         each: list[object] = [{"required": [way]} for way in both]

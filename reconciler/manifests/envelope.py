@@ -1,6 +1,6 @@
 """The schema around every spec: the Kubernetes envelope, and what every kind of model has beside its spec.
 
-`permissions`, `lifecycle` and `checks` are outside of spec, because the API's TunedModel does not have them.
+`permissions`, `lifecycle` and `checks` are outside `spec`, because the API's TunedModel does not have them.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ FormerName = Annotated[
 
 
 class Metadata(schema.Declared):
-    """Which model it is: the name is half of its address, id pins the tunedModelId, labels are ours alone.
+    """Identifies a model. `name` is half of its address; `id` pins the tunedModelId; only we see `labels`.
 
-    moved_from is the address that it had before it was renamed. Its record and its model are taken over.
+    `moved_from` is the address that the model had before it was renamed. Its record is kept.
     """
 
     HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are no namespaces: use labels."}
@@ -76,7 +76,7 @@ ImportName = Annotated[
 
 
 class ModelMetadata(Metadata):
-    """The metadata of a model. `import` names the live model that it takes over."""
+    """The metadata of a model. `import` names the live model to take over."""
 
     import_: ImportName | None = Field(default=None, alias="import")
 
@@ -109,7 +109,7 @@ class DeclaredPermission(schema.Declared):
 
 
 class DeclaredIgnoredDrift(schema.Declared):
-    """A difference that is known and tolerated, with its reason, until a date."""
+    """A difference that is tolerated until a date, with the reason."""
 
     field: schema.Text
     reason: str = ""
@@ -117,7 +117,7 @@ class DeclaredIgnoredDrift(schema.Declared):
 
 
 class DeclaredLifecycle(schema.Declared):
-    """How the model may be changed. What is absent comes from the Stack, else it is the default."""
+    """How the model may be changed. Absent keys come from the Stack, or else have defaults."""
 
     prevent_destroy: schema.Flag | None = None
     ignore_changes: list[schema.Text] | None = None
@@ -126,7 +126,7 @@ class DeclaredLifecycle(schema.Declared):
     replace: Literal["candidate", "delete_first"] | None = None
 
     def to_model(self, defaults: Lifecycle, *, spelled: Mapping[str, str]) -> Lifecycle:
-        """Convert to the core's type. Absent keys come from `defaults`; `spelled` maps spellings to paths."""
+        """Convert to the core's type. Absent keys come from `defaults`. `spelled` maps spellings to paths."""
         declared: dict[str, Any] = {name: value for name, value in self if value is not None}
         if self.ignore_changes is not None:
             declared["ignore_changes"] = tuple(spelled.get(name, name) for name in self.ignore_changes)
@@ -152,9 +152,9 @@ Choices = Annotated[
 
 
 class DeclaredCheck(schema.Declared):
-    """What a candidate must answer before it is promoted: one prompt, or a file of held-out examples.
+    """A test that a candidate must pass before it is promoted: one prompt, or a file of held-out examples.
 
-    Which keys go together is checked by `checks.read_checks`.
+    `checks.read_checks` checks which keys go together.
     """
 
     HINTS: ClassVar = {"expected": "Write expect.", "min": "Write at_least.", "regex": "Write matches."}
@@ -175,7 +175,7 @@ class Envelope(schema.Declared):
 
     HINTS: ClassVar = {"status": "The service's answers do not belong in a manifest."}
 
-    apiVersion: Literal["reconciler/v1"]  # noqa: N815 -- Kubernetes has one spelling of it
+    apiVersion: Literal["reconciler/v1"]  # noqa: N815 -- Kubernetes has only this spelling
     kind: str
     metadata: Metadata
 

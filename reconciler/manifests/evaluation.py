@@ -1,7 +1,7 @@
-"""`evaluation_config` of a supervised TuningJob: what the service measures of the tuned model.
+"""`evaluation_config` of a supervised TuningJob: how the service measures the tuned model.
 
-Keys and enum values are those of the API's discovery document (aiplatform v1, EvaluationConfig and what is in
-it). It becomes one value, its canonical JSON, because nobody asks for a part of it.
+Keys and enum values are those of the API's discovery document (aiplatform v1, EvaluationConfig and its
+parts). The whole becomes one value, its canonical JSON, because nobody asks for a part of it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class RougeSpec(schema.Declared):
 
 
 class ExactMatchSpec(schema.Declared):
-    """1 for the very text, else 0."""
+    """1 if the text is exactly the same, else 0."""
 
 
 class ComputationBasedMetricSpec(schema.Declared):
@@ -100,7 +100,7 @@ class PredefinedMetricSpec(schema.Declared):
 
 
 class CustomOutputFormatConfig(schema.Declared):
-    """What a judge's answer is returned as."""
+    """The form in which a judge's answer is returned."""
 
     return_raw_output: schema.Flag | None = None
 
@@ -151,7 +151,7 @@ AGGREGATIONS = Literal[
 
 
 class Metric(schema.Declared):
-    """One thing that is measured."""
+    """One measurement."""
 
     aggregation_metrics: list[AGGREGATIONS] | None = None
     bleu_spec: BleuSpec | None = None
@@ -199,7 +199,7 @@ class OutputConfig(schema.Declared):
 
 
 class EvaluationConfig(schema.Declared):
-    """What is measured once the training has ended."""
+    """The measurements to make once the training has ended."""
 
     autorater_config: AutoraterConfig | None = None
     dataset_custom_metrics: list[DatasetCustomMetric] | None = None

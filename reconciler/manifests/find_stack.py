@@ -1,10 +1,11 @@
-"""Finds the Stack of a manifest that is given alone, and of commands that need nothing but settings.
+"""Finds the Stack for a manifest that is given alone, and for commands that need only settings.
 
-A file as PATH only selects, but the id of its model depends on the name of the Stack, and its text on the
-variables of the Stack. Without them the same manifest would be another model, and would be trained again. So
-the Stack is looked for beside the file, then in the folders above it within the work tree.
+If PATH is a file, it only selects a model. But the Stack's name is part of the model's id, and the Stack's
+variables are part of the manifest's text. Without the Stack, the same manifest would mean another model and
+would be trained again. So the Stack is looked for beside the file, then in the folders above it, up to the
+root of the work tree.
 
-Rule: a fault outside of the Stack is reported only if it may be the reason why no Stack was found.
+Rule: a fault outside the Stack is reported only if no Stack was found and the fault may be the reason.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _SAYS_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULT
 
 
 def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
-    """Find the Stack documents nearest to any of these files; there may be none."""
+    """Find the Stack documents nearest to any of these files. There may be none."""
     for folder in dict.fromkeys(folder for file in files for folder in _walk_up(str(Path(file).parent))):
-        # other programs' files may lie there: only one that says it is ours is looked at closely
+        # other programs' files may lie there, so only files that say they are ours are read closely
         near = _read_texts(_list_manifests(folder), Problems())
         texts = [(path, text) for path, text in near if "reconciler/v1" in text and _SAYS_STACK.search(text)]
         found = _read_stacks(texts, problems, Problems())
@@ -35,7 +36,7 @@ def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
 
 
 def find_stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
-    """Find the Stack documents of these files; other documents may have any fault."""
+    """Find the Stack documents in these files. Faults of other documents do not matter."""
     doubts = Problems()
     texts = ((path, text) for path, text in _read_texts(files, doubts) if STACK in text)
     return _read_stacks(texts, problems, doubts)

@@ -1,4 +1,4 @@
-"""The kinds of model that a manifest can declare: a line in the table and a module for each."""
+"""The kinds of model that a manifest can declare. Each has a line in the table, and a module."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ Choice = tuple[str, tuple[str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a kind is written.
+    """How a kind is written in manifests.
 
     Attributes:
-        manifest: the model of its whole document.
+        manifest: the schema of the whole document.
         choices: the API's oneofs.
-        data: the keys of the training data, of which one must be there where a model may have to be trained.
+        data: the keys of the training data. A model that may have to be trained needs one of them.
         parent: the field that may name another manifest of the kind, "" if none.
-        read_data_sets: (document, what measures data files, bytes of the request beside the data) to its data
-            sets, also of a document whose other parts are wrong; empty after noting what is wrong with them.
-        check_base: (document, table of base models, the Stack's location) notes what the base model does not
-            take; None where only the service knows.
-        questions: the form (`datasets.measure.FORMS`) of the held-out files of its checks.
+        read_data_sets: takes the document, the DataSets that measure files, and how many bytes the request
+            has beside the data. Returns the data sets, even if other parts of the document are wrong. Returns
+            none after noting what is wrong with them.
+        check_base: takes the document, the table of base models and the Stack's location. Notes what the base
+            model does not accept. None if only the service knows.
+        questions: the form (`datasets.measure.FORMS`) of the held-out files of the kind's checks.
     """
 
     manifest: type[ModelEnvelope]

@@ -19,12 +19,13 @@ class Loaded:
 
     Attributes:
         desired: sorted by address.
-        stack: the settings; Stack() when none is declared.
-        whole: every path was a folder, so what is not here is not desired; else the paths only select.
+        stack: the settings; Stack() if none is declared.
+        whole: whether every path was a folder. Then a model that is not here is not desired. Otherwise the
+            paths only select.
         files: the manifest files that were read.
-        warnings: valid, but probably not what was meant.
-        folders: those that were given, relative to the git root (else to the working directory): what was
-            declared elsewhere is not ours to delete. None if nobody asks.
+        warnings: notes about what is valid, but probably not what was meant.
+        folders: the given folders, relative to the git root, or else to the working directory. A model that
+            was declared elsewhere must not be deleted. None if nobody asks.
         removals: what `kind: Removed` takes out of the state, sorted by address.
     """
 

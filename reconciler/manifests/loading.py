@@ -1,7 +1,7 @@
-"""Loads files to desired models: reads all, then the Stack, then each document, then checks what spans them.
+"""Loads desired models: reads all files, then the Stack, then each document, then checks references.
 
-Rule: one pass finds every problem of every document. A document with a problem yields no model, and nothing
-is returned unless all are sound.
+Rule: one pass finds every problem of every document. A document with a problem yields no model. If there is
+any problem, nothing is returned.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from reconciler.problems import Place, Problems, describe, find_nearest
 
 @contextmanager
 def _pause_collector() -> Iterator[None]:
-    """Stop garbage collection meanwhile: it would walk a million small values again and again, in vain.
+    """Pause garbage collection, which would search a million small values again and again, in vain.
 
-    That was a quarter of the time of 10,000 manifests, measured.
+    It took a quarter of the time of loading 10,000 manifests.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -55,17 +55,17 @@ def load_settings(
 ) -> Loaded:
     """Read the Stack alone, for commands that work on recorded models.
 
-    Other documents may be wrong, so that a half-written manifest does not stop a program that asks for the
-    name of its model.
+    Other documents may be wrong. So a half-written manifest does not stop a program that asks for the name of
+    its model.
 
     Args:
-        paths: folders and files, as for `load`; it is no error to find no manifest.
+        paths: folders and files, as for `load`. They may have no manifest.
         kinds: the kinds of model with their field tables.
         variables: those of the command line.
-        selecting: a folder only selects too, so its Stack may be in a folder above it.
+        selecting: folders only select, like files, so the Stack may be in a folder above.
 
     Raises:
-        ManifestError: the Stack is wrong, or none could be read and a file that may hold it is broken.
+        ManifestError: the Stack is wrong, or was not found while a file that may contain it is broken.
         UsageError: a path does not exist or cannot be searched.
     """
     problems = Problems()
@@ -85,7 +85,7 @@ def load_settings(
 def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Names:
     """Read the declared addresses with their labels, to select recorded models.
 
-    A manifest may be wrong, as long as its file is YAML.
+    Manifests may be wrong, as long as the files are YAML.
 
     Args:
         paths: folders and files, as for `load`.
@@ -93,7 +93,7 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
         variables: those of the command line and of the Stack.
 
     Raises:
-        ManifestError: a file cannot be read, so its models are unknown; or there is no manifest.
+        ManifestError: a file cannot be read, so its models are unknown, or there is no manifest.
         UsageError: a path does not exist or cannot be searched.
     """
     problems = Problems()
@@ -105,7 +105,7 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     problems.raise_if_any()
     names: dict[Address, dict[str, str]] = {}
     for document in documents:
-        document.fill(variables)  # what cannot be filled in is told by validate
+        document.fill(variables)  # `validate` reports references that cannot be followed
         name, labels = document.at("metadata.name").value, document.at("metadata.labels").value
         if isinstance(name, str) and document.kind in kinds:
             items = labels.items() if isinstance(labels, YamlMap) else ()
@@ -129,8 +129,8 @@ def load(
     Args:
         paths: folders (searched for *.yaml and *.yml) and files.
         kinds: the kinds of model with their field tables.
-        variables: those of the command line; they win over the Stack's.
-        allow_empty: it is no error to find no manifest at all (`destroy`).
+        variables: those of the command line. They win over the Stack's.
+        allow_empty: whether there may be no manifest at all (`destroy`).
         reads_training: False leaves the files of training data unread, for who reads only some of them.
 
     Raises:
@@ -266,7 +266,7 @@ def _read_stack(
             document.at([]).error(summary, "Keep one of them.")
         fields = [field for kind in kinds.values() for field in kind.fields.values()]
         spec, values = document.at("spec"), document.at("spec.variables").value
-        if isinstance(values, YamlMap):  # variables are texts, as written: a version 1.10 is not 1.1
+        if isinstance(values, YamlMap):  # variables are texts, exactly as written: version 1.10 is not 1.1
             values.update({name: values.get_text(name) for name in values.texts or {}})
         spelled = check_lifecycle_fields(document, "spec.lifecycle", fields)
         try:

@@ -1,4 +1,4 @@
-"""Mappings and lists of YAML that remember where they and their values stand; `yaml_builder` fills them."""
+"""YAML's mappings and lists, which remember where they and their values stand. `yaml_builder` fills them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Mark: TypeAlias = tuple[int, int]
 
 
 class YamlMap(dict[str, object]):
-    """A mapping that knows its place, and those of its keys and values.
+    """A mapping that knows its place, and the places of its keys and values.
 
     Attributes:
-        texts: how numbers and booleans were written that are usually written otherwise (1.10, 1e-3, True).
+        texts: the text of numbers and booleans in an unusual spelling (1.10, 1e-3, True).
     """
 
     __slots__ = ("key_marks", "mark", "texts", "value_marks")
@@ -33,7 +33,7 @@ class YamlMap(dict[str, object]):
 
 
 class YamlList(list[object]):
-    """A list that knows its place, and those of its items."""
+    """A list that knows its place, and the places of its items."""
 
     __slots__ = ("mark", "marks")
 

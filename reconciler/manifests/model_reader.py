@@ -1,4 +1,4 @@
-"""Reads a document of a model's kind to Desired."""
+"""Reads the document of a model as Desired."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _BESIDE = "metadata."
 
 
 class ModelReader:
-    """Reads documents one by one, and remembers what those that follow must know.
+    """Reads documents one by one, and remembers what later documents must know.
 
     Attributes:
-        declarations: of every model that has a name, sound or not.
+        declarations: one for every model with a name, even if it has problems.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ModelReader:
         self._data_sets = DataSets(problems, reads_training=reads_training)
 
     def read(self, document: Document) -> Desired | None:
-        """Read the model that a document declares; None after noting what is wrong with it."""
+        """Read the model that a document declares. None after noting what is wrong with it."""
         name, file = document.kind, document.file
         kind, form = self._kinds[name], FORMS[name]
         before = len(self._problems)
@@ -150,7 +150,7 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
 
 
 def _parse_address(text: str) -> Address | None:
-    """Parse an address; None if the text is not one, which the field's type reports."""
+    """Parse an address. None if the text is not an address, which the field's type reports."""
     try:
         return Address.parse(text)
     except ValueError:
@@ -194,14 +194,15 @@ def _merge_lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapp
 
 
 def _digest_meaning(desired: Desired, kind: Kind) -> str:
-    """SHA-256 of what the document means. Spelling, comments and the order of keys do not change it."""
+    """Compute the SHA-256 of what a document means, whatever its spelling, comments and order."""
     lifecycle, permissions = desired.lifecycle, desired.permissions
     said = {
         "address": str(desired.address),
         "attributes": {
             path: meant
             for path, value in desired.attributes.items()
-            # where a model lives counts by its effect, which only its service knows
+            # project and location are left out, because only the service knows whether two names mean one
+            # place
             if kind.fields[path].role is not FieldRole.PLACE
             and (meant := find_meaning(kind.fields[path], value)) is not None
         },

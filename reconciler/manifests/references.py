@@ -1,4 +1,4 @@
-"""Checks what spans documents: addresses and ids that are there once, sources that exist, and no circles."""
+"""Checks documents against each other: unique addresses and ids, sources that exist, and no circles."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reconciler.problems import find_nearest
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What other documents must know of one that has a name, sound or not.
+    """What other documents must know about a document with a name, even if it has problems.
 
     Attributes:
-        address: of the model.
-        document: that declares it.
+        address: the model's address.
+        document: the document that declares it.
         id: the pinned id, "" if none.
         imports: the id or resource name of the live model that it imports, "" if none.
-        parent: the manifest that it is tuned from, None if none.
-        parent_path: where that stands.
+        parent: the address of the model that it is tuned from, None if none.
+        parent_path: the path of the key that names the parent.
         moved_from: the address that it had before, None if none.
     """
 
@@ -41,7 +41,7 @@ _NAME, _ID, _IMPORT, _MOVED = "metadata.name", "metadata.id", "metadata.import",
 
 
 def check_references(declarations: Sequence[Declaration], *, whole: bool) -> None:
-    """Note duplicates, sources that nobody declares (only when everything is loaded), and circles."""
+    """Note duplicates, circles, and (only if everything is loaded) sources that nobody declares."""
     first: dict[Address, Declaration] = {}
     for model in declarations:
         before = first.setdefault(model.address, model)
@@ -96,7 +96,7 @@ def _check_parents(first: dict[Address, Declaration]) -> None:
 
 
 def _check_moves(first: dict[Address, Declaration]) -> None:
-    """Note a former address that cannot be used: of another kind, declared still, or taken twice."""
+    """Note each former address that has another kind, is still declared, or is used twice."""
     takers: dict[Address, Declaration] = {}
     for model in first.values():
         former = model.moved_from

@@ -1,4 +1,4 @@
-"""Rules between the keys of one document, checked on what is written, so that no wrong key hides another."""
+"""Checks the keys of one document against each other, as written, so that no mistake hides another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.problems import Place, find_nearest
 
 
 def check_choices(document: Document, choices: Iterable[tuple[str, tuple[str, str], bool]]) -> None:
-    """Check the API's oneofs: at most one of two keys, or exactly one where one is required."""
+    """Check the API's oneofs: at most one of two keys, or exactly one if one is required."""
     for where, (first, second), required in choices:
         within = document.at(where)
         if not isinstance(within.value, YamlMap):
@@ -30,7 +30,7 @@ def check_lifecycle_fields(document: Document, where: str, fields: Sequence[Fiel
     """Check that the fields that `lifecycle` names exist and can change in place.
 
     Returns:
-        Every way to write a field's path, to the path; empty without a lifecycle.
+        Maps every spelling of a field's path to the path. Empty without a lifecycle.
     """
     lifecycle = document.at(where)
     if not isinstance(lifecycle.value, YamlMap):
@@ -60,7 +60,7 @@ def _check_field(key: str, node: Node, spelled: Mapping[str, str], mutable: set[
 
 
 def check_permissions(document: Document, kind: Kind) -> None:
-    """Check that each grantee is there once, with an address only where one is needed."""
+    """Check that each grantee is listed once, and has an address only if its type needs one."""
     permissions = document.at("permissions")
     if permissions.value is not None and not kind.permissions:
         permissions.error(
@@ -85,7 +85,7 @@ def check_permissions(document: Document, kind: Kind) -> None:
 
 
 def check_data(document: Document, keys: Sequence[str]) -> None:
-    """Check that there is training data, unless the manifest names a live model as its own."""
+    """Check that there is training data, unless the manifest takes over a live model."""
     if is_there_already(document):
         return
     for key in keys:
@@ -93,7 +93,7 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
         steps = key.split(".")
         for depth, step in enumerate(steps, 1):
             if not isinstance(owner.value, YamlMap):
-                break  # told by its type
+                break  # its type is reported elsewhere
             found = owner.at(step)
             if not found.is_there:
                 if depth == len(steps) or len(keys) == 1:
@@ -103,12 +103,12 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
 
 
 def is_there_already(document: Document) -> bool:
-    """Whether the manifest names a live model as its own, which is not trained, so data may be absent."""
+    """Whether the manifest takes over a live model. That is not trained, so data may be absent."""
     return any(isinstance(document.at(f"metadata.{key}").value, str) for key in ("import", "id"))
 
 
 def check_pinning(document: Document, kind: Kind) -> None:
-    """Check that `id` is there only if the service accepts one, and delete_first only with such an id."""
+    """Check that `id` is set only if the service accepts one, and `delete_first` only with `id`."""
     pinned, imported = document.at("metadata.id"), document.at("metadata.import")
     if pinned.value is not None and not kind.pinned_ids:
         summary = f"the service chooses the id of a {kind.name}"

@@ -1,8 +1,8 @@
 """Reads plain scalars by YAML 1.2's core schema, which is what people expect from JSON.
 
 PyYAML follows YAML 1.1, where `no` is False, `0755` is 493, `1e-3` is text, and a date is an object.
-Rule: one difference from the core schema is deliberate. Digits after a leading zero stay text, because nobody
-can tell which number was meant.
+Rule: there is one deliberate difference from the core schema. A number with a leading zero stays text,
+because nobody can tell which number was meant.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def resolve(text: str) -> str | int | float | bool | None:
     if text and text[0] not in _LEADS:
         return text
     if text in _WORDS:
-        return _WORDS[text]  # type: ignore[return-value]  # the table holds nothing else
+        return _WORDS[text]  # type: ignore[return-value]  # the table has no other types
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):

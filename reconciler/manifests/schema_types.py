@@ -1,7 +1,7 @@
-"""What the schemas of all manifests share: strictness, both spellings of keys, and the types of values.
+"""What the schemas of all manifests share: strictness, two spellings of each key, and the types of values.
 
-Rule: a schema says what may be written. `validation_messages` says what is wrong, except where only the type
-knows the reason.
+Rule: a schema says what may be written. `validation_messages` says what is wrong, unless only the type knows
+the reason.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ INT64 = 2**63 - 1
 
 
 class Declared(BaseModel):
-    """A mapping of a manifest: unknown keys refused, snake_case and camelCase alike.
+    """A mapping of a manifest. It refuses unknown keys, and accepts keys in snake_case and camelCase.
 
     Attributes:
-        OUTPUT_ONLY: keys of the API that the service sets; people copy them from its answers.
-        HINTS: keys that people write here, with what to write instead.
+        OUTPUT_ONLY: keys of the API that only the service sets. People copy them from its answers.
+        HINTS: wrong keys that people write here, with what to write instead.
     """
 
     model_config = ConfigDict(
@@ -53,9 +53,9 @@ HOLDS_A_CREDENTIAL = "holds a credential"
 
 
 def find_model(owner: type[Declared], key: str | int) -> type[Declared] | None:
-    """Find the schema of the mapping under a key, in either spelling; None for a plain value or an item."""
+    """Find the schema of the mapping under a key, in either spelling. None for a plain value or an item."""
     if isinstance(key, int):
-        return None  # the items of a list have the schema of its key
+        return None  # the items of a list have the schema of the list's key
     for field, info in owner.model_fields.items():
         if key in {field, info.alias}:
             return _find_declared(info.annotation)
@@ -74,7 +74,7 @@ def make_refusal(summary: str, advice: str = "") -> PydanticCustomError:
 
 
 def to_snake_case(key: str) -> str:
-    """Spell a key in snake_case, as our texts do."""
+    """Spell a key in snake_case, as our messages do."""
     return to_snake(key) if key.isascii() else key
 
 
@@ -83,7 +83,7 @@ def _read_scalar(value: object) -> object:
     if type(value) is not Substituted:
         return value
     resolved = resolve(value)
-    # an empty variable does not unset a field: it is text where a number should be
+    # An empty variable does not unset a field. It is text where a number should be.
     return value if resolved is None else resolved
 
 
@@ -91,14 +91,14 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0
 
 
 def _read_number(value: object) -> object:
-    """Read a number, also in quotes, because proto3 JSON accepts it and Google's REST templates write it."""
+    """Read a number, in quotes or not: proto3 JSON accepts quotes, and Google's templates have them."""
     if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
         return float(value) if found[1] or found[2] else int(value)
     return _read_scalar(value)
 
 
 def read_integer(value: object) -> object:
-    """Read an integer, also written as 5.0, because proto3 JSON accepts any number without a fraction."""
+    """Read an integer. It may be 5.0, because proto3 JSON accepts any number without a fraction."""
     value = _read_number(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -113,7 +113,7 @@ def _check_float32(value: float) -> float:
     return value
 
 
-# a constraint stands next to its type, so that the JSON Schema has it too
+# each constraint stands beside its type, so that the JSON Schema gets it too
 Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(read_integer)]
 Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(read_integer)]
 Fraction = Annotated[
@@ -132,7 +132,7 @@ Flag = Annotated[bool, BeforeValidator(_read_scalar)]
 
 
 def parse_base_name(value: str) -> str | None:
-    """Parse a base model's name, without its prefix; None if the text is not such a name."""
+    """Parse a base model's name, without its prefix. None if the text is not such a name."""
     found = re.fullmatch(_BASE, value, re.ASCII)
     return found["name"] if found else None
 
@@ -146,7 +146,7 @@ BASE_PATTERN = _BASE.replace("(?P<name>", "(?:")
 
 
 def validate_by(find_fault: Callable[[str], tuple[str, str] | None]) -> AfterValidator:
-    """Accept text in which `find_fault` finds no fault, that is: no reason and advice."""
+    """Accept a text unless `find_fault` returns a reason and advice."""
 
     def check(value: str) -> str:
         fault = find_fault(value)
@@ -158,7 +158,7 @@ def validate_by(find_fault: Callable[[str], tuple[str, str] | None]) -> AfterVal
 
 
 def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
-    """Accept text of one form. A refusal gives the reason in words, not as a regular expression."""
+    """Accept a text of this form. A refusal gives the reason in words, not as a regular expression."""
 
     def find_fault(value: str) -> tuple[str, str] | None:
         if limit is not None and len(value) > limit:
@@ -169,7 +169,7 @@ def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | No
 
 
 def show_pattern(pattern: str) -> WithJsonSchema:
-    """Put the pattern of a text into the JSON Schema, where a validator's own rule cannot be seen."""
+    """Put the pattern of a text into the JSON Schema, which cannot show a validator's rule."""
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
@@ -179,7 +179,7 @@ ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 
 
 def _refuse_name(value: str) -> tuple[str, str] | None:
-    """Refuse a text that is not a model's name, and say what to write; None if it is one."""
+    """Say why a text is not a model's name, and what to write. None if it is a name."""
     if len(value) > NAME_LIMIT:
         return (
             f"has {len(value):,} characters, and at most {NAME_LIMIT} are allowed",

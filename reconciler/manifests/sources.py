@@ -1,6 +1,6 @@
-"""Finds the files of manifests that paths mean.
+"""Finds the manifest files at the given paths.
 
-Rule: a pull request may bring links, so a link in a folder that leads out of its work tree is refused.
+Rule: a pull request may add links, so a link in a folder is refused if it leads out of the work tree.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Source:
     """A manifest file to read.
 
     Attributes:
-        path: as it can be opened from the working directory.
-        is_alone: its own path was given, so a manifest is expected in it.
+        path: its path from the working directory.
+        is_alone: whether the file itself was given as a path, so that it must contain a manifest.
     """
 
     path: str
@@ -30,11 +30,11 @@ class Source:
 
 
 def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
-    """Find the manifest files at the paths, each once, and whether every path was a folder.
+    """Find each manifest file at the paths once. Also returns whether every path was a folder.
 
     Raises:
-        UsageError: a path does not exist, or cannot be looked at.
-        ManifestError: a link in a folder leads elsewhere.
+        UsageError: a path does not exist, or cannot be read.
+        ManifestError: a link in a folder leads out of the work tree.
     """
     found: dict[str, Source] = {}
     whole = True
@@ -48,7 +48,7 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
             for file in _walk(path):
                 real = os.path.realpath(file)
                 if not any(os.path.commonpath([root, real]) == root for root in roots):
-                    # messages would show the text of the file that the link leads to
+                    # otherwise messages would show text of the file that the link leads to
                     summary = "the link leads out of the folder that was given, and of its git work tree"
                     advice = "Move the manifest there, or give its own path."
                     raise ManifestError([Diagnostic(summary, advice, file)])
@@ -71,7 +71,7 @@ def _refuse_path(path: str, error: OSError | ValueError) -> UsageError:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Yield every *.yaml and *.yml below the folder, sorted. Skip hidden ones, and visit no folder twice."""
+    """Yield every *.yaml and *.yml below the folder, sorted. Skip hidden files, and visit no folder twice."""
     seen: set[str] = set()
     pending = [folder]
     while pending:
@@ -102,4 +102,4 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a circle of links, which is told when it is read, if its name is that of a manifest
+        return False  # a circle of links: reading it reports the error, if it is named like a manifest

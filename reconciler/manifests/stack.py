@@ -43,7 +43,7 @@ def _check_state(value: str) -> str:
 
 
 def _read_variable(value: object) -> object:
-    # `epochs: 5` means the same as `epochs: "5"`, because a variable is always text
+    # `epochs: 5` means `epochs: "5"`, because a variable is always text
     return write_scalar(value) if isinstance(value, (bool, int, float)) else value
 
 
@@ -66,7 +66,7 @@ _BUCKET = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
 
 
 def _refuse_bucket(value: str) -> tuple[str, str] | None:
-    """Refuse a text that is not gs://BUCKET/PREFIX, and say what to write; None if it is."""
+    """Say why a text is not gs://BUCKET/PREFIX, and what to write. None if it is."""
     if re.fullmatch(_BUCKET, value, re.ASCII):
         return None
     scheme, mark, rest = value.partition("://")
@@ -91,14 +91,14 @@ Project = Annotated[str, schema.validate_by(forms.find_project_fault)]
 
 
 class DeclaredGuards(schema.Declared):
-    """Bounds that no plan may exceed."""
+    """Limits that no plan may exceed."""
 
     max_trainings: schema.Count | None = None
     max_deletes: schema.Count | None = None
 
 
 class DeclaredPrices(schema.Declared):
-    """What the user pays, for the bill in the plan."""
+    """The prices that the user pays, for the bill in the plan."""
 
     per_1000_characters: schema.Price | None = None
     currency: Annotated[
@@ -123,7 +123,7 @@ BaseName = Annotated[
 
 
 class StackBaseModel(schema.Declared):
-    """What is known here of a base model, beside or instead of the packaged table."""
+    """What the Stack says about a base model. It is added to the packaged table, or replaces a row of it."""
 
     name: BaseName
     tunable: schema.Flag | None = None
@@ -148,14 +148,14 @@ def _check_bases(bases: list[StackBaseModel]) -> list[StackBaseModel]:
 
 
 class DeclaredDrift(schema.Declared):
-    """Which notes of `drift` end it with exit code 2, and how early it tells of a base model that retires."""
+    """Which notes make `drift` end with exit code 2, and how early it warns that a base model will retire."""
 
     retire_within: schema.Duration | None = None
     fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)
 
 
 class StackSpec(schema.Declared):
-    """The settings; each has a default."""
+    """The settings. Each has a default."""
 
     HINTS: ClassVar = {"name": "It belongs in metadata.", "region": "Write location."}
 
@@ -180,7 +180,7 @@ class StackManifest(Envelope):
     spec: StackSpec = Field(default_factory=StackSpec)
 
     def to_model(self, file: str, line: int, *, spelled: Mapping[str, str]) -> Stack:
-        """Convert to the core's type; `spelled` maps spellings of fields to their paths."""
+        """Convert to the core's type. `spelled` maps spellings of fields to their paths."""
         spec = self.spec
         within = spec.drift.retire_within
         lifecycle = spec.lifecycle.to_model(Lifecycle(), spelled=spelled) if spec.lifecycle else Lifecycle()

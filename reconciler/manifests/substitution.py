@@ -1,4 +1,4 @@
-"""Puts variables in the place of `${var.NAME}`, in any text of a manifest but its training data.
+"""Puts variables in the place of `${var.NAME}`, in every text of a manifest except its training data.
 
 Rule: a variable is text. The field that it fills decides whether that text must be a number.
 """
@@ -22,7 +22,7 @@ _ADVICE = "Write ${var.NAME}, or $${ for a literal ${."
 
 
 class Substituted(str):
-    """Text that variables were put into: where a number or a boolean is wanted, it may be read as one."""
+    """Text that variables were put into. It may be read as a number or a boolean if the field needs one."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ def substitute(text: str, variables: Mapping[str, str]) -> tuple[str, tuple[Refu
     """Put values in the place of references.
 
     Returns:
-        The text (Substituted if anything was put in), and why references could not be followed.
+        The text (a Substituted if anything was put in), and why some references could not be followed.
     """
     refusals: list[Refusal] = []
 

@@ -1,8 +1,8 @@
 """`kind: TunedModel`: the Gemini API's TunedModel as a manifest declares it.
 
-Its `spec` is the body of tunedModels.create, so that what Google's tutorial shows can be pasted. The limits
-are those of Google's fine-tuning guide and of the API's proto. A limit that no source states is left to the
-service.
+Its `spec` is the body of tunedModels.create, so that the code of Google's tutorial can be pasted. The limits
+come from Google's fine-tuning guide and the API's proto. If no source states a limit, only the service checks
+it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class TunedModelSource(schema.Declared):
 
 
 class Hyperparameters(schema.Declared):
-    """How it is trained; all immutable. What is absent is the service's default."""
+    """How the model is trained. All are immutable. The service has a default for each."""
 
     HINTS: ClassVar = {
         "epochs": "Write epoch_count.",
@@ -101,7 +101,7 @@ class Hyperparameters(schema.Declared):
 
 
 class DeclaredExample(schema.Declared):
-    """One training pair; text only, as written."""
+    """One training pair. Both texts stay as they are written."""
 
     HINTS: ClassVar = KEY_HINTS
 
@@ -116,14 +116,14 @@ class DeclaredExamples(schema.Declared):
 
 
 class TrainingData(Columnar):
-    """Either in the manifest or in a file beside it."""
+    """The training data, in the manifest or in a file beside it."""
 
     examples: DeclaredExamples | None = None
     file: schema.Text | None = None
 
 
 class TuningTask(schema.Declared):
-    """What is trained, and how."""
+    """The task: training data and hyperparameters."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"start_time", "complete_time", "snapshots"})
 
@@ -192,7 +192,7 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
     items = examples.at("examples")
     if not isinstance(items.value, list) or file.is_there:
         return ()
-    # what is no example is told already, as part of the whole document
+    # an item that is not an example is noted already, with the whole document
     found = [(item.place, pair) for item in items.items if (pair := _read_example(item.value)) is not None]
     if items.value and not found:
         return ()

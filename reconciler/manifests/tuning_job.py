@@ -1,7 +1,7 @@
 """`kind: TuningJob`: Vertex AI's TuningJob as a manifest declares it.
 
-Its `spec` is the body of tuningJobs.create. Enum values and lengths are those of the API's discovery
-document (aiplatform v1, revision 20261106), adapter sizes those of Google's page on supervised tuning.
+Its `spec` is the body of tuningJobs.create. Enum values and lengths come from the API's discovery
+document (aiplatform v1, revision 20261106), and adapter sizes from Google's page on supervised tuning.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _read_base_model(value: str) -> str:
 
 
 def _refuse_product(value: str) -> None:
-    """Refuse the names of a tuned model's endpoint and job: only the model itself can be tuned again."""
+    """Refuse the name of an endpoint or a job, because only a tuned model can be tuned again."""
     found = re.fullmatch(r"(projects/[^/]+/locations/[^/]+)/(endpoints|tuningJobs)/.*", value)
     if found:
         what = "an endpoint" if found[2] == "endpoints" else "a tuning job"
@@ -151,7 +151,7 @@ KeyName = Annotated[
 
 
 class PlacedMetadata(ModelMetadata):
-    """Which model it is, and where it lives: if absent, where the Stack or the environment says."""
+    """Identifies a model, and names its project and location, for which there are defaults."""
 
     HINTS: ClassVar = {**ModelMetadata.HINTS, "region": "Write location."}
 
@@ -161,7 +161,7 @@ class PlacedMetadata(ModelMetadata):
 
 
 class SupervisedHyperParameters(schema.Declared):
-    """How it is trained; all immutable. What is absent the service chooses."""
+    """How the model is trained. All are immutable. The service chooses those that are absent."""
 
     HINTS: ClassVar = {
         "epochs": "Write epoch_count.",
@@ -175,7 +175,7 @@ class SupervisedHyperParameters(schema.Declared):
 
 
 class PreferenceHyperParameters(SupervisedHyperParameters):
-    """As for supervised tuning, and beta: the weight of the KL divergence."""
+    """The same as for supervised tuning, and beta, the weight of the KL divergence."""
 
     beta: schema.Positive | None = None
 
@@ -190,7 +190,7 @@ class _TuningSpec(schema.Declared):
 
 
 class SupervisedTuningSpec(_TuningSpec):
-    """What is trained, and how; each data set gs://BUCKET/NAME, a name at the service, or a file here."""
+    """Supervised tuning. A data set is gs://BUCKET/NAME, a name at the service, or a file here."""
 
     training_dataset_uri: DataAddress | None = None
     validation_dataset_uri: OptionalDataAddress = None
@@ -199,7 +199,7 @@ class SupervisedTuningSpec(_TuningSpec):
 
 
 class PreferenceOptimizationSpec(_TuningSpec):
-    """As supervised tuning, from pairs of answers and without evaluation."""
+    """Preference tuning: from pairs of answers, and without an evaluation."""
 
     HINTS: ClassVar = {**_TuningSpec.HINTS, "evaluation_config": "Only supervised tuning takes one."}
 
@@ -277,7 +277,7 @@ class TuningJobManifest(ModelEnvelope):
 
 
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
-    """See `kinds.Form`; the bytes beside the data do not matter, because it is uploaded by itself."""
+    """See `kinds.Form`. The bytes beside the data do not matter, because the data is uploaded separately."""
     del rest
     found: list[DataSet] = []
     for spec in (SUPERVISED, PREFERENCE):
@@ -294,7 +294,7 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
             found.append(data)
     if not found or found[0].field.endswith(".training_dataset_uri"):
         return tuple(found)
-    if is_there_already(document):  # else it is told by `check_data`
+    if is_there_already(document):  # otherwise `check_data` reports it
         field = f"spec.{found[0].field}"
         document.at(field).error(
             f"{field.rpartition('.')[0]} has validation data and no training data",

@@ -1,7 +1,7 @@
-"""Puts pydantic's errors in our words: the key's path, what is wrong with its value, what to write.
+"""Puts pydantic's errors into our words: the key's path, what is wrong with its value, and what to write.
 
-Rule: a message names the path as the author spelled it, and repeats only so much of a value that it can be
-recognised.
+Rule: a message names the path as the author spelled it, and repeats only as much of a value as people need to
+recognise it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
     """Note every error that pydantic found in a document.
 
     Args:
-        error: what pydantic found.
-        model: of the whole document.
+        error: the errors that pydantic found.
+        model: the schema of the whole document.
         document: the document.
-        address: the model's, if it is known.
+        address: the model's address, if it is known.
     """
     for found in error.errors(include_url=False):
         path = found["loc"]
         if found["type"] != "missing" and found["input"] is None:
-            continue  # "has no value" is said already
+            continue  # "has no value" is noted already
         of_key = found["type"] in {"extra_forbidden", "missing"}
         if path and path[-1] == _KEY:
             path, of_key = path[:-1], True
@@ -66,7 +66,7 @@ def _put_in_words(problem: Any, model: type[Declared], document: Document, path:
         return f"{name} must be {_TYPES[kind]}, not {describe(value)}", _advise(kind, value, path)
     match kind:
         case "refused":
-            # a value that may be a credential is not repeated
+            # a value that may be a credential must not be repeated
             showable = isinstance(value, (str, int, float)) and value != ""
             written = repr(value) if isinstance(value, str) else write_scalar(value)
             shown = f" {shorten(written, 60)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
@@ -112,7 +112,7 @@ def _refuse_range(name: str, value: object, limits: Mapping[str, object]) -> tup
 
 
 def _advise(kind: str, value: object, path: _Way) -> str:
-    """Say what to write instead of a value of another type."""
+    """Say what to write instead of a value of a wrong type."""
     match kind:
         case "string_type":
             if isinstance(value, (bool, int, float)):
@@ -166,7 +166,7 @@ _NUMBERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRT
 
 
 def _guess_option(value: object, options: Sequence[str]) -> str | None:
-    """Guess which option is meant. The prefix that all options share is ignored."""
+    """Guess which option is meant. Ignores a prefix that all options share."""
     word = _NUMBERS.get(value, "") if isinstance(value, int) else value if isinstance(value, str) else ""
     alike = takewhile(lambda ends: ends[0] == ends[1], zip(min(options), max(options), strict=False))
     start = "".join(letter for letter, _ in alike) if len(options) > 1 else ""

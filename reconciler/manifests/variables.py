@@ -16,9 +16,9 @@ def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping
     """Collect the variables of a command line.
 
     Args:
-        flags: K=V each; they win over files, a later one over an earlier one.
-        files: YAML or JSON mappings of scalars, or K=V lines; a later file wins over an earlier one.
-        environ: RECONCILER_VAR_name, weakest of the three.
+        flags: K=V each. They win over files, and a later one wins over an earlier one.
+        files: YAML or JSON mappings of scalars, or K=V lines. A later file wins over an earlier one.
+        environ: RECONCILER_VAR_name. Flags and files win over these.
 
     Raises:
         UsageError: a flag without "=", a name that no variable can have, or a file that cannot be read.
@@ -75,7 +75,7 @@ def _read_file(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether every line of a text that is not empty has the form K=V."""
+    """Whether every line that is not empty has the form K=V."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     return bool(lines) and all(re.match(r"\s*(?:export\s+)?[A-Za-z_][\w-]*\s*=", line) for line in lines)
 

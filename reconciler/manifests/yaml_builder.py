@@ -1,8 +1,9 @@
 """Builds plain values with their places from the events of one YAML document.
 
 PyYAML's C parser gives the events. The scalars are those of YAML 1.2, duplicate keys are refused, and aliases
-are counted. Rule: anyone may write a manifest, so none can crash the parser or fill the memory. PyYAML's own
-composer is recursive and ends the process at some 100,000 brackets; a loop over events is not, and is faster.
+are counted. Rule: anyone may write a manifest, so no manifest may crash the parser or fill the memory.
+PyYAML's own composer is recursive, and about 100,000 brackets end the process. A loop over events is not
+recursive, and is faster.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ _DATA_DEPTH = 4
 
 
 class LimitError(Exception):
-    """A limit is passed, and noted. What follows in the file is not read."""
+    """A limit was exceeded and noted. The rest of the file is not read."""
 
 
 def find_mark(event: Any) -> Mark:
-    """Line and column of where an event begins, from 1."""
+    """Find the line and column where an event begins, counted from 1."""
     mark = event.start_mark
     return mark.line + 1, mark.column + 1
 
@@ -56,17 +57,17 @@ _TAGS: Mapping[type[Event], frozenset[str | None]] = {
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A collection that has begun and not ended.
+    """A collection that has begun but not ended.
 
     Attributes:
-        container: what is built; None for the document itself.
+        container: the mapping or list that is being built; None for the document itself.
         anchor: its name, if it has one.
         before: how many values had been read when it began.
-        expects_key: a mapping's next event is a key.
-        key: of the value that comes next; None to throw it away, `<<` to merge it.
-        as_key: it stands where a key should.
-        literal: "${" inside is text.
-        merged: what `<<` gave.
+        expects_key: whether the mapping's next event is a key.
+        key: the key of the next value. None discards the value, `<<` merges it.
+        as_key: whether it stands in the place of a key.
+        literal: whether "${" inside it is plain text.
+        merged: the entries that `<<` brought.
     """
 
     container: YamlMap | YamlList | None
@@ -87,7 +88,7 @@ _UNKNOWN = object()
 
 
 def _remember_text(top: _Open, value: object, text: str) -> None:
-    """Keep how a number or boolean was written, if it is usually written otherwise."""
+    """Keep the text of a number or boolean if its spelling is unusual."""
     container = top.container
     if type(container) is YamlMap and top.key is not None and write_scalar(value) != text:
         container.texts = {**(container.texts or {}), top.key: text}
@@ -168,7 +169,7 @@ class Builder:
             first = Place(self._file, *top.container.key_marks[text])  # type: ignore[union-attr]
             self._note(mark, f"duplicate key {text!r}, first at {first}", "Remove one of them.")
         else:
-            # a quoted "<<" is a key like any other, though no manifest knows it
+            # a quoted "<<" is an ordinary key, though an unknown one
             top.key = text if text != _MERGE else '"<<"'
 
     def _refuse_key(self, top: _Open, mark: Mark, summary: str, detail: str) -> None:
@@ -197,7 +198,7 @@ class Builder:
         if top.expects_key:
             self._refuse_key(top, mark, "a key must be a single text", _KEY_ADVICE)
             begun.as_key = True
-        # what is inside a data set is data: "${" there is text to learn
+        # everything in a data set is data, so "${" there is text to learn
         begun.literal = top.literal or (top.key == "examples" and len(self._open) > _DATA_DEPTH)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -269,7 +270,7 @@ class Builder:
             self._references[id(container), at] = (container, at, mark)
 
     def _merge_entries(self, container: Any, other: object, mark: Mark) -> None:
-        """Follow `<<`: take entries of other mappings. The mapping's own keys win, then the earlier ones."""
+        """Follow `<<`: take entries of other mappings. The mapping's own keys win, then earlier mappings."""
         for merged in other if type(other) is YamlList else (other,):
             if type(merged) is not YamlMap:
                 self._note(mark, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")

@@ -129,3 +129,13 @@ def test_git_is_asked_only_about_data_that_changed(project: Project) -> None:
     write(project, "n.jsonl", CHANGED)
     project.plan(environ={"PATH": path})
     assert (project.root / "called").exists()
+
+
+def test_a_plan_warns_of_data_that_it_trains_on(project: Project) -> None:
+    """Contradictions are told with the plan that trains on them, and no more when it is too late."""
+    write(project, "n.jsonl", [*ROWS, ("0", "other")])
+    declare(project, "n.jsonl")
+    said = "manifests/n.jsonl:29: warning: an input has more than one output: lines 1 and 29"
+    assert said in project.run("validate", expect=0).err
+    assert said in project.apply("--auto-approve").err
+    assert "warning" not in project.plan().err

@@ -55,7 +55,8 @@ def _describe_end(drift: Drift) -> str:
     if drift.days_left is None:
         return "is no longer offered"
     if drift.days_left > 0:
-        return "retires soon"
+        earliest = " at the earliest" if drift.or_later else ""
+        return f"retires in {count_noun(drift.days_left, 'day')}{earliest}"
     return "may retire any day" if drift.or_later else "has retired"
 
 

@@ -118,7 +118,9 @@ def test_drift_tells_it_sixty_days_before(project: Project) -> None:
     project.apply()
     assert project.run("drift", environ=SOON).out.endswith("No drift.\n")
     noted = project.run("drift", environ=NEAR)
-    assert "TuningJob/bot is tuned from a base model that retires soon (note)" in noted.out
+    assert (
+        "TuningJob/bot is tuned from a base model that retires in 36 days at the earliest (note)" in noted.out
+    )
     assert "gemini-3.1-flash-lite retires not before 7 May 2027, in 36 days" in join_lines(noted.out)
     (entry,) = project.run("drift", "--json", environ=NEAR).json()["resource_drift"]
     assert {key: entry[key] for key in ("class", "retires", "or_later", "days_left")} == {
@@ -127,10 +129,12 @@ def test_drift_tells_it_sixty_days_before(project: Project) -> None:
         "or_later": True,
         "days_left": 36,
     }
-    assert "retires soon (note)" in project.run("drift", "--format", "markdown", environ=NEAR).out
+    assert (
+        "in 36 days at the earliest (note)" in project.run("drift", "--format", "markdown", environ=NEAR).out
+    )
     early = {"retire_within": "90d"}
     project.declare(stack("s", drift=early), job())
-    assert "retires soon (note)" in project.run("drift", environ=SOON).out
+    assert "in 36 days at the earliest (note)" in project.run("drift", environ=SOON).out
     project.declare(stack("s", drift={**early, "fail_on": ["base_retired"]}), job())
     assert "Drift: 1 base retired." in project.run("drift", environ=SOON, expect=2).out
 

@@ -21,8 +21,8 @@ def test_drift_summary() -> None:
     ("days_left", "or_later", "said"),
     [
         (None, False, "is no longer offered"),
-        (1, False, "retires soon"),
-        (1, True, "retires soon"),
+        (1, False, "retires in 1 day"),
+        (2, True, "retires in 2 days at the earliest"),
         (0, False, "has retired"),
         (0, True, "may retire any day"),
     ],

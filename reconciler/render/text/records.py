@@ -72,16 +72,26 @@ def _render_model(
     facts = [(label, text) for label, text in list_model_facts(model, mine, base) if text]
     column = _choose_column((label for label, _ in facts), width)
     for label, text in facts:
-        fits = count_cells(label) <= column
-        if not fits:
-            yield f"    {label}"
-        start = f"    {pad(label if fits else '', column)}  "
-        yield from wrap(text, width, indent=start, hanging=" " * (column + 6))
+        yield from _render_fact(label, text, column, width)
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     paths = sorted(attributes, key=lambda path: (path.count("."), path))  # less nested paths first
     if rows := [Row("", path, after=attributes[path]) for path in paths]:
         yield "    attributes" + ("" if mine else " as sent")
         yield from render_rows(rows, indent=4, width=width, paint=paint)
+
+
+def _render_fact(label: str, text: str, column: int, width: int) -> Iterator[str]:
+    """Render a fact. A label that is too long gets its own line, and so does one beside a long name."""
+    hanging = column + 6
+    if width and any(count_cells(word) > width - hanging for word in text.split(" ")):
+        yield f"    {label}"
+        yield from wrap(text, width, indent=" " * 6)
+        return
+    fits = count_cells(label) <= column
+    if not fits:
+        yield f"    {label}"
+    start = f"    {pad(label if fits else '', column)}  "
+    yield from wrap(text, width, indent=start, hanging=" " * hanging)
 
 
 def _choose_column(labels: Iterable[str], width: int) -> int:
@@ -132,7 +142,8 @@ def list_model_facts(
     yield "promoted", escape(model.promoted)
     yield "deposed", escape(model.deposed)
     for label, text in (live.outputs if live else {}).items():
-        yield escape(label), escape(text)
+        is_count = text.isdecimal() and label.startswith("data: ")
+        yield escape(label), f"{int(text):,}" if is_count else escape(text)
 
 
 def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:

@@ -253,8 +253,8 @@ def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Pai
         named = [escape(field.path) for field in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""
         symbol, phrase, _ = find_drift_words(drift)
-        lines = wrap(f"{describe_subject(drift)} {phrase}{fields}", _narrow(width))
+        lines = wrap(f"{describe_subject(drift)} {phrase}{fields}", _narrow(width), indent="", hanging="  ")
         yield f"{paint(f'{symbol:>5}', *choose_colour(symbol))} {next(lines)}"
-        yield from (" " * 8 + line for line in lines)
+        yield from (" " * 6 + line for line in lines)
     if len(drifts) > _LISTED:
         yield paint(f"    … and {len(drifts) - _LISTED:,} more: reconciler drift", "dim")

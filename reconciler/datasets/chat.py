@@ -63,7 +63,7 @@ def write_chat_line(example: Example) -> bytes:
 
 
 def count_characters(example: Example) -> int:
-    """Count the characters of all texts. For a line in chat form this is the length of the line."""
+    """Count the characters of an example: of its texts, or of its whole line of chat. An upper bound."""
     return len(example.line) or len(example.text_input) + len(example.output)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from reconciler.datasets.chat import CHATS, count_characters, is_multimodal
+from reconciler.datasets.chat import CHATS, is_multimodal
 from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.formats import find_extension, read_rows
 from reconciler.datasets.pairs import PAIRS
@@ -66,7 +66,7 @@ def measure_rows(
 ) -> Measured:
     """Measure rows, leaving out those that are refused after noting why. `unit`: see `Surveyor`."""
     digest, surveyor = hashlib.sha256(), Surveyor(unit)
-    examples = characters = size = multimodal = 0
+    examples = size = multimodal = 0
     for place, row in rows:
         if isinstance(row, Refusal):
             noting.error(place, *row)
@@ -81,8 +81,8 @@ def measure_rows(
         line = encode_example(row) + b"\n"
         digest.update(line)
         examples += 1
-        characters += count_characters(row)
         size += len(line) + (0 if row.line else form.frame)
         multimodal += is_multimodal(row)
         surveyor.add(place.line, row, is_long=advice is not None)
-    return Measured(examples, digest.hexdigest(), characters, size, multimodal, surveyor.close())
+    found = surveyor.close()
+    return Measured(examples, digest.hexdigest(), found.characters, size, multimodal, found)

@@ -55,14 +55,14 @@ class Slow(io.RawIOBase):
             [{"contents": TURNS}, {"system_instruction": INSTRUCTION, "contents": TURNS}],
             "668ee72bd3722ab66cb556c81f1afc52c0e6d983b5ecbf81d6828b1bf8d96c96",
             2,
-            140,
+            5,
         ),
         (
             PREFERENCE,
             [{"contents": TURNS[:1], "completions": SCORED}],
             "d0296cef4150515c0bea46522c61431eaeb5d9e2c635017f7cb7f151d68c9178",
             1,
-            201,
+            3,
         ),
     ],
 )

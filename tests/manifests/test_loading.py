@@ -296,7 +296,7 @@ def test_an_unknown_kind_is_the_providers_business(workspace: Path) -> None:
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     with pytest.raises(ManifestError) as caught:
         load(["manifests"], kinds={}, variables={})
-    assert caught.value.diagnostics[0].detail == "Known here: Stack."
+    assert caught.value.diagnostics[0].detail == "Known here: Stack, Removed."
 
 
 def test_names_are_read_of_manifests_that_are_wrong(workspace: Path) -> None:

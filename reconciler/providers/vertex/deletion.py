@@ -84,9 +84,8 @@ class Deletion:
         name = read_text(job, "name")
         transport = self._regions.open_location(names.parse(name).location)
         if codec.read_state(job) != "CANCELLING":
-            with suppress(
-                errors.InvalidArgumentError, errors.NotFoundError, errors.AlreadyExistsError
-            ):  # the job may have ended just now
+            # The job may have ended just now.
+            with suppress(errors.InvalidArgumentError, errors.NotFoundError, errors.AlreadyExistsError):
                 transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
         for _ in count_looks(transport, CANCEL_SECONDS, f"looking whether {name} has ended"):
             found = self._jobs.get_resource(name, JOBS)

@@ -56,7 +56,7 @@ def test_a_refused_create_stops_nobody_else(error: ServiceError, advice: str) ->
 @pytest.mark.parametrize("method", ["update", "set_permissions", "delete"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_call_that_fails_is_made_again_by_the_next_run(method: str, error: ServiceError, when: str) -> None:
-    """Whether it had its effect or not; one failure, exit 4, and the next run ends in an empty plan."""
+    """A refused call that had its effect or not is one failure with exit 4; the next plan is empty."""
     sim = Simulation(want("a"), want("b"), want("c"))
     sim.apply()
     changed = {

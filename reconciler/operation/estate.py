@@ -116,6 +116,7 @@ class _Maker:
         self._provider, self._facts, self._parallelism = provider, facts, operation.parallelism
         self._kind = facts.kinds[provider.kind.name]
         known = (*facts.desired, *facts.state.resources, *facts.removals)
+        self._numbers: dict[str, int] = {}
         self._taken = {address.name for address in known if address.kind == self._kind.name}
 
     def make(self, models: Sequence[Live]) -> Iterator[Written | Omitted]:
@@ -140,7 +141,7 @@ class _Maker:
         data = [Data(path, uri, digests[uri][1]) for path, uri in live.data.items()]
         if any(found.problem for found in data):  # the service checks one against the other: all or none
             data = [replace(found, problem=found.problem or "left out like the other") for found in data]
-        address = Address(self._kind.name, choose_name(self._kind, live, self._taken))
+        address = Address(self._kind.name, choose_name(self._kind, live, self._taken, self._numbers))
         text = write_manifest(self._kind, address.name, live, data, places=self._find_places(live))
         text, desired, why = self._correct(text)
         if desired is not None:

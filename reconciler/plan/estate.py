@@ -140,16 +140,19 @@ def find_display_name(kind: Kind, live: Live) -> str:
     return next((str(live.attributes[path]) for path in paths if live.attributes.get(path)), "")
 
 
-def choose_name(kind: Kind, live: Live, taken: Container[str]) -> str:
-    """Choose metadata.name for a live model: from its display name, or else from its id, and not taken."""
+def choose_name(kind: Kind, live: Live, taken: Container[str], numbers: dict[str, int]) -> str:
+    """Choose metadata.name for a live model: from its display name, or else from its id, and not taken.
+
+    `numbers` has the last number that was tried for each name; it is kept from one call to the next.
+    """
     slug = _slug(find_display_name(kind, live)) or _slug(live.id)
     if not slug[:1].isalpha():
         slug = f"{_slug(kind.name)}-{slug}".rstrip("-")
     slug = slug[:NAME_LIMIT].rstrip("-")
-    name, number = slug, 1
+    name = slug
     while name in taken:
-        number += 1
-        ending = f"-{number}"
+        numbers[slug] = numbers.get(slug, 1) + 1
+        ending = f"-{numbers[slug]}"
         name = slug[: NAME_LIMIT - len(ending)].rstrip("-") + ending
     return name
 

@@ -33,7 +33,7 @@ def project(project: Project) -> Project:
 def post_job(service: Service, number: int = 0, **fields: Any) -> str:
     """Start a job by plain REST, as somebody else does; returns its name."""
     body = {
-        "baseModel": "gemini-3.1-flash-lite",
+        **({} if "preTunedModel" in fields else {"baseModel": "gemini-3.1-flash-lite"}),
         "tunedModelDisplayName": f"Support {number}",
         "description": f'answers, {number}: "fast"',
         "labels": {"team": "support"},
@@ -48,11 +48,16 @@ def post_job(service: Service, number: int = 0, **fields: Any) -> str:
 
 
 def build_estate(service: Service) -> None:
-    """Make the models of others, and let every training end."""
+    """Make the models of others, and let every training end. The last job is tuned from the one before."""
+    made = ""
     for number in range(EACH):
         service.create(f"handmade-{number}", displayName=f"Numbers no. {number}", temperature=0.3)
-        service.advance()
-        post_job(service, number)
+        parent = {}
+        if number == EACH - 1:
+            service.advance(100_000)
+            model_name = service.call("GET", f"v1/{made}")["tunedModel"]["model"]
+            parent = {"preTunedModel": {"tunedModelName": model_name}}
+        made = post_job(service, number, **parent) if number else post_job(service)
         service.advance()
     service.advance(100_000)
     service.forget_log()

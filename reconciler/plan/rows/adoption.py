@@ -17,6 +17,7 @@ from reconciler.plan.change import Reason
 from reconciler.plan.facts import Facts, Generation, build_model, digest_approval, record_data
 from reconciler.plan.naming import is_name_of, strip_project
 from reconciler.plan.rows.generations import build_adoption
+from reconciler.plan.rows.moves import resolve_sources
 from reconciler.plan.rows.training import refuse_training
 from reconciler.state.values import Record, RecordedModel
 
@@ -153,12 +154,10 @@ def _check_unrecorded(facts: Facts, desired: Desired, live: Live) -> None:
 def _list_other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
     """List declared immutable fields that differ from the live model."""
     kind = facts.get_kind(desired.address)
-    sources = {path for path, field in kind.fields.items() if field.role is FieldRole.SOURCE}
-    attributes = {
-        path: value
-        for path, value in desired.attributes.items()
-        if path not in sources or facts.parse_source(value) is None
-    }
+    attributes = resolve_sources(facts, desired, facts.state.resources)
+    if attributes is None:  # its parent is not recorded yet, so nobody knows which model that is
+        addresses = {path for path, value in desired.attributes.items() if facts.parse_source(value)}
+        attributes = {path: value for path, value in desired.attributes.items() if path not in addresses}
     attributes = {**desired.effective, **attributes}
     different = diff.compare_immutable({}, live.shown, attributes, kind.fields)
     return [f"{field.path} is {field.before!r}, declared {field.after!r}" for field in different]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import Live, Stack, Status
+from reconciler.model import Address, Live, Stack, Status
 from reconciler.plan.estate import Claims, Left, Wish, choose_name
 from reconciler.plan.facts import Facts
 from reconciler.providers.gemini.fields import TUNED_MODEL
@@ -28,7 +28,8 @@ def test_recorded_and_declared_models_are_managed() -> None:
     )
     desired = [worlds.want("pin", id="four"), worlds.want("imp", imports="tunedModels/five")]
     alive = [worlds.live(id) for id in ("one", "two", "three", "four", "five", "six")]
-    facts = worlds.world(desired, [record], alive)
+    other = Record(Address("TuningJob", "bot"), worlds.model("six"))  # of another kind
+    facts = worlds.world(desired, [record, other], alive)
     assert [explain(facts, live) for live in alive] == [*[Left.MANAGED] * 5, None]
 
 

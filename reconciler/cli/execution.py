@@ -28,7 +28,7 @@ class Run:
     def make_plan(self) -> Plan:
         """Make the plan and print the warnings that concern it.
 
-        A plan that a guard or prevent_destroy refuses is shown before the refusal is.
+        A plan that a guard or prevent_destroy refuses is shown with its warnings before the refusal is.
         """
         from reconciler.plan.change import Plan
 
@@ -40,6 +40,7 @@ class Run:
                 plan = self.operation.compare_data(plan, facts)
         except GuardError as error:
             if isinstance(error.plan, Plan):
+                self._print_warnings(error.plan)
                 self.console.print_plan(error.plan)
                 print_text(flush=True)
             raise

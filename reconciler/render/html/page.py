@@ -156,7 +156,7 @@ def _render_table(
             f'<tr><td><a href="#m{index}">{_escape(str(record.address))}</a><td class="{style}">{word}'
             f'<td class="id">{_escape(main.id) if main else ""}<td class="figure">{examples}'
             f'<td class="figure">{format_loss(last.mean_loss) if last else ""}'
-            f"<td>{_escape(main.promoted) if main else ''}"
+            f'<td class="day">{_escape(main.promoted.partition("T")[0]) if main else ""}'
             f"{_render_end(bases.get(main.id) if main else None)}</tr>"
         )
     yield "</tbody></table></div>"

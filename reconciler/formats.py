@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -58,6 +58,15 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
+def format_period(seconds: float) -> str:
+    """Write a duration as a manifest does, in the largest unit that leaves no rest: 7d, 24h, 90s."""
+    whole = round(seconds)
+    for unit, size in UNITS.items():
+        if whole >= size and whole % size == 0 and (unit != "d" or whole > size):
+            return f"{whole // size:,}{unit}"
+    return f"{whole}s"
+
+
 def parse_duration(text: str) -> float | None:
     """Read 90s, 50m, 1h30m, 1.5h or 7d, in seconds. None if the text is not a duration."""
     found = re.fullmatch(_DURATION, text)
@@ -78,6 +87,17 @@ def parse_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def add_seconds(text: str, seconds: float) -> str:
+    """Add seconds to a time, both as RFC 3339. "" if the text is not a time; at most the year 9999."""
+    moment = parse_time(text)
+    if moment is None:
+        return ""
+    try:
+        return format_time(moment + timedelta(seconds=seconds))
+    except OverflowError:
+        return format_time(datetime.max.replace(tzinfo=UTC))
 
 
 def format_date(day: date) -> str:

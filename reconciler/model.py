@@ -303,19 +303,29 @@ class Replacement(StrEnum):
     """The old model is deleted before the new one is created: only under a pinned id."""
 
 
+KEEP_DEPOSED = timedelta(hours=24)
+"""How long a replaced model stays by default, so that a reverted commit restores it without a training."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
     """How a model may be changed.
 
     Attributes:
-        keep_deposed: how long the replaced model stays after promotion.
+        keep_deposed: how long the replaced model stays after promotion. None where it is not declared: see
+            `keeps_for`.
     """
 
     prevent_destroy: bool = False
     ignore_changes: tuple[str, ...] = ()
-    keep_deposed: timedelta = timedelta(0)
+    keep_deposed: timedelta | None = None
     ignore_drift: tuple[IgnoredDrift, ...] = ()
     replace: Replacement = Replacement.CANDIDATE
+
+    @property
+    def keeps_for(self) -> timedelta:
+        """How long a replaced model stays: as declared, else the default."""
+        return KEEP_DEPOSED if self.keep_deposed is None else self.keep_deposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +413,8 @@ class Live:
         data: path of each data set of which the service shows where it lies, to that address or name.
         label: the id of ours that the service keeps as a label of it, "" for none.
         unclear: path of a field that the service shows in two ways, to both of them in words.
+        traffic: endpoints that send it requests, except those that the service made for it and its
+            checkpoints. Empty if the service has no endpoints.
     """
 
     id: str
@@ -419,6 +431,7 @@ class Live:
     data: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
     unclear: Mapping[str, str] = field(default_factory=dict)
+    traffic: tuple[str, ...] = ()
 
     @property
     def shown(self) -> Attributes:

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from reconciler.difference import FieldChange, PermissionChange
+from reconciler.formats import parse_duration
 from reconciler.identity import GENERATIONS
 from reconciler.model import (
     Attributes,
@@ -156,9 +157,9 @@ class Case:
         if body is None:
             return None
         body = {"id": body} if isinstance(body, str) else body
-        _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "started",
-                                   "create_time", "error", "verdict", "waiting", "generation", "digest",
-                                   "assumed"})  # fmt: skip
+        _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "kept_until",
+                                   "started", "create_time", "error", "verdict", "waiting", "generation",
+                                   "digest", "assumed"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
         made: RecordedModel = make(id, body.get("data", "one"), _attributes(body))
@@ -172,6 +173,7 @@ class Case:
             create_time=body.get("create_time", made.create_time),
             promoted=_time(body.get("promoted", True), made.promoted),
             deposed=body.get("deposed", ""),
+            kept_until=body.get("kept_until", ""),
             started=body.get("started", made.started),
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
         )
@@ -185,7 +187,7 @@ class Case:
 
     def _live(self, id: str, body: Mapping[str, Any] | str) -> Live:
         body = {"status": body} if isinstance(body, str) else body
-        _only(body, _ATTRIBUTES | {"status", "permissions", "create_time", "error"})
+        _only(body, _ATTRIBUTES | {"status", "permissions", "create_time", "error", "traffic"})
         return worlds.live(
             self.id(id),
             Status(body.get("status", "ACTIVE")),
@@ -193,6 +195,7 @@ class Case:
             permissions=_permissions(body.get("permissions")),
             create_time=body.get("create_time", worlds.CREATED),
             error=body.get("error", ""),
+            traffic=tuple(body.get("traffic", ())),
         )
 
 
@@ -266,12 +269,13 @@ def _permissions(texts: list[str] | None) -> tuple[Permission, ...] | None:
 
 
 def _lifecycle(body: Mapping[str, Any]) -> Lifecycle:
-    _only(body, {"prevent_destroy", "ignore_changes", "keep_deposed_hours", "ignore_drift", "replace"})
+    _only(body, {"prevent_destroy", "ignore_changes", "keep_deposed", "ignore_drift", "replace"})
     ignored = [{key: str(value) for key, value in one.items()} for one in body.get("ignore_drift", ())]
+    keep = parse_duration(body["keep_deposed"]) if "keep_deposed" in body else None
     return Lifecycle(
         prevent_destroy=body.get("prevent_destroy", False),
         ignore_changes=tuple(body.get("ignore_changes", ())),
-        keep_deposed=timedelta(hours=body.get("keep_deposed_hours", 0)),
+        keep_deposed=None if keep is None else timedelta(seconds=keep),
         ignore_drift=tuple(IgnoredDrift(**one) for one in ignored),
         replace=Replacement(body.get("replace", "candidate")),
     )

@@ -77,7 +77,8 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
         case HoldBack():
             said = "hold it back: its manifest has changed since it was approved"
         case DeleteReplaced():
-            said = f"delete {step.id}, if what serves now is ACTIVE"
+            due = ", because its time has come" if step.is_due else ""
+            said = f"delete {step.id}{due}, if what serves now is ACTIVE"
         case Delete():
             said = f"delete {'the deposed ' * step.deposed}{step.id}"
         case Forget():

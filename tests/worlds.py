@@ -197,7 +197,7 @@ lifecycles = st.builds(
     Lifecycle,
     prevent_destroy=st.sampled_from([False, False, True]),
     ignore_changes=st.sampled_from([(), ("temperature",)]),
-    keep_deposed=st.sampled_from([timedelta(0), timedelta(hours=24)]),
+    keep_deposed=st.sampled_from([None, timedelta(0), timedelta(hours=24)]),
     replace=st.sampled_from(Replacement),
 )
 

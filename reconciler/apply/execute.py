@@ -11,6 +11,7 @@ from reconciler.model import Desired, Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven
+from reconciler.plan.rows.deposed import explain_traffic
 from reconciler.providers import Accepted, Fence, Handle, Provider, Training
 from reconciler.state.values import Record, RecordedModel, Verdict
 
@@ -101,8 +102,12 @@ def _delete_replaced(
             f"its successor {serving.id} is {shown} at the service; wait deletes it when it is ACTIVE"
         )
     old = _find_deposed(subject.record, step.id)
-    if old is not None:
-        provider.delete(make_handle(old), fence=fence)
+    if old is None:
+        return Done()
+    live = provider.get(make_handle(old))
+    if live is not None and live.traffic:
+        return Unproven(f"{explain_traffic(live)}; it is kept until then", unfinished=False)
+    provider.delete(make_handle(old), fence=fence)
     return Done()
 
 

@@ -157,7 +157,7 @@ def _report_deletion(
 ) -> tuple[Event, ...]:
     match outcome:
         case recording.Unproven():
-            return (Skipped(address, Verb.DELETE, outcome.why, step.id, unfinished=True),)
+            return (Skipped(address, Verb.DELETE, outcome.why, step.id, outcome.unfinished),)
         case recording.StillTraining():
             return ()
         case _:

@@ -214,7 +214,7 @@ def _digest_meaning(desired: Desired, kind: Kind) -> str:
         "lifecycle": {
             "prevent_destroy": lifecycle.prevent_destroy,
             "ignore_changes": lifecycle.ignore_changes,
-            "keep_deposed": lifecycle.keep_deposed.total_seconds(),
+            "keep_deposed": lifecycle.keeps_for.total_seconds(),
             "ignore_drift": [[drift.field, drift.reason, drift.until] for drift in lifecycle.ignore_drift],
             "replace": lifecycle.replace,
         },

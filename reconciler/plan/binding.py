@@ -172,7 +172,7 @@ def _keep_untouched(approved: Change, now: Change) -> Change | None:
 
 def _explain_turn(approved: Change, now: Change | None) -> str:
     """Explain how today's decision differs from the approved one; "" if it differs by progress only."""
-    if now is None:
+    if now is None or (approved.is_due and now.action is Action.NO_OP):
         return ""
     if now.action is not approved.action and now.action not in _list_progress(approved.action):
         why = f" ({now.reason})" if now.reason else ""

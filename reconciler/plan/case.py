@@ -9,7 +9,7 @@ from typing import TypeAlias
 from reconciler import diff
 from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.errors import Diagnostic
-from reconciler.formats import format_duration
+from reconciler.formats import format_period
 from reconciler.kind import Kind, OnChange
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
@@ -60,6 +60,11 @@ class Case:
     parent: Address | None = None
     forced: bool = False
     doubt: Address | None = None
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether prevent_destroy protects what has served."""
+        return self.desired.lifecycle.prevent_destroy
 
     def find_live(self, model: RecordedModel) -> Live | None:
         """Find the live model of a recorded one."""
@@ -241,6 +246,7 @@ def finish_training(
         ending,
         replaces=serving.id if serving else "",
         kept=explain_keeping(case) if serving else "",
+        keep_seconds=case.desired.lifecycle.keeps_for.total_seconds() if serving else 0.0,
         sent=sent,
         permissions=desired.permissions if permissions is None else None,
         verdict=model.verdict,
@@ -276,6 +282,6 @@ def explain_keeping(case: Case) -> str:
     lifecycle = case.desired.lifecycle
     if lifecycle.prevent_destroy:
         return "prevent_destroy protects it"
-    if lifecycle.keep_deposed:
-        return f"keep_deposed keeps it for {format_duration(lifecycle.keep_deposed.total_seconds())}"
+    if lifecycle.keeps_for:
+        return f"keep_deposed keeps it for {format_period(lifecycle.keeps_for.total_seconds())}"
     return ""

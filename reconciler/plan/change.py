@@ -12,7 +12,15 @@ from enum import StrEnum
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.model import Address, Attributes, DataSet, Guards
-from reconciler.plan.steps import Create, Steps, find_intent, find_step, list_deleted, select_unapproved
+from reconciler.plan.steps import (
+    Create,
+    DeleteReplaced,
+    Steps,
+    find_intent,
+    find_step,
+    list_deleted,
+    select_unapproved,
+)
 from reconciler.state.values import Record
 
 
@@ -109,6 +117,7 @@ class Change:
         name: its resource name, if known.
         serving: id of the serving model; "" if there is none.
         deposed: this is about a deposed model, not about the address itself.
+        kept_until: RFC 3339; the time until which this deposed model is kept, "" if that is not the reason.
         before: attributes now (live, else as recorded); None if there is no model.
         after: declared attributes; None for deletions.
         fields, data: the differences.
@@ -125,6 +134,7 @@ class Change:
     name: str = ""
     serving: str = ""
     deposed: bool = False
+    kept_until: str = ""
     before: Attributes | None = None
     after: Attributes | None = None
     fields: tuple[FieldChange, ...] = ()
@@ -156,8 +166,19 @@ class Change:
         return any(True for _ in select_unapproved(self.steps))
 
     @property
+    def is_due(self) -> bool:
+        """Whether this deletes a deposed model whose time has come. Nobody need approve that again."""
+        deletion = find_step(self.steps, DeleteReplaced)
+        return self.deposed and deletion is not None and deletion.is_due
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether this is a deposed model that is left as it is. Its notes give the reason."""
+        return self.deposed and self.action is Action.NO_OP
+
+    @property
     def deletes(self) -> int:
-        """How many models this removes from the service, now or after promotion."""
+        """How many models this removes from the service, now or after promotion, once it is approved."""
         return len(list_deleted(select_unapproved(self.steps)))
 
 
@@ -170,6 +191,8 @@ class DriftClass(StrEnum):
     UNMANAGED = "unmanaged"
     BASE_RETIRED = "base_retired"
     UNPROMOTED = "unpromoted"
+    KEPT = "kept"
+    """A replaced model that is still there. Never more than a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +303,13 @@ class Plan:
         return tuple(change for change in self.changes if change.trains)
 
     @property
+    def due(self) -> int:
+        """Deposed models that will be removed because their time has come, which nobody need approve."""
+        return sum(change.is_due for change in self.changes)
+
+    @property
     def deletes(self) -> int:
-        """Models that will be removed from the service."""
+        """Models that will be removed from the service once the plan is approved."""
         return sum(change.deletes for change in self.changes)
 
     @property

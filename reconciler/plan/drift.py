@@ -15,12 +15,14 @@ from typing import Any
 from reconciler import diff
 from reconciler.bases import Base, describe_replacement
 from reconciler.difference import PermissionChange
+from reconciler.formats import format_time
 from reconciler.identity import is_generation_of
-from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
+from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Lifecycle, Live, Status
 from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.facts import Facts
+from reconciler.plan.rows.deposed import find_end
 from reconciler.plan.rows.generations import list_ids
 from reconciler.plan.rows.training import describe_undocumented
 from reconciler.state.values import Record, RecordedModel, Verdict
@@ -53,10 +55,21 @@ def _find_record_drift(facts: Facts, record: Record, finder: BaseFinder) -> Iter
     for model in (record.serving, record.candidate):
         if model is not None:
             yield from _find_model_drift(facts, record, model, finder)
-    note = "kept as deposed: prevent_destroy protects it"
     for model in record.deposed:
-        if record.prevent_destroy and model.promoted and facts.find_live_of(record, model) is not None:
-            yield Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
+        if model.promoted and facts.find_live_of(record, model) is not None:
+            detail = _explain_keeping(facts, record, model)
+            yield Drift(record.address, DriftClass.KEPT, model.id, model.name, fails=False, detail=detail)
+
+
+def _explain_keeping(facts: Facts, record: Record, model: RecordedModel) -> str:
+    """Tell how long a deposed model stays that has served."""
+    if record.prevent_destroy:
+        return "kept as deposed: prevent_destroy protects it"
+    desired = facts.desired.get(record.address)
+    until = find_end(Lifecycle() if desired is None else desired.lifecycle, model)
+    if facts.now < until:
+        return f"kept as deposed until {format_time(until)}"
+    return "its time has come: the next apply or wait deletes it, unless it is still used"
 
 
 def _find_model_drift(

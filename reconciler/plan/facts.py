@@ -16,7 +16,18 @@ from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
 from reconciler.formats import format_time, parse_time
 from reconciler.kind import FieldRole, Kind, narrow_kinds
-from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Removal, Stack, Value
+from reconciler.model import (
+    LAG_SECONDS,
+    Address,
+    Attributes,
+    DataSet,
+    Desired,
+    Live,
+    Removal,
+    Stack,
+    Status,
+    Value,
+)
 from reconciler.plan.change import Bill, Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
@@ -217,6 +228,21 @@ class Facts:
         times = map(parse_time, (model.started, model.completed, model.promoted))
         return any(time is not None and abs(self.now - time) < lag for time in times)
 
+    @cached_property
+    def _trained_from(self) -> Mapping[tuple[str, str], Address]:
+        """(kind, name of the model that it is tuned from) to the address whose candidate trains."""
+        return {
+            (address.kind, record.candidate.source): address
+            for address, record in self.state.resources.items()
+            if record.candidate is not None and record.candidate.status in {None, Status.CREATING}
+        }
+
+    def find_child_in_training(self, address: Address, model: RecordedModel) -> Address | None:
+        """Find an address whose candidate is being trained from this model."""
+        names = (model.name, self.get_kind(address).build_reference(model.id))
+        found = (self._trained_from.get((address.kind, name)) for name in names if name)
+        return next((child for child in found if child is not None), None)
+
     def is_hidden(self, address: Address, id: str) -> bool:
         """Whether a model exists but cannot be read: access is refused, or it is not understood."""
         key = (address.kind, id)
@@ -292,8 +318,13 @@ def merge_sent(kind: Kind, declared: Attributes, model: RecordedModel) -> dict[s
     return {**declared, **unknown}
 
 
-def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str:
-    """Digest what a manifest declares, as SHA-256 in hex. Spellings with the same meaning have one digest."""
+def digest_approval(
+    desired: Desired, attributes: Attributes, kind: Kind, *, keeps: float | None = None
+) -> str:
+    """Digest what a manifest declares, as SHA-256 in hex. Spellings with the same meaning have one digest.
+
+    `keeps` are the seconds of keep_deposed, by default those of the manifest.
+    """
     fields = kind.fields
     meant = {
         path: meaning
@@ -301,27 +332,35 @@ def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str
         if fields[path].role is not FieldRole.PLACE
         and (meaning := identity.find_meaning(fields[path], value)) is not None
     }
-    return _digest_asked(desired, meant)
+    return _digest_asked(desired, meant, keeps=keeps)
 
 
 def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: Kind) -> bool:
-    """Whether an approval was for this manifest. Older versions approved the spelling, not the meaning."""
+    """Whether an approval was for this manifest.
+
+    Older versions approved the spelling, not the meaning, and kept no replaced model unless told to.
+    """
     fields = kind.fields
     written = {
         path: value
         for path, value in attributes.items()
         if fields[path].role is not FieldRole.PLACE or path in desired.attributes
     }
-    return approved in {digest_approval(desired, attributes, kind), _digest_asked(desired, written)}
+    older = 0.0 if desired.lifecycle.keep_deposed is None else None  # their default of keep_deposed
+    return approved in {
+        digest_approval(desired, attributes, kind),
+        digest_approval(desired, attributes, kind, keeps=older),
+        _digest_asked(desired, written, keeps=older),
+    }
 
 
-def _digest_asked(desired: Desired, attributes: Attributes) -> str:
+def _digest_asked(desired: Desired, attributes: Attributes, *, keeps: float | None = None) -> str:
     asked = {
         "attributes": attributes,
         "data": [data.digest for data in desired.data],
         "permissions": desired.permissions and [str(permission) for permission in desired.permissions],
         "checks": identity.list_check_meanings(desired.checks),
-        "keep_deposed": desired.lifecycle.keep_deposed.total_seconds(),
+        "keep_deposed": desired.lifecycle.keeps_for.total_seconds() if keeps is None else keeps,
     }
     return hashlib.sha256(identity.encode_canonical(asked)).hexdigest()
 

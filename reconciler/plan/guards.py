@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.formats import count_noun
 from reconciler.model import Address, Desired, Guards
 from reconciler.plan.case import refuse
-from reconciler.plan.change import Change, Context, Plan
+from reconciler.plan.change import Action, Change, Context, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import Adopt, Forget, find_step
 from reconciler.state.values import Record
@@ -41,6 +42,25 @@ def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None
         error = GuardError(found[0].summary, found[0].detail, found)
         error.plan = plan
         raise error
+
+
+def hold_deletions(changes: list[Change], facts: Facts) -> list[Change]:
+    """Hold deletions of deposed models whose time has come, where max_deletes leaves no room for them.
+
+    They need no approval, so they do not exceed the bound either: the plan goes on without them.
+    """
+    most = choose_bounds(facts.inputs.guards, facts.stack.guards).max_deletes
+    if most is None:
+        return changes
+    room = most - sum(change.deletes for change in changes)
+    found = []
+    for change in changes:
+        if change.is_due:
+            room -= 1
+        held = change.is_due and room < 0
+        note = f"kept: its time has come, and max_deletes {most} leaves no room to delete it"
+        found.append(replace(change, action=Action.NO_OP, notes=(note,), steps=()) if held else change)
+    return found
 
 
 def _find_exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:

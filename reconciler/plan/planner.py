@@ -19,6 +19,9 @@ from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
 from reconciler.plan.table import decide
 from reconciler.state.values import Record
 
+_PLANNED = frozenset({DriftClass.UNPROMOTED, DriftClass.KEPT})
+"""What a plan lists among its changes: a candidate that waits for promotion, and a deposed model."""
+
 
 def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
     """Decide on all addresses. The returned facts have moved records under their new addresses.
@@ -36,7 +39,7 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         errors += decision.errors
         refusals += decision.refusals
     plan = Plan(
-        changes=tuple(changes),
+        changes=tuple(guards.hold_deletions(changes, facts)),
         context=replace(facts.observed.context, stack=facts.stack.name),
         inputs=facts.inputs,
         lineage=facts.state.lineage,
@@ -55,8 +58,8 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         bindings=bind(facts, plan.changes),
         drift=tuple(
             found
-            for found in find_drift(planner.read)  # a candidate that waits for promotion is a change
-            if found.address in planner.selected and found.drift_class is not DriftClass.UNPROMOTED
+            for found in find_drift(planner.read)
+            if found.address in planner.selected and found.drift_class not in _PLANNED
         ),
         notes=(*([remark] if remark else []), *_list_notes(facts, plan)),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
+from reconciler.formats import add_seconds
 from reconciler.model import Score, Status
 from reconciler.plan import steps
 from reconciler.providers import Accepted, Training
@@ -52,9 +53,13 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """A model was not deleted, because its successor was not seen ACTIVE. `why` is for people."""
+    """A model was not deleted: its successor was not seen ACTIVE, or it is still used. `why` is for people.
+
+    `unfinished`: the next run is expected to delete it.
+    """
 
     why: str
+    unfinished: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +189,9 @@ def _record_promotion(step: steps.Promote, record: Record, now: str) -> Record:
         return record
     deposed = record.deposed
     if old is not None and old.id != candidate.id:
-        deposed = (*deposed, replace(old, deposed=now))
-    serving = replace(candidate, promoted=now, status=Status.ACTIVE, deposed="")
+        until = add_seconds(now, step.keep_seconds)
+        deposed = (*deposed, replace(old, deposed=now, kept_until=until))
+    serving = replace(candidate, promoted=now, status=Status.ACTIVE, deposed="", kept_until="")
     if step.sent is not None:
         serving = replace(serving, sent=step.sent)
     if step.permissions is not None:

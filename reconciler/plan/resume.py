@@ -16,7 +16,7 @@ from reconciler.plan.compile import prepend_intent
 from reconciler.plan.facts import Facts, compute_bill, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import decide_undeclared
-from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, find_intent, list_deleted
+from reconciler.plan.steps import AwaitTraining, DeleteReplaced, HoldBack, Steps, find_intent, list_deleted
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -65,7 +65,7 @@ def plan_resumption(facts: Facts) -> Plan:
             change for change in decision.changes if desired and change.deposed and _is_due(change.steps)
         ]
     plan = Plan(
-        changes=tuple(changes),
+        changes=tuple(guards.hold_deletions(changes, facts)),
         context=facts.observed.context,
         inputs=facts.inputs,
         lineage=facts.state.lineage,
@@ -136,8 +136,9 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
 
 
 def _is_due(steps: Steps) -> bool:
-    """Whether the steps delete a deposed model without waiting for its successor."""
-    return bool(list_deleted(steps)) and all(step.after is None for step in steps)
+    """Whether the steps delete a deposed model as it was approved, without waiting for its successor."""
+    asks = any(isinstance(step, DeleteReplaced) and not step.is_due for step in steps)
+    return bool(list_deleted(steps)) and not asks and all(step.after is None for step in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:

@@ -147,6 +147,7 @@ class Promote(RecordStep, AtOnce):
     Attributes:
         replaces: id of the model that it replaces; "" if there is none.
         kept: reason, for people, to keep the replaced model as a deposed one; "" if it is deleted.
+        keep_seconds: how long it is kept, from the promotion on.
         sent: attributes to record as sent; None keeps the recorded ones.
         permissions: grants to record if no `SetPermissions` was needed; None keeps the recorded ones.
         verdict: result of the last run of the checks.
@@ -157,6 +158,7 @@ class Promote(RecordStep, AtOnce):
     ending: Ending
     replaces: str = ""
     kept: str = ""
+    keep_seconds: float = 0.0
     sent: Attributes | None = None
     permissions: tuple[Permission, ...] | None = None
     verdict: Verdict = Verdict.NONE
@@ -263,10 +265,14 @@ class RunChecks(AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class DeleteReplaced(Deletion, AtOnce):
-    """Delete a replaced model, if the service shows its successor as ACTIVE."""
+    """Delete a replaced model, if the service shows its successor as ACTIVE.
+
+    `is_due`: the time has come that was approved with its replacement, so nobody need approve it again.
+    """
 
     id: str
     trains: bool = False
+    is_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,12 +347,13 @@ def list_deleted(steps: Iterable[Step]) -> tuple[str, ...]:
 def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
     """Select the steps that a person must approve or know of.
 
-    Steps that follow a training of an earlier run were approved with it, except updates.
+    Steps that follow a training of an earlier run were approved with it, except updates. A replaced model
+    whose time has come was approved with its replacement.
     """
     begun, approved = False, False
     for step in steps:
         match step:
-            case RecordIntent() | AwaitEnd() | ForgetDeposed():
+            case RecordIntent() | AwaitEnd() | ForgetDeposed() | DeleteReplaced(is_due=True):
                 pass
             case Create() | Adopt() | Restore():
                 begun = True

@@ -39,7 +39,7 @@ def find_drift_words(drift: Drift) -> DriftWords:
             return DriftWords("-", f"is missing: {id} is not live", "delete")
         case DriftClass.FAILED:
             return DriftWords("!", f"has failed: {id}")
-        case DriftClass.UNMANAGED if drift.address is not None:
+        case DriftClass.KEPT:
             return DriftWords("?", f"still has {id}, which no longer serves")
         case DriftClass.UNMANAGED:
             return DriftWords("?", "is live, and no manifest declares it")

@@ -40,6 +40,8 @@ _LINE = 1_000
 _LEAST_DETAILS = 120
 _RELEASED = 10
 """How many sentences about released fields are shown. A comment has no room for thousands."""
+_KEPT = 10
+"""How many deposed models that are kept are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,17 @@ class _Block:
 
 def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     """Render the plan as a comment of at most `max_chars` characters (code points)."""
-    shown = (change for change in plan.changes if change.is_change or change.action is Action.WAIT)
+    shown = (
+        change for change in plan.changes if change.is_change or change.is_due or change.action is Action.WAIT
+    )
     changes = sorted(shown, key=lambda change: (words.find_wording(change).rank, change.key))
     head = [_describe_context(plan.context)]
     if plan.trainings:
         head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
     if plan.inputs.targets or plan.inputs.excludes:
         head.append("Note: `--target` or `--exclude` is in effect: this plan is a part of what is declared")
-    head += [
-        f"Note: {_escape(note)}" for note in (*plan.notes, *words.list_released_fields(plan)[:_RELEASED])
-    ]
+    said = [*plan.notes, *words.list_released_fields(plan)[:_RELEASED], *words.list_kept(plan)[:_KEPT]]
+    head += [f"Note: {_escape(note)}" for note in said]
     if plan.drift:
         head.append(_escape(summarize_drift(plan.drift)))
     return _compose(

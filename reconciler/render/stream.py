@@ -84,7 +84,7 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     for note in plan.notes:
         yield build_diagnostic_record(Diagnostic(note, severity=Severity.WARNING), timestamp)
     for change in plan.changes:
-        if any(not isinstance(step, steps.RecordIntent) for step in change.steps):
+        if change.is_kept or any(not isinstance(step, steps.RecordIntent) for step in change.steps):
             yield build_planned_change_record(change, timestamp)
     yield build_change_summary_record(plan, timestamp)
 
@@ -104,6 +104,9 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
     if change.deposed:
         planned["deposed"] = change.id
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
+    if change.is_kept:
+        ours["kept_until"] = change.kept_until
+        ours["notes"] = list[Json](change.notes)
     if change.bill is not None:
         ours["bill"] = encode(change.bill)
     promote = find_step(change.steps, steps.Promote)
@@ -128,7 +131,7 @@ def build_change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
         "add": len(plan.trainings),
         "change": plan.count(Action.UPDATE),
         "import": plan.count(Action.ADOPT),
-        "remove": plan.deletes,
+        "remove": plan.deletes + plan.due,
         "operation": "plan",
     }
     ours: dict[str, Json] = {str(action): plan.count(action) for action in Action}

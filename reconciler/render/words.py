@@ -205,6 +205,9 @@ def summarize_plan(plan: Plan) -> str:
     if not plan.has_changes:
         if going_on:
             return f"No changes. {going_on}."
+        if plan.due:
+            gone = count_noun(plan.due, "deposed model is", "deposed models are")
+            return f"No changes. {gone} deleted, because {'its' if plan.due == 1 else 'their'} time has come."
         if plan.has_work:
             return "No changes. Only the record is brought up to date."
         models = sum(change.action is Action.NO_OP and not change.deposed for change in plan.changes)
@@ -225,6 +228,8 @@ def summarize_plan(plan: Plan) -> str:
     counts = [f"{found[action]:,} {words[action]}" for action in Action if words.get(action)]
     if going_on:
         counts.append(f"{waiting:,} still training")
+    if plan.due:
+        counts.append(f"{plan.due:,} to delete because the time has come")
     return f"Plan: {', '.join(counts)}."
 
 
@@ -235,6 +240,15 @@ def list_released_fields(plan: Plan) -> list[str]:
         f"{'are' if len(change.fields) > 1 else 'is'} no longer declared and left as before"
         for change in plan.changes
         if change.action is Action.RECORD and change.fields
+    ]
+
+
+def list_kept(plan: Plan) -> list[str]:
+    """List the deposed models that are kept, each with the reason."""
+    return [
+        f"{escape(str(change.address))}: deposed {escape(change.id)} is {escape('; '.join(change.notes))}"
+        for change in plan.changes
+        if change.is_kept and change.notes
     ]
 
 

@@ -207,6 +207,7 @@ _RULES = {
             "total_steps": read_count,
             "started": read_moment,
             "deposed": read_moment,
+            "kept_until": read_moment,
         },
         required=("formula",),
         always=frozenset({"formula", "generation"}),

@@ -80,6 +80,8 @@ class RecordedModel:
         started, create_time, completed, promoted, deposed: RFC 3339; "" if it has not happened. `started`
             is when the intent was recorded, `create_time` is the service's own, and `completed` is when the
             model was seen to be ACTIVE or FAILED.
+        kept_until: RFC 3339; the time until which a deposed model is kept that served, as it was approved
+            with its replacement. "" if an older version deposed it.
         unknown: see `Record`.
     """
 
@@ -104,6 +106,7 @@ class RecordedModel:
     completed: str = ""
     promoted: str = ""
     deposed: str = ""
+    kept_until: str = ""
     waiting: str = ""
     waiting_since: str = ""
     waiting_said: str = ""
@@ -192,7 +195,8 @@ class State:
         A program that knows only version 1 would refuse or misunderstand what makes it 2.
         """
         is_newer = any(
-            record.manifest or any(model.formula > 1 or model.waiting for model in record.models)
+            record.manifest
+            or any(model.formula > 1 or model.waiting or model.kept_until for model in record.models)
             for record in self.resources.values()
         )
         return 2 if is_newer else 1

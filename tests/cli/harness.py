@@ -304,7 +304,7 @@ class Project:
 def model(
     name: str, *, pairs: Sequence[tuple[str, str]] = PAIRS, file: str | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A manifest.
+    """A manifest. It keeps no replaced model (keep_deposed: 0s) unless it says so.
 
     Args:
         name: metadata.name.
@@ -334,6 +334,7 @@ def model(
         "metadata": metadata,
         "spec": spec,
         **changes,
+        "lifecycle": {"keep_deposed": "0s", **changes.get("lifecycle", {})},
     }
 
 

@@ -38,7 +38,10 @@ def write_data(project: Project, pairs: Sequence[tuple[str, str]] = PAIRS, name:
 def job(
     name: str = "bot", *, data: str = "n.jsonl", spec: dict[str, Any] | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A manifest; changes are merged into its spec, other keys of the envelope stand in `beside`."""
+    """A manifest; changes are merged into its spec, other keys of the envelope stand in `beside`.
+
+    It keeps no replaced model unless it says so.
+    """
     beside = changes.pop("beside", {})
     metadata = {"name": name, **changes.pop("metadata", {})}
     body = {
@@ -51,6 +54,7 @@ def job(
         "kind": "TuningJob",
         "metadata": metadata,
         "spec": body,
+        "lifecycle": {"keep_deposed": "0s"},
         **beside,
     }
 

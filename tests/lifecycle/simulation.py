@@ -86,7 +86,8 @@ def want(
     checks: tuple[Check, ...] = (),
     **lifecycle: Any,
 ) -> Desired:
-    """One manifest."""
+    """One manifest. It keeps no replaced model unless it says so."""
+    lifecycle.setdefault("keep_deposed", timedelta(0))
     attributes: dict[str, Value] = {epochs_field(kind): epochs}
     attributes |= {parent_field(kind): f"{kind.name}/{parent}"} if parent else {BASE_MODEL: BASES[kind.name]}
     if temperature is not None:

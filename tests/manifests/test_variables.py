@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests:
     assert one.attributes["description"] == "5"
     assert one.attributes["top_k"] == 40
     assert one.lifecycle.prevent_destroy is True
-    assert one.lifecycle.keep_deposed.total_seconds() == 2400
+    assert one.lifecycle.keep_deposed == timedelta(minutes=40)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.case import Case, finish_training, record_found
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts, Generation
+from reconciler.plan.rows.deposed import depose_model
 from reconciler.plan.rows.moves import resolve_sources
 from reconciler.state.values import Record, RecordedModel
 
@@ -171,7 +172,7 @@ def adopt(case: Case, generation: Generation, live: Live, generations: list[Foun
     """
     moment = case.facts.timestamp
     others = tuple(
-        replace(record_found(case, other, shown), promoted=moment, deposed=moment)
+        depose_model(case, replace(record_found(case, other, shown), promoted=moment))
         for other, shown in generations
         if shown.status is Status.ACTIVE and shown.id != live.id
     )

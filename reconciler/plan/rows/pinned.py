@@ -108,7 +108,7 @@ def take_back_delete_first(case: Case) -> Record | None:
     if allowed and desired.id == candidate.id:
         return None
     others = tuple(deposed for deposed in record.deposed if deposed is not old)
-    back = replace(old, deposed="")
+    back = replace(old, deposed="", kept_until="")
     if record.serving is None and old.promoted:
         return replace(record, serving=back, candidate=None, deposed=others)
     if not old.promoted:

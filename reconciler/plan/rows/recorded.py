@@ -168,7 +168,7 @@ def restore(case: Case, past: RecordedModel) -> Change:
     record = replace(
         case.record,
         serving=case.find_serving(case.record),
-        candidate=replace(past, deposed=""),
+        candidate=replace(past, deposed="", kept_until=""),
         deposed=tuple(model for model in case.record.deposed if model is not past),
     )
     record = renew_record(case, depose(case, record, case.record.candidate))

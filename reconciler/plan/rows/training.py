@@ -70,6 +70,7 @@ def start_training(
                 Ending.REPLACE if before else Ending.CREATE,
                 replaces=replaces,
                 kept=keep,
+                keep_seconds=desired.lifecycle.keeps_for.total_seconds() if serving else 0.0,
                 rivals=serving.scores if serving else (),
             ),
         ),

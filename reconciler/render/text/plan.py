@@ -42,7 +42,11 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool 
 
 
 def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> Iterator[str]:
-    shown = [change for change in plan.changes if change.is_change and change.action is not Action.WAIT]
+    shown = [
+        change
+        for change in plan.changes
+        if change.is_due or (change.is_change and change.action is not Action.WAIT)
+    ]
     if show_header:
         yield from _render_header(plan.context, width, paint)
     yield from _render_notes(plan, width, paint)
@@ -211,11 +215,7 @@ def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 def _render_noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
     """Render the models that are left as they are, each with the reason."""
-    noted = [
-        change
-        for change in plan.changes
-        if change.action is Action.NO_OP and change.notes and not change.deposed
-    ]
+    noted = [change for change in plan.changes if change.action is Action.NO_OP and change.notes]
     if noted:
         yield ""
         yield f"Left as {'they are' if len(noted) > 1 else 'it is'} ({len(noted):,}):"

@@ -141,6 +141,7 @@ def list_model_facts(
     yield "completed", escape((live.complete_time if live else "") or model.completed)
     yield "promoted", escape(model.promoted)
     yield "deposed", escape(model.deposed)
+    yield "kept until", escape(model.kept_until)
     for label, text in (live.outputs if live else {}).items():
         is_count = text.isdecimal() and label.startswith("data: ")
         yield escape(label), f"{int(text):,}" if is_count else escape(text)

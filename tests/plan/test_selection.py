@@ -50,6 +50,12 @@ def test_what_means_nothing_is_named_with_what_is_near() -> None:
     }
 
 
+def test_a_label_is_not_searched_for_where_no_manifest_has_one() -> None:
+    """The advice says so, and names no label."""
+    (unknown,) = list_unknown({GONE: None}, ("x=1",))
+    assert unknown.detail == "No manifest has labels"
+
+
 def test_a_selection_by_label_names_what_has_none() -> None:
     """Only where a label is asked for, and something is recorded that no manifest declares."""
     assert "TunedModel/gone" in warn_of_unlabelled(KNOWN, ("team=search",))

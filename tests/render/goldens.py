@@ -13,6 +13,7 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started, Verb
+from reconciler.model import Score
 from reconciler.render import markdown, plan_json, planfile, run_summary, stream
 from reconciler.render.html import page
 from reconciler.render.text.errors import render_errors
@@ -31,6 +32,13 @@ EVENTS = (
     Progress(ROMAN, "roman-ffffffff"),
     Completed(ROMAN, Verb.CREATE, "roman-ffffffff", 201.0),
     Started(ROMAN, Verb.CHECK, "roman-ffffffff"),
+    Completed(
+        ROMAN,
+        Verb.CHECK,
+        "roman-ffffffff",
+        detail="1 passed: prompts 1 of 1 (1.00)",
+        scores=(Score("prompts", "a1", 1, 1),),
+    ),
     Completed(ROMAN, Verb.PROMOTE, "roman-ffffffff", 0.2, "roman-eeeeeeee is deposed"),
     Failed(
         plans.FAILED.address,

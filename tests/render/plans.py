@@ -15,6 +15,7 @@ from reconciler.model import (
     Guards,
     Live,
     Permission,
+    Score,
     Snapshot,
     Status,
 )
@@ -226,7 +227,14 @@ def checked(verdict: Verdict, *checks: Check) -> Change:
         before=ATTRIBUTES,
         after=ATTRIBUTES,
         place="manifests/unproven.yaml:1",
-        steps=promotion(Ending.CREATE, "unproven-aaaaaaaa", *checks, verdict=verdict),
+        steps=promotion(
+            Ending.CREATE,
+            "unproven-aaaaaaaa",
+            *checks,
+            verdict=verdict,
+            scores=(Score("prompts", "a1", 1, 2), Score("data/held-out.jsonl", "b2", 40, 50)),
+            rivals=(Score("prompts", "a1", 2, 2), Score("data/held-out.jsonl", "c3", 46, 50)),
+        ),
     )
 
 

@@ -17,6 +17,10 @@ WARN_WITHIN = 90
 """Days before the end of a base model from which a training on it gets a warning."""
 
 
+CHARACTERS_PER_TOKEN = 4.0
+"""Where a table says nothing else. Google: "a token is equivalent to about 4 characters"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """A row of the table of base models: what documents said on the day they were read, or what a Stack says.
@@ -32,6 +36,7 @@ class Base:
         locations: where it is tuned, () where no document restricts it.
         serves: where a model that is tuned from it answers, () for the location of its training.
         own_keys: whether a training can be encrypted under the customer's own key.
+        characters_per_token: of training data, about.
         doubt: why it is uncertain that it can be tuned; "" if it is certain. It is offered last.
         read: ISO date on which this was read, "" for what only a Stack declares.
         source: which documents said so.
@@ -49,6 +54,7 @@ class Base:
     locations: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     own_keys: bool = True
+    characters_per_token: float = CHARACTERS_PER_TOKEN
     doubt: str = ""
     read: str = ""
     source: str = ""

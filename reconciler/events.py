@@ -80,6 +80,24 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """The service told what it bills for a training, and that is recorded.
+
+    Attributes:
+        tokens: as billed.
+        amount: what they cost. None if no price is declared.
+        expected: the tokens that the plan estimated. 0 if it did not.
+    """
+
+    address: Address
+    id: str
+    tokens: int
+    amount: float | None = None
+    currency: str = ""
+    expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """An operation failed. That is recorded, and the next run continues from there.
 
@@ -145,4 +163,4 @@ class Uploading:
     size: int
 
 
-Event: TypeAlias = Started | Progress | Uploading | Completed | Failed | Skipped | Detached
+Event: TypeAlias = Started | Progress | Uploading | Completed | Billed | Failed | Skipped | Detached

@@ -37,6 +37,20 @@ def count_noun(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def format_price(amount: float, currency: str) -> str:
+    """Write an amount: 1.25 USD. An amount below a cent gets two significant digits."""
+    small = 0 < abs(amount) < 0.01
+    digits = min(1 - math.floor(math.log10(abs(amount))), 12) if small else 2
+    return f"{amount:,.{digits}f} {currency}".rstrip()
+
+
+def format_estimate(count: int) -> str:
+    """Write an estimated count with two significant digits, or one behind the point: 1,200; 17.5 M."""
+    if count >= 995_000:
+        return f"{count / 1_000_000:,.1f} M"
+    return f"{round(count, 2 - len(str(count))) if count > 99 else count:,}"
+
+
 def shorten(text: str, limit: int) -> str:
     """Cut a text for a message."""
     return text if len(text) <= limit else f"{text[:limit]}…"
@@ -98,6 +112,12 @@ def add_seconds(text: str, seconds: float) -> str:
         return format_time(moment + timedelta(seconds=seconds))
     except OverflowError:
         return format_time(datetime.max.replace(tzinfo=UTC))
+
+
+def parse_day(text: str) -> str:
+    """Read the ISO date of a time, in UTC. "" if the text is not a time."""
+    moment = parse_time(text)
+    return moment.astimezone(UTC).date().isoformat() if moment else ""
 
 
 def format_date(day: date) -> str:

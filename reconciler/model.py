@@ -125,6 +125,7 @@ class DataSet:
             `characters` are 0.
         form: what the file is written in, "" for pairs.
         layout: which of the file's columns are read.
+        size: bytes of the object at `uri`, once the provider has measured it; else 0.
     """
 
     digest: str
@@ -137,6 +138,7 @@ class DataSet:
     uri: str = ""
     form: str = ""
     layout: Layout = PLAIN
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -415,6 +417,7 @@ class Live:
         unclear: path of a field that the service shows in two ways, to both of them in words.
         traffic: endpoints that send it requests, except those that the service made for it and its
             checkpoints. Empty if the service has no endpoints.
+        billed_tokens: what its training is billed for, 0 until the service tells.
     """
 
     id: str
@@ -432,6 +435,7 @@ class Live:
     label: str = ""
     unclear: Mapping[str, str] = field(default_factory=dict)
     traffic: tuple[str, ...] = ()
+    billed_tokens: int = 0
 
     @property
     def shown(self) -> Attributes:
@@ -456,18 +460,33 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Bounds that a plan must not exceed; None is no bound."""
+    """Bounds that a plan must not exceed; None is no bound. `max_cost` is in the Stack's currency."""
 
     max_trainings: int | None = None
     max_deletes: int | None = None
+    max_cost: float | None = None
+
+
+ANY_BASE = "default"
+"""The key of a price for every base model that has no price of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a training costs, as the user states it: currency units per 1,000 characters trained."""
+    """What a training costs, as the user states it.
+
+    Attributes:
+        per_1000_characters: currency units per 1,000 characters, where there is no price by token.
+        per_million_tokens: base model, or ANY_BASE, to currency units per million tokens trained.
+    """
 
     per_1000_characters: float | None = None
     currency: str = "USD"
+    per_million_tokens: Mapping[str, float] = field(default_factory=dict)
+
+    def find_token_price(self, base: str) -> float | None:
+        """Return the price of a million tokens on this base model. None if none is declared."""
+        return self.per_million_tokens.get(base, self.per_million_tokens.get(ANY_BASE))
 
 
 @dataclass(frozen=True, slots=True)

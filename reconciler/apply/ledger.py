@@ -14,23 +14,28 @@ from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
 from reconciler.plan.change import Change, Plan
+from reconciler.plan.costs import list_new_costs
 from reconciler.plan.facts import Facts, build_model
 from reconciler.plan.steps import Create, IsAccepted, Move, Serves
 from reconciler.providers import Providers
 from reconciler.state.session import Session
-from reconciler.state.values import Record, RecordedModel, State
+from reconciler.state.values import Cost, Record, RecordedModel, State
 
 
 class Ledger:
     """The tasks of an apply, their outcomes, and the recorded state.
 
     The plan is the approved one as it was made again, from these facts and this state, under the lock.
+
+    Attributes:
+        billed: costs that are committed and not reported yet, as the service counted them.
     """
 
     def __init__(self, plan: Plan, facts: Facts, providers: Providers, state: State) -> None:
         self.facts = facts
         self.state = state
         self.unwritten: dict[Address, Record] = {}
+        self.billed: list[Cost] = []
         self.tasks = {
             change.key: self._make_task(change, providers) for change in plan.changes if change.steps
         }
@@ -93,7 +98,10 @@ class Ledger:
             StateError: the records stay pending.
         """
         state = session.state.put(*self.unwritten.values())
+        costs: list[Cost] = []
         if state is not session.state:
+            costs = list_new_costs(session.state, self.unwritten.values(), self.facts.timestamp)
+            state = state.add_costs(costs)
             context = self.facts.observed.context
             session.commit(
                 state.with_names(
@@ -102,6 +110,7 @@ class Ledger:
             )
         self.state = session.state
         self.unwritten.clear()
+        self.billed += [cost for cost in costs if not cost.is_estimate]
 
     def find_source(self, task: Task) -> str:
         """Find the resource name to tune from; "" if the next step creates nothing.

@@ -8,12 +8,12 @@ from typing import assert_never
 from reconciler import errors
 from reconciler.apply.schedule import measure_duration
 from reconciler.apply.tasks import Settled, Task, choose_command
-from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started, Verb
+from reconciler.events import APPLY, WAIT, Billed, Completed, Event, Failed, Skipped, Started, Verb
 from reconciler.model import Address, Status, describe_rivals, describe_scores
 from reconciler.plan import recording, steps
 from reconciler.plan.recording import find_model, recorded_after
 from reconciler.providers import Training
-from reconciler.state.values import Record, Verdict
+from reconciler.state.values import Cost, Record, Verdict
 
 _CHECK_ADVICE = (
     "If the check is wrong, correct it and apply again. If the model is wrong, correct its data and apply "
@@ -171,6 +171,11 @@ def fail_training(address: Address, id: str, error: str, elapsed: float = 0.0) -
         f"To train the same again: reconciler apply --retry-failed --target {address.word}"
     )
     return Failed(address, Verb.CREATE, error, advice, id, elapsed, training=True)
+
+
+def report_cost(cost: Cost) -> Billed:
+    """Report what the service billed for a training."""
+    return Billed(cost.address, cost.id, cost.tokens, cost.amount, cost.currency, cost.expected)
 
 
 def let_go(task: Task, record: Record) -> Settled:

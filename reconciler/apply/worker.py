@@ -15,7 +15,15 @@ from reconciler import errors
 from reconciler.apply.context import ROOM, TICK, Context
 from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import begin, let_go, postpone, report_postponed, settle, settle_failure
+from reconciler.apply.outcomes import (
+    begin,
+    let_go,
+    postpone,
+    report_cost,
+    report_postponed,
+    settle,
+    settle_failure,
+)
 from reconciler.apply.tasks import Settled, Task, choose_command, is_still_ours
 from reconciler.events import Event, Failed
 from reconciler.model import Address
@@ -264,6 +272,8 @@ class Worker:
             if task.next is not None and not task.is_watching and not task.not_before:
                 self._queue.append(task)
             self._queue.extend(self._blocked.pop(task.change.address, ()))
+        billed, self._ledger.billed = self._ledger.billed, []
+        yield from map(report_cost, billed)
         for _, events in settled:
             yield from events
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "show": ("show", "Show one model with its loss curve, the recorded state, or a saved plan."),
     "output": ("output", "Print the resource names that a program calls."),
     "bases": ("bases", "Show base models, when they retire, and which models stand on them."),
+    "cost": ("cost", "Show what trainings have cost, by month and model."),
     "generate": ("generate", "Send a prompt to a managed model."),
     "test": ("test", "Run the checks of the models that serve."),
     "import": ("import_", "Manage a model that exists already."),

@@ -19,7 +19,7 @@ from reconciler.plan.change import Inputs, Plan
 from reconciler.settings import hide_login
 from reconciler.settings.secrecy import LEFT_OUT
 
-_GUARDS = {"max_trainings": "--max-trainings", "max_deletes": "--max-deletes"}
+_GUARDS = {"max_trainings": "--max-trainings", "max_deletes": "--max-deletes", "max_cost": "--max-cost"}
 _SELECTION = {
     "targets": "--target",
     "excludes": "--exclude",

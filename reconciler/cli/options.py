@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -36,6 +37,24 @@ class DurationType(click.ParamType[timedelta]):
 
 
 DURATION = DurationType()
+
+
+class AmountType(click.ParamType[float]):
+    """An amount of money, without a currency."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse an amount from 0. Anything else is a usage error."""
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = -1.0
+        if not (math.isfinite(amount) and amount >= 0):
+            self.fail(
+                f"{value!r} is not an amount; write a number, in the currency of spec.prices", param, ctx
+            )
+        return amount
 
 
 def _chain(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -113,6 +132,12 @@ decisions = _chain(
 guards = _chain(
     _limit("--max-trainings", "Refuse a plan with more than N trainings."),
     _limit("--max-deletes", "Refuse a plan with more than N deletes."),
+    click.option(
+        "--max-cost",
+        type=AmountType(),
+        metavar="X",
+        help="Refuse a plan whose trainings cost more, or cost nobody knows what.",
+    ),
 )
 
 timeout = click.option(

@@ -95,17 +95,7 @@ class DeclaredGuards(schema.Declared):
 
     max_trainings: schema.Count | None = None
     max_deletes: schema.Count | None = None
-
-
-class DeclaredPrices(schema.Declared):
-    """The prices that the user pays, for the bill in the plan."""
-
-    per_1000_characters: schema.Price | None = None
-    currency: Annotated[
-        str,
-        schema.validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
-        schema.show_pattern("[A-Z]{3}"),
-    ] = "USD"
+    max_cost: schema.Price | None = None
 
 
 def _read_base(value: str) -> str:
@@ -120,6 +110,18 @@ BaseName = Annotated[
     AfterValidator(_read_base),
     WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
 ]
+
+
+class DeclaredPrices(schema.Declared):
+    """What the user pays, for the bill in the plan."""
+
+    per_1000_characters: schema.Price | None = None
+    per_million_tokens: dict[BaseName, schema.Price] = Field(default_factory=dict)
+    currency: Annotated[
+        str,
+        schema.validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
+        schema.show_pattern("[A-Z]{3}"),
+    ] = "USD"
 
 
 class StackBaseModel(schema.Declared):
@@ -194,8 +196,10 @@ class StackManifest(Envelope):
             tunable_base_models=None if spec.tunable_base_models is None else tuple(spec.tunable_base_models),
             state=spec.state,
             variables=spec.variables,
-            guards=Guards(spec.guards.max_trainings, spec.guards.max_deletes),
-            prices=Prices(spec.prices.per_1000_characters, spec.prices.currency),
+            guards=Guards(spec.guards.max_trainings, spec.guards.max_deletes, spec.guards.max_cost),
+            prices=Prices(
+                spec.prices.per_1000_characters, spec.prices.currency, spec.prices.per_million_tokens
+            ),
             fail_on=tuple(spec.drift.fail_on),
             retire_within=Stack().retire_within if within is None else within,
             lifecycle=lifecycle,

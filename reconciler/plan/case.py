@@ -192,6 +192,7 @@ def record_found(case: Case, generation: Generation, live: Live) -> RecordedMode
         data=record_data(desired, assumed=desired.id is not None or bool(desired.imports)),
         started="",
         error=live.error,
+        estimate=None,
     )
 
 

@@ -91,6 +91,10 @@ class Bill:
         estimated: a default of the service was assumed for epochs or batch.
         price: in `currency`; None if no price is configured.
         batch: 0 if the service has no such parameter.
+        tokens: of one epoch, estimated; 0 if no price by token is configured, or the data is not known.
+        at_most: the tokens are estimated from the size of a file in bytes, so there are fewer.
+        calibrated: how many recorded trainings the estimate of the tokens rests on; 0 for the packaged rate.
+        token_price: of a million tokens; None if none is configured for the base model.
     """
 
     examples: int
@@ -101,11 +105,25 @@ class Bill:
     estimated: bool = False
     price: float | None = None
     currency: str = ""
+    tokens: int = 0
+    at_most: bool = False
+    calibrated: int = 0
+    token_price: float | None = None
 
     @property
     def trained_characters(self) -> int:
         """Characters of all epochs together; of one epoch if their number is not known."""
         return self.characters * max(self.epochs, 1)
+
+    @property
+    def trained_tokens(self) -> int:
+        """Tokens of all epochs together, estimated; of one epoch if their number is not known."""
+        return self.tokens * max(self.epochs, 1)
+
+    @property
+    def is_price_estimated(self) -> bool:
+        """Whether the price is an estimate. Tokens are counted by the service, and only after a training."""
+        return self.estimated or self.token_price is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from math import ceil
 
 from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
@@ -28,6 +27,8 @@ from reconciler.model import (
     Status,
     Value,
 )
+from reconciler.plan.base_models import BaseFinder
+from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
 from reconciler.plan.change import Bill, Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
@@ -117,6 +118,15 @@ class Facts:
         )
         told = {kind: names for kind, names in tunable.items() if kind not in assumed}
         return replace(self, observed=observed, kinds=narrow_kinds(self.kinds, told))
+
+    @cached_property
+    def token_rates(self) -> TokenRates:
+        """How many characters a token has, for each base model."""
+        return TokenRates(BaseFinder(self.desired, self.state, self.kinds))
+
+    def compute_bill(self, desired: Desired) -> Bill:
+        """Compute the size and the price of one training."""
+        return compute_bill(desired, self.get_kind(desired.address), self.stack.prices, self.token_rates)
 
     @cached_property
     def imports(self) -> Mapping[Address, str]:
@@ -306,6 +316,7 @@ def build_model(
         data=record_data(desired, assumed=False),
         approved=digest_approval(desired, attributes, kind),
         started=facts.timestamp,
+        estimate=record_estimate(facts.compute_bill(desired)) if desired.data else None,
     )
 
 
@@ -398,34 +409,3 @@ def _find_data_changes(before: Iterable[RecordedData], after: Iterable[DataSet])
         for field, was, now in found
         if was is None or now is None or was.digest != now.digest
     )
-
-
-def compute_bill(desired: Desired, kind: Kind, stack: Stack) -> Bill:
-    """Compute the size and the price of one training: ceil(examples * epochs / batch) steps."""
-    epochs, epochs_assumed = _find_number(desired, kind.epochs, kind.default_epochs)
-    batch, batch_assumed = _find_number(desired, kind.batch, kind.default_batch)
-    training = desired.data[0]
-    prices = stack.prices
-    price = None
-    if prices.per_1000_characters is not None and epochs:
-        price = training.characters * epochs / 1000 * prices.per_1000_characters
-    return Bill(
-        examples=training.examples,
-        characters=training.characters,
-        epochs=epochs,
-        batch=batch,
-        steps=ceil(training.examples * epochs / batch) if batch else 0,
-        estimated=epochs_assumed or batch_assumed,
-        price=price,
-        currency=prices.currency if price is not None else "",
-    )
-
-
-def _find_number(desired: Desired, ending: str, default: int) -> tuple[int, bool]:
-    """Find the number at a path with this ending. The boolean tells whether it is the default."""
-    declared = [
-        value
-        for path, value in desired.attributes.items()
-        if ending and f".{path}".endswith(f".{ending}") and isinstance(value, int)
-    ]
-    return (declared[0], False) if declared else (default, default > 0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import ceil
 
 from reconciler.errors import Diagnostic, GuardError, PlanError
-from reconciler.formats import count_noun
+from reconciler.formats import count_noun, format_price
 from reconciler.model import Address, Desired, Guards
 from reconciler.plan.case import refuse
-from reconciler.plan.change import Action, Change, Context, Plan
+from reconciler.plan.change import Action, Bill, Change, Context, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import Adopt, Forget, find_step
 from reconciler.state.values import Record
@@ -23,7 +24,8 @@ def choose_bounds(flags: Guards, stack: Guards) -> Guards:
     """Choose each bound: the command line's, or else the Stack's."""
     trainings = stack.max_trainings if flags.max_trainings is None else flags.max_trainings
     deletes = stack.max_deletes if flags.max_deletes is None else flags.max_deletes
-    return Guards(trainings, deletes)
+    cost = stack.max_cost if flags.max_cost is None else flags.max_cost
+    return Guards(trainings, deletes, cost)
 
 
 def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None:
@@ -78,6 +80,59 @@ def _find_exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
             f"over max_deletes {guards.max_deletes}: {_join_names(deleting)}",
             f"If you mean it: --max-deletes {deletes}",
         )
+    if guards.max_cost is not None and plan.trainings:
+        yield from _find_expensive(plan, guards.max_cost)
+
+
+def _find_expensive(plan: Plan, most: float) -> Iterator[Diagnostic]:
+    """Refuse trainings that cost too much together. Each one whose cost is unknown may cost too much."""
+    amount, currency = 0.0, ""
+    unknown: dict[str, list[Change]] = {}
+    for change in plan.trainings:
+        if change.bill is None or change.bill.price is None:
+            unknown.setdefault(explain_unknown_cost(change.bill), []).append(change)
+        else:
+            amount, currency = amount + change.bill.price, change.bill.currency
+    for way, changes in unknown.items():
+        cost = count_noun(len(changes), "training's cost is", "trainings' costs are")
+        yield Diagnostic(f"max_cost {most:g}: {cost} unknown: {_join_names(changes)}", way)
+    if amount > most:
+        is_estimate = any(change.bill and change.bill.is_price_estimated for change in plan.trainings)
+        about = "about " if is_estimate else ""
+        mark = " (estimate)" if is_estimate else ""
+        yield Diagnostic(
+            f"the plan costs {about}{format_price(amount, currency)}{mark}, over max_cost {most:g}: "
+            f"{_join_names(plan.trainings)}",
+            f"If you mean it: --max-cost {ceil(amount * 100) / 100:.2f}",
+        )
+
+
+def describe_unknown_epochs(trainings: Iterable[Change]) -> str:
+    """Describe the trainings whose epochs the service chooses. "" if there are none.
+
+    The example is public: 166 examples on gemini-3.1-flash-lite became 40 epochs, July to September 2026.
+    """
+    found = [change for change in trainings if change.bill is not None and not change.bill.epochs]
+    if not found:
+        return ""
+    declares = "declares" if len(found) == 1 else "declare"
+    return (
+        f"{_join_names(found)} {declares} no epoch_count, so the service chooses the epochs and the cost is "
+        "unknown. Somebody else's 166 examples became 40 epochs: 17.5 M tokens, about 52 USD on "
+        "gemini-3.1-flash-lite. Declare hyper_parameters.epoch_count to know the cost before"
+    )
+
+
+def explain_unknown_cost(bill: Bill | None) -> str:
+    """Say what to do so that the cost of a training is known before it."""
+    if bill is not None and not bill.epochs:
+        return (
+            "Declare epoch_count: without it the service chooses the epochs, and nobody knows the cost. "
+            "Or take max_cost out"
+        )
+    if bill is not None and bill.token_price is not None:
+        return "Give its data as a file, or as a gs:// address: what is not read here cannot be counted"
+    return "Declare the Stack's spec.prices: per_million_tokens (TuningJob) or per_1000_characters"
 
 
 def _join_names(changes: Iterable[Change]) -> str:

@@ -51,8 +51,9 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
     if errors:
         errors += refusals
         raise PlanError(errors[0].summary, errors[0].detail, errors)
-    guards.check(plan, facts, refusals)
     remark = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
+    plan = replace(plan, notes=(*([remark] if remark else []), *_list_notes(facts, plan)))
+    guards.check(plan, facts, refusals)
     plan = replace(
         plan,
         bindings=bind(facts, plan.changes),
@@ -61,16 +62,17 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
             for found in find_drift(planner.read)
             if found.address in planner.selected and found.drift_class not in _PLANNED
         ),
-        notes=(*([remark] if remark else []), *_list_notes(facts, plan)),
     )
     return plan, facts
 
 
 def _list_notes(facts: Facts, plan: Plan) -> list[str]:
-    """List what is to be said about the base models of the plan's trainings."""
+    """List what is to be said about the base models and the costs of the plan's trainings."""
     finder = BaseFinder(facts.desired, facts.state, facts.kinds)
     found = list_endings(finder, [change.address for change in plan.trainings], facts.today)
-    return [f"{one.summary}. {one.detail}" for one in found]
+    notes = [f"{one.summary}. {one.detail}" for one in found]
+    unknown = guards.describe_unknown_epochs(plan.trainings)
+    return [*notes, unknown] if unknown else notes
 
 
 class Planner:

@@ -177,6 +177,7 @@ def _record_training(record: Record, outcome: Outcome, now: str) -> Record:
         status=outcome.status,
         completed=(live.complete_time if live else "") or now,
         error=outcome.error,
+        billed_tokens=outcome.billed_tokens or (live.billed_tokens if live else 0),
         total_steps=outcome.total_steps or candidate.total_steps,
         create_time=(live.create_time if live else "") or candidate.create_time,
     )

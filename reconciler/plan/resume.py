@@ -13,7 +13,7 @@ from reconciler.plan import guards
 from reconciler.plan.case import Decision
 from reconciler.plan.change import Action, Change, Plan, Reason
 from reconciler.plan.compile import prepend_intent
-from reconciler.plan.facts import Facts, compute_bill, is_approved
+from reconciler.plan.facts import Facts, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import decide_undeclared
 from reconciler.plan.steps import AwaitTraining, DeleteReplaced, HoldBack, Steps, find_intent, list_deleted
@@ -112,8 +112,7 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
         )
         if not approved:
             return [_record_only(main, candidate.approved)]
-        kind = facts.get_kind(record.address)
-        return [replace(main, bill=compute_bill(desired, kind, facts.stack)) if desired.data else main]
+        return [replace(main, bill=facts.compute_bill(desired)) if desired.data else main]
     if main is not None and desired is not None and _is_approved(facts, candidate, main, desired):
         return [main]
     live = facts.find_live_of(record, candidate)

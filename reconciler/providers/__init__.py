@@ -41,7 +41,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """The state of a training, as one poll found it."""
+    """The state of a training, as one poll found it. `billed_tokens` is 0 until the service tells them."""
 
     status: Status
     percent: float | None = None
@@ -50,6 +50,7 @@ class Training:
     snapshots: tuple[Snapshot, ...] = ()
     error: str = ""
     live: Live | None = None
+    billed_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

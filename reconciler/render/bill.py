@@ -5,15 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.formats import count_noun
+from reconciler import formats
+from reconciler.formats import count_noun, format_estimate
 from reconciler.plan.change import Bill, Change
 from reconciler.render.terminal import escape
 
 
 def format_price(price: float, currency: str) -> str:
-    """Write an amount: 1.25 USD. An amount below a cent gets two significant digits."""
-    text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
-    return f"{text} {escape(currency)}".rstrip()
+    """Write an amount, as `formats.format_price` does. The currency may come from a file."""
+    return formats.format_price(price, escape(currency))
+
+
+def describe_tokens(tokens: int, *, at_most: bool = False) -> str:
+    """Write an estimated number of tokens: about 1.2 M tokens."""
+    return f"{'at most' if at_most else 'about'} {format_estimate(tokens)} tokens"
+
+
+def describe_bill_price(bill: Bill) -> str:
+    """Write the price of a training. "" if it is not known. An estimate by token begins with "about"."""
+    if bill.price is None:
+        return ""
+    text = format_price(bill.price, bill.currency)
+    if bill.token_price is None:
+        return text
+    return f"{'at most' if bill.at_most else 'about'} {text}"
+
+
+def describe_billed(tokens: int, amount: float | None, currency: str, expected: int) -> str:
+    """Describe what was billed for a training, and how far that is from the estimate.
+
+    `expected` are the tokens of the estimate, 0 if there was none.
+    """
+    said = count_noun(tokens, "token")
+    said += "" if amount is None else f", {format_price(amount, currency)}"
+    if not expected:
+        return said
+    estimate = f"about {format_estimate(expected)} tokens"
+    difference = f"{tokens - expected:+,} tokens"
+    if amount is not None and tokens:
+        guessed = amount * expected / tokens
+        estimate += f", about {format_price(guessed, currency)}"
+        difference += f", {'+' if amount >= guessed else ''}{format_price(amount - guessed, currency)}"
+    return f"{said}; the estimate was {estimate} ({difference}, {100 * (tokens / expected - 1):+.1f} %)"
 
 
 def describe_bill(bill: Bill) -> str:
@@ -26,8 +59,18 @@ def describe_bill(bill: Bill) -> str:
     if bill.characters:
         each = "" if bill.epochs else " an epoch"
         seen += f", {count_noun(bill.trained_characters, 'character')}{each}"
-    price = f", {format_price(bill.price, bill.currency)}" if bill.price is not None else ""
-    return f"{seen}{price}{' (estimated)' if bill.estimated else ''}"
+    if bill.tokens:
+        each = "" if bill.epochs else " an epoch"
+        seen += f", {describe_tokens(bill.trained_tokens, at_most=bill.at_most)}{each}"
+    if price := describe_bill_price(bill):
+        seen += f", {price}"
+    elif bill.token_price is not None:
+        seen += ", cost unknown"
+    return f"{seen}{_mark_estimate(by_token=bill.tokens > 0, estimated=bill.estimated)}"
+
+
+def _mark_estimate(*, by_token: bool, estimated: bool) -> str:
+    return " (estimate)" if by_token else " (estimated)" if estimated else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +81,8 @@ class Total:
         unread: trainings whose data is not read here. If there are any, the counts are lower bounds.
         unpriced: trainings without a price. If there are any, the sum is a lower bound.
         prices: currency to sum.
+        tokens: estimated. Those of a training whose epochs are not known are not in the sum.
+        at_most: some of the tokens are estimated from the size of a file, so there are fewer.
     """
 
     trainings: int
@@ -48,11 +93,22 @@ class Total:
     unread: int
     unpriced: int
     prices: dict[str, float]
+    tokens: int = 0
+    at_most: bool = False
 
     @property
     def price(self) -> str:
         """The sum: 1.25 USD. "at least …" if some trainings have no price, "" if none has one."""
-        return f"at least {self.amount}" if self.amount and self.unpriced else self.amount
+        if not self.amount:
+            return ""
+        bounds = [word for word, holds in (("least", self.unpriced), ("most", self.at_most)) if holds]
+        word = f"at {bounds[0]}" if len(bounds) == 1 else "about" if self.tokens else ""
+        return f"{word} {self.amount}".lstrip()
+
+    @property
+    def mark(self) -> str:
+        """The word that says that some of this is estimated: " (estimate)". "" if nothing is."""
+        return _mark_estimate(by_token=self.tokens > 0, estimated=self.estimated)
 
     @property
     def amount(self) -> str:
@@ -63,10 +119,11 @@ class Total:
         counts = ((self.examples, "example"), (self.steps, "step"), (self.characters, "character"))
         parts = [count_noun(number, what) for number, what in counts if number]
         parts += ["data that is not read here"] * bool(self.unread)
+        if self.tokens:
+            parts.append(describe_tokens(self.tokens, at_most=self.at_most))
         if self.price:
             parts.append(self.price)
-        estimated = " (estimated)" if self.estimated else ""
-        return f"{count_noun(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
+        return f"{count_noun(self.trainings, 'training')}: {', '.join(parts)}{self.mark}"
 
 
 def sum_bills(changes: Iterable[Change]) -> Total:
@@ -86,4 +143,6 @@ def sum_bills(changes: Iterable[Change]) -> Total:
         unread=sum(not bill.examples for bill in bills),
         unpriced=len(trainings) - sum(bill.price is not None for bill in bills),
         prices=prices,
+        tokens=sum(bill.trained_tokens for bill in bills if bill.epochs),
+        at_most=any(bill.at_most for bill in bills),
     )

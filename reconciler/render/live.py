@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
+from reconciler.events import (
+    Billed,
+    Completed,
+    Detached,
+    Event,
+    Failed,
+    Progress,
+    Skipped,
+    Started,
+    Uploading,
+    Verb,
+)
 from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.render.terminal import count_cells, cut, escape, pad
@@ -160,6 +171,8 @@ class LiveProgress:
                 is_training = event.operation in {Verb.CREATE, Verb.REPLACE, Verb.WAIT}
                 self._done += isinstance(event, Completed) and is_training
                 self._failed += isinstance(event, Failed)
+                return True
+            case Billed():
                 return True
             case Detached():
                 self._rows.clear()

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipped, Started, Verb
+from reconciler.events import NO_WAIT, Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.plan.change import Plan
-from reconciler.render.bill import Total, sum_bills
+from reconciler.render.bill import Total, describe_billed, sum_bills
 from reconciler.render.terminal import count_cells, escape, pad
 
 _SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE})
@@ -34,6 +34,7 @@ class RunSummary:
         training: how many models continue to train after the run.
         left: how many changes are not done yet, failures not counted.
         failed: how many changes failed.
+        billed: what the service bills for trainings that ended in this run.
         stopped: whether a signal or `--timeout` ended the run.
     """
 
@@ -45,6 +46,7 @@ class RunSummary:
     left: int = 0
     failed: int = 0
     stopped: bool = False
+    billed: tuple[Billed, ...] = ()
 
     @property
     def trained(self) -> int:
@@ -58,6 +60,7 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
     begun: set[Address] = set()
     ended: set[Address] = set()
     training, left, failed, stopped = 0, 0, 0, False
+    billed: list[Billed] = []
     for event in events:
         match event:
             case Started(operation=Verb.CREATE):
@@ -65,6 +68,8 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
             case Completed():
                 done.setdefault(event.operation, set()).add((event.address, event.id))
                 ended |= {event.address} if event.operation in {Verb.CREATE, Verb.REPLACE} else set()
+            case Billed():
+                billed.append(event)
             case Failed():
                 failed += 1
                 ended |= {event.address} if event.training else set()
@@ -80,7 +85,27 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
     if changed - serving:
         counts[Verb.UPDATE] = len(changed - serving)
     called = tuple(sorted(serving | changed))
-    return RunSummary(counts, frozenset(begun), frozenset(ended), called, training, left, failed, stopped)
+    addresses = frozenset(begun), frozenset(ended)
+    return RunSummary(counts, *addresses, called, training, left, failed, stopped, tuple(billed))
+
+
+def sum_billed(billed: Iterable[Billed]) -> list[tuple[int, float | None, str, int]]:
+    """Sum tokens, amount and expected tokens, for each currency, as `describe_billed` takes them.
+
+    The expected tokens are 0 if one of the trainings was not estimated.
+    """
+    groups: dict[tuple[str, bool], list[Billed]] = {}
+    for bill in billed:
+        groups.setdefault((bill.currency, bill.amount is None), []).append(bill)
+    return [
+        (
+            sum(bill.tokens for bill in group),
+            None if is_unpriced else round(sum(bill.amount or 0.0 for bill in group), 6),
+            currency,
+            sum(bill.expected for bill in group) if all(bill.expected for bill in group) else 0,
+        )
+        for (currency, is_unpriced), group in sorted(groups.items())
+    ]
 
 
 def sum_cost(summary: RunSummary, plan: Plan, *, of_ended: bool = False) -> Total:
@@ -112,7 +137,9 @@ def render_ending(
         yield f"{name} complete in {took}: {counts}."
     if cost is not None and cost.price:
         whose = "its training" if cost.trainings == 1 else f"{cost.trainings:,} trainings"
-        yield f"Cost of {whose}: {cost.price}{' (estimated)' if cost.estimated else ''}."
+        yield f"Cost of {whose}: {cost.price}{cost.mark}."
+    for sums in sum_billed(summary.billed):
+        yield f"Billed: {describe_billed(*sums)}."
     if resume:
         yield f"To go on: {escape(resume)}"
 

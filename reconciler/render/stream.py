@@ -16,12 +16,15 @@ Each line is one JSON object. Every object has
                       checks, `check_calls` is how many calls they make
     change_summary    changes {add, change, import, remove, operation}. Operation plan: what is planned, and
                       reconciler {create, replace …}. Operation apply (also of wait) or destroy, at the end:
-                      what was done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
+                      what was done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?,
+                      billed?}
     apply_start       hook {resource, action, id_key, id_value}
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
                       epoch, mean_loss, remaining_seconds}; a key is absent if the service does not say
     upload_progress   upload {data, sent_bytes, total_bytes}: progress of a large upload; ours
     apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds, scores?}; scores of checks
+    billed            resource, bill {id, tokens, amount?, currency?, estimated_tokens?, difference_tokens?}:
+                      what the service bills for a training, beside the plan's estimate; ours
     apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
                       follows
     apply_skipped     hook {resource, action, reason, unfinished}; ours, Terraform has nothing like it
@@ -47,7 +50,18 @@ from typing import assert_never
 from reconciler import __version__
 from reconciler.codec import Json, encode
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
+from reconciler.events import (
+    Billed,
+    Completed,
+    Detached,
+    Event,
+    Failed,
+    Progress,
+    Skipped,
+    Started,
+    Uploading,
+    Verb,
+)
 from reconciler.model import Address, count_calls
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Drift, Plan
@@ -56,7 +70,7 @@ from reconciler.render.bill import Total
 from reconciler.render.diagnostics import build_diagnostic
 from reconciler.render.drift_words import describe_subject, find_drift_words
 from reconciler.render.plan_json import find_action_reason, list_actions
-from reconciler.render.run_summary import RunSummary, render_ending
+from reconciler.render.run_summary import RunSummary, render_ending, sum_billed
 from reconciler.render.terminal import escape
 from reconciler.render.text.events import describe_failure, render_event
 from reconciler.render.words import find_wording, name_subject, summarize_plan
@@ -176,6 +190,11 @@ def build_done_record(
     }
     if ways:
         ours["resume"] = list[Json](ways)
+    if summary.billed:
+        ours["billed"] = [
+            {"tokens": tokens, "amount": amount, "currency": currency, "estimated_tokens": expected}
+            for tokens, amount, currency, expected in sum_billed(summary.billed)
+        ]
     if cost.prices:
         ours["cost"] = {currency or "unknown": amount for currency, amount in sorted(cost.prices.items())}
     message, *_ = render_ending(command, summary, elapsed=elapsed)
@@ -218,6 +237,9 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
         case Completed():
             hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
             yield _build_record("apply_complete", message, timestamp) | {"hook": hook}
+        case Billed():
+            record = _build_record("billed", message, timestamp)
+            yield record | {"resource": describe_resource(event.address), "bill": _build_billed(event)}
         case Failed():
             hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
             yield _build_record("apply_errored", message, timestamp, level="error") | {"hook": hook}
@@ -239,6 +261,16 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
             yield record | {"reason": event.reason, "training": training, "resume": event.resume}
         case _:
             assert_never(event)
+
+
+def _build_billed(event: Billed) -> dict[str, Json]:
+    """Build the counts of what was billed, as far as they are known."""
+    bill: dict[str, Json] = {"id": event.id, "tokens": event.tokens}
+    if event.amount is not None:
+        bill |= {"amount": event.amount, "currency": event.currency}
+    if event.expected:
+        bill |= {"estimated_tokens": event.expected, "difference_tokens": event.tokens - event.expected}
+    return bill
 
 
 def build_diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int = 0) -> dict[str, Json]:

@@ -33,11 +33,22 @@ from reconciler.codec.readers import (
 )
 from reconciler.errors import NotJSONError, StateCorruptError, StateError, StateTooNewError
 from reconciler.model import Address, Permission, Score, Status
-from reconciler.state.values import VERSION, Record, RecordedData, RecordedModel, State
+from reconciler.state.values import (
+    VERSION,
+    Cost,
+    MonthlyCost,
+    Record,
+    RecordedData,
+    RecordedEstimate,
+    RecordedModel,
+    State,
+)
 from reconciler.strictjson import loads as loads_json
 from reconciler.strictjson import show_value
 
 _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
+_LISTS = ("costs", "older_costs")
+"""What is written only where it is not empty, an entry a line."""
 _MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 
 REBUILD = (
@@ -70,9 +81,14 @@ def dumps(
     if twice:
         raise ValueError(twice)
     header = {key: getattr(state, key) for key in _HEADER}
+    lists = {key: [_CODEC.encode(entry) for entry in getattr(state, key)] for key in _LISTS}
     with _require_readable("the state"):
-        _CODEC.read_fields(State, {**header, "resources": []})
-    head = [f'"version": {state.version}', *(f'"{key}": {_to_json(value)}' for key, value in header.items())]
+        _CODEC.read_fields(State, {**header, **lists, "resources": []})
+        head = [
+            f'"version": {state.version}',
+            *(f'"{key}": {_to_json(value)}' for key, value in header.items()),
+            *(f'"{key}": {_join_lines(map(_to_json, entries))}' for key, entries in lists.items() if entries),
+        ]
     kept = {} if lines is None else lines
     found = []
     for address in sorted(state.resources, key=attrgetter("kind", "name")):
@@ -82,14 +98,19 @@ def dumps(
             line = _write_line(record, known=read.get(address) is record)
             kept[address] = (record, line)
         found.append(line)
-    resources = "[\n    " + ",\n    ".join(found) + "\n  ]" if found else "[]"
-    document = _encode("{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n')
+    document = _encode("{\n  " + ",\n  ".join(head) + f',\n  "resources": {_join_lines(found)}\n}}\n')
     if len(document) > bounds.STATE:
         raise StateError(
             f"the state would be larger than {bounds.STATE // bounds.MB} MB, the most that is read",
             "Keep the models in several folders with a state each.",
         )
     return document
+
+
+def _join_lines(entries: Iterable[str]) -> str:
+    """Write a list, an entry a line."""
+    lines = ",\n    ".join(entries)
+    return f"[\n    {lines}\n  ]" if lines else "[]"
 
 
 def _write_line(record: Record, *, known: bool) -> str:
@@ -193,7 +214,17 @@ def _read_serving(value: object) -> dict[str, Any]:
     return _SERVING.read_fields(RecordedModel, value)
 
 
+def _read_day(value: object) -> str:
+    text = str(read_text(value))
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+        raise WrongValueError(f"should be a date, not {show_value(value)}")
+    return text
+
+
 _RULES = {
+    RecordedEstimate: Rules({"tokens": read_count}),
+    Cost: Rules({"date": _read_day, "id": read_name, "tokens": read_count, "expected": read_count}),
+    MonthlyCost: Rules({"month": read_name, "trainings": read_count, "tokens": read_count}),
     Permission: Rules({"grantee_type": read_name, "role": read_name}),
     RecordedData: Rules({"field": read_name, "examples": read_count, "characters": read_count}),
     Score: Rules({"check": read_name, "passed": read_count, "asked": read_count}),
@@ -208,6 +239,7 @@ _RULES = {
             "started": read_moment,
             "deposed": read_moment,
             "kept_until": read_moment,
+            "billed_tokens": read_count,
         },
         required=("formula",),
         always=frozenset({"formula", "generation"}),

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Score, Status
 
-VERSION = 2
+VERSION = 3
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
 
 DEFAULT_WORKSPACE = "default"
@@ -51,6 +51,26 @@ class RecordedData:
     unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedEstimate:
+    """What a training was expected to cost when it was requested.
+
+    Attributes:
+        tokens: of all epochs; 0 if they were not estimated.
+        at_most: the tokens were estimated from the size of a file, so there are fewer.
+        amount: in `currency`. None if it was unknown.
+        token_price: of a million tokens, as the Stack declared it then. None if it declared none.
+        unknown: see `Record`.
+    """
+
+    tokens: int = 0
+    at_most: bool = False
+    amount: float | None = None
+    currency: str = ""
+    token_price: float | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
 QUOTA = "quota"
 """Why an approved create waits: the service had no room for another training."""
 
@@ -82,6 +102,8 @@ class RecordedModel:
             model was seen to be ACTIVE or FAILED.
         kept_until: RFC 3339; the time until which a deposed model is kept that served, as it was approved
             with its replacement. "" if an older version deposed it.
+        estimate: what the training was expected to cost. None if the Stack declared no price.
+        billed_tokens: what the service billed for its training. 0 if it does not say.
         unknown: see `Record`.
     """
 
@@ -110,7 +132,17 @@ class RecordedModel:
     waiting: str = ""
     waiting_since: str = ""
     waiting_said: str = ""
+    estimate: RecordedEstimate | None = None
+    billed_tokens: int = 0
     unknown: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def amount(self) -> float | None:
+        """What its training cost, by the tokens that were billed. None if that is not known."""
+        estimate = self.estimate
+        if estimate is None or estimate.token_price is None or not self.billed_tokens:
+            return None
+        return round(self.billed_tokens * estimate.token_price / 1_000_000, 6)
 
     @property
     def is_pending(self) -> bool:
@@ -158,6 +190,52 @@ class Record:
         return not self.models
 
 
+COSTS = 1000
+"""How many costs a state keeps one by one. Older ones are summed by month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a training cost. It stays when its model and its address are gone.
+
+    Attributes:
+        date: ISO date on which its end was recorded, in UTC.
+        address: as it was then.
+        id: of the model.
+        tokens: as billed; if `is_estimate`, as estimated. 0 if unknown.
+        amount: None if no price was declared.
+        is_estimate: the service told no tokens, so tokens and amount are those of the plan.
+        expected: the tokens that the plan estimated; 0 if it did not.
+    """
+
+    date: str
+    address: Address
+    id: str
+    tokens: int = 0
+    amount: float | None = None
+    currency: str = ""
+    is_estimate: bool = False
+    expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyCost:
+    """The sum of the older costs of a month, apart for each currency and for estimates.
+
+    Attributes:
+        month: 2026-11.
+        trainings: how many costs are summed.
+        currency: "" for trainings without a price; then `amount` is 0.
+    """
+
+    month: str
+    trainings: int
+    tokens: int = 0
+    amount: float = 0.0
+    currency: str = ""
+    is_estimate: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """The whole state.
@@ -168,6 +246,8 @@ class State:
         stack: the name of its stack. "" until a named stack writes it.
         service: "google" or "emulator". "" until it is known.
         project: "" until it is known.
+        costs: of the last trainings, in the order in which they ended.
+        older_costs: what was spent before, sorted.
     """
 
     lineage: str = ""
@@ -177,6 +257,17 @@ class State:
     service: str = ""
     project: str = ""
     resources: Mapping[Address, Record] = field(default_factory=dict)
+    costs: tuple[Cost, ...] = ()
+    older_costs: tuple[MonthlyCost, ...] = ()
+
+    def add_costs(self, costs: Iterable[Cost]) -> State:
+        """Add costs, and sum those that are too old to be kept one by one."""
+        every = (*self.costs, *costs)
+        if len(every) == len(self.costs):
+            return self
+        split = max(len(every) - COSTS, 0)
+        older = _sum_by_month(self.older_costs, every[:split]) if split else self.older_costs
+        return replace(self, costs=every[split:], older_costs=older)
 
     def put(self, *records: Record) -> State:
         """Replace records. An empty record is removed."""
@@ -192,8 +283,11 @@ class State:
     def version(self) -> int:
         """The oldest document version that can hold this state.
 
-        A program that knows only version 1 would refuse or misunderstand what makes it 2.
+        A program that knows only version 1 would refuse or misunderstand what makes it 2. One that knows only
+        2 would not keep the costs, so it must not write a state that has them.
         """
+        if self.costs or self.older_costs:
+            return 3
         is_newer = any(
             record.manifest
             or any(model.formula > 1 or model.waiting or model.kept_until for model in record.models)
@@ -214,6 +308,20 @@ class State:
             service=self.service or service,
             project=self.project or project,
         )
+
+
+def _sum_by_month(months: Iterable[MonthlyCost], costs: Iterable[Cost]) -> tuple[MonthlyCost, ...]:
+    sums = {(found.month, found.currency, found.is_estimate): found for found in months}
+    for cost in costs:
+        key = (cost.date[:7], cost.currency, cost.is_estimate)
+        found = sums.get(key, MonthlyCost(cost.date[:7], 0, 0, 0.0, cost.currency, cost.is_estimate))
+        sums[key] = replace(
+            found,
+            trainings=found.trainings + 1,
+            tokens=found.tokens + cost.tokens,
+            amount=round(found.amount + (cost.amount or 0.0), 6),
+        )
+    return tuple(sums[key] for key in sorted(sums))
 
 
 def check_foreign(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
-from reconciler.events import Detached, Event, Progress, Uploading
+from reconciler.events import Billed, Detached, Event, Progress, Uploading
 from reconciler.kind import Kind, override_kinds
 from reconciler.manifests import Loaded
 from reconciler.model import (
@@ -114,6 +114,8 @@ def line(event: Event) -> str:
     """An event in a few words."""
     if isinstance(event, Detached):
         return " ".join(["Detached", event.reason, *(one.name for one in event.training)])
+    if isinstance(event, Billed):
+        return f"{event.address.name} billed {event.tokens}"
     if isinstance(event, Uploading):
         return f"upload {event.shown}"
     return f"{event.address.name} {event.operation} {type(event).__name__}"

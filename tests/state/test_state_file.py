@@ -25,7 +25,18 @@ from reconciler.errors import (
 )
 from reconciler.model import Address, Permission, Score, Status
 from reconciler.state.file import dumps, loads
-from reconciler.state.values import QUOTA, Record, RecordedData, RecordedModel, State, Verdict, check_foreign
+from reconciler.state.values import (
+    QUOTA,
+    Cost,
+    MonthlyCost,
+    Record,
+    RecordedData,
+    RecordedEstimate,
+    RecordedModel,
+    State,
+    Verdict,
+    check_foreign,
+)
 
 HERE = Path(__file__).parents[1]
 GOLDEN = HERE / "golden" / "state"
@@ -73,10 +84,24 @@ def models(ids: st.SearchStrategy[str]) -> st.SearchStrategy[RecordedModel]:
         "total_steps": st.one_of(st.none(), counts),
         **dict.fromkeys(("started", "deposed"), st.sampled_from(["", "2026-11-28T10:00:00Z"])),
         "verdict": st.sampled_from(Verdict),
+        "estimate": st.one_of(
+            st.none(),
+            st.builds(RecordedEstimate, counts, st.booleans(), amounts, texts, amounts, unknowns),
+        ),
+        "billed_tokens": counts,
         "scores": st.lists(st.builds(Score, names, texts, counts, counts, unknowns), max_size=2).map(tuple),
         "unknown": unknowns,
     }
     return st.fixed_dictionaries(every).map(lambda values: RecordedModel(**values))
+
+
+amounts = st.one_of(st.none(), st.floats(0, 1e9))
+costs = st.builds(
+    Cost, st.just("2026-11-29"), addresses, names, counts, amounts, texts, st.booleans(), counts
+)
+older_costs = st.builds(
+    MonthlyCost, st.just("2026-10"), counts, counts, st.floats(0, 1e9), texts, st.booleans()
+)
 
 
 @st.composite
@@ -105,6 +130,8 @@ def states(draw: st.DrawFn) -> State:
         service=draw(st.sampled_from(["", "google", "emulator"])),
         project=draw(texts),
         resources=resources,
+        costs=tuple(draw(st.lists(costs, max_size=2))),
+        older_costs=tuple(draw(st.lists(older_costs, max_size=2))),
     )
 
 
@@ -340,8 +367,8 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 def test_a_newer_state_is_refused_with_the_way_to_upgrade() -> None:
     """A version we do not know is not read, even when all of its keys look familiar."""
     golden = (GOLDEN / "version-1.json").read_text()
-    with pytest.raises(StateTooNewError, match="version 3") as caught:
-        loads(golden.replace('"version": 1', '"version": 3').encode(), place="here")
+    with pytest.raises(StateTooNewError, match="version 4") as caught:
+        loads(golden.replace('"version": 1', '"version": 4').encode(), place="here")
     assert "pip install" in caught.value.detail
 
 

@@ -68,6 +68,7 @@ def _continue(
         status=live.status,
         create_time=live.create_time,
         name=live.name,
+        billed_tokens=live.billed_tokens or candidate.billed_tokens,
         approved=candidate.approved and digest_approval(case.desired, case.attributes, case.kind),
     )
     intent = drop_if_same(case, replace(renew_record(case, case.record), candidate=known))

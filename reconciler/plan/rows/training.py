@@ -15,7 +15,6 @@ from reconciler.plan.base_models import describe_refusal
 from reconciler.plan.case import Answer, Case, explain_keeping, refuse, start_change
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import compile_promotion, compile_training, compile_update, prepend_intent
-from reconciler.plan.facts import compute_bill
 from reconciler.plan.rows.generations import note_generations
 from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
 from reconciler.state.values import Record, RecordedModel
@@ -58,7 +57,7 @@ def start_training(
         before=live.attributes if live else None,
         fields=fields,
         data=data,
-        bill=compute_bill(desired, case.kind, facts.stack),
+        bill=facts.compute_bill(desired),
         notes=(*note_generations(case, record), *_list_doubts(case, unknown=unknown)),
         steps=_compile_steps(
             case,

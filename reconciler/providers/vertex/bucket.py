@@ -21,7 +21,13 @@ from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Example
 from reconciler.providers import Fence
 from reconciler.providers.google.calls import get_or_none
-from reconciler.providers.google.json import JsonObject, explain_another, explain_wrong_type, read_text
+from reconciler.providers.google.json import (
+    JsonObject,
+    explain_another,
+    explain_wrong_type,
+    read_count,
+    read_text,
+)
 from reconciler.providers.vertex.downloads import read_parts
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measure_content
@@ -46,20 +52,24 @@ class Bucket:
         self._tell = tell
 
     def read_digest(self, uri: str) -> str:
-        """Return the SHA-256 in hex of an object's checksum. "" if there is no such object.
+        """Return the SHA-256 in hex of an object's checksum. "" if there is no such object."""
+        return self.measure(uri)[0]
+
+    def measure(self, uri: str) -> tuple[str, int]:
+        """Return SHA-256 in hex of an object's checksum, and its size. ("", 0) if there is no such object.
 
         The checksum is the MD5 and the size. An object that is composed of parts has no MD5. Its checksum is
         its CRC32C and its generation, because a CRC32C alone is too short.
         """
         found = self._get_object(uri)
         if found is None:
-            return ""
+            return "", 0
         size, md5 = read_text(found, "size"), read_text(found, "md5Hash")
         generation, crc = read_text(found, "generation"), read_text(found, "crc32c")
         what = ["md5", md5, size] if md5 else ["crc32c", crc, size, generation]
         if not (md5 or (crc and generation)):
             raise explain_wrong_type(uri, "an object", found, "one with a checksum")
-        return hashlib.sha256(encode_canonical(what)).hexdigest()
+        return hashlib.sha256(encode_canonical(what)).hexdigest(), read_count(found, "size") or 0
 
     def read(self, uri: str) -> Iterator[bytes]:
         """Read an object once, in parts that are fetched as they are needed.

@@ -169,6 +169,7 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
         data=_read_data(job, name),
         label=read_labels(job).get(labels.ID, ""),
         unclear=_find_unclear(model, endpoint) if well else {},
+        billed_tokens=read_billed_tokens(job),
         outputs=read_outputs(job) | ({"endpoint": read_text(endpoint, "name")} if endpoint else {}),
     )
 
@@ -271,6 +272,11 @@ def read_statistics(job: JsonObject) -> dict[str, int]:
 def read_steps(job: JsonObject) -> int | None:
     """Return how many steps the training has. None until the service knows."""
     return read_statistics(job).get("tuning steps") or None
+
+
+def read_billed_tokens(job: JsonObject) -> int:
+    """Return how many tokens the training is billed for. 0 until the service tells, after the training."""
+    return read_statistics(job).get("total billable tokens", 0)
 
 
 def create_body(

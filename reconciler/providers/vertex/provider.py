@@ -12,6 +12,7 @@ from reconciler.kind import Kind
 from reconciler.model import (
     LAG_SECONDS,
     Attributes,
+    DataSet,
     DeclaredBase,
     Desired,
     Example,
@@ -98,7 +99,10 @@ class VertexProvider:
         """Poll the job. It never tells a percentage, and tells its steps only after it has read its data."""
         job = self._get_job(handle)
         return Training(
-            self._jobs.read_status(job), total_steps=codec.read_steps(job), error=codec.read_error(job)
+            self._jobs.read_status(job),
+            total_steps=codec.read_steps(job),
+            error=codec.read_error(job),
+            billed_tokens=codec.read_billed_tokens(job),
         )
 
     def list_base_models(self) -> BaseModels:
@@ -110,7 +114,7 @@ class VertexProvider:
         return BaseModels(frozenset(base.name for base in bases.values() if base.tunable), assumed=True)
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """Fill in each model's place, and the digest of each object in Cloud Storage (one GET each).
+        """Fill in each model's place, and measure each object in Cloud Storage (one GET each).
 
         For a data set of Vertex AI, the digest stays that of its name, because no call shows its content.
         """
@@ -119,12 +123,9 @@ class VertexProvider:
         if not uris:
             return placed
         with ThreadPoolExecutor(max_workers=min(_LOOKS, len(uris))) as pool:
-            digests = dict(zip(uris, pool.map(self._bucket.read_digest, uris), strict=True))
+            measured = dict(zip(uris, pool.map(self._bucket.measure, uris), strict=True))
         return [
-            replace(
-                model,
-                data=tuple(replace(data, digest=digests.get(data.uri, data.digest)) for data in model.data),
-            )
+            replace(model, data=tuple(_add_measure(data, measured.get(data.uri)) for data in model.data))
             for model in placed
         ]
 
@@ -287,6 +288,13 @@ class VertexProvider:
                 status=404,
             )
         return job
+
+
+def _add_measure(data: DataSet, measured: tuple[str, int] | None) -> DataSet:
+    if measured is None:
+        return data
+    digest, size = measured
+    return replace(data, digest=digest, size=size)
 
 
 def _list_made(desired: Desired, id: str) -> dict[str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.formats import count_noun
-from reconciler.plan.change import Change
-from reconciler.render.bill import describe_bill, format_price, sum_bills
+from reconciler.plan.change import Bill, Change
+from reconciler.render.bill import describe_bill, describe_bill_price, describe_tokens, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, pad, wrap
 
 _LEAST_NAME = 20
 _UNREAD, _CHOSEN = "not read", "by service"
-_HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")
+_HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "tokens", "price")
 
 
 def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iterator[str]:
@@ -51,9 +51,10 @@ def _choose_headings(trainings: Sequence[Change]) -> list[str]:
         "epochs": any(bill.epochs for bill in bills),
         "batch": any(bill.batch for bill in bills),
         "steps": any(bill.steps for bill in bills),
-        "price": any(bill.price is not None for bill in bills),
+        "tokens": any(bill.tokens for bill in bills),
+        "price": any(bill.price is not None or bill.token_price is not None for bill in bills),
     }
-    known = known if bills else {"price": False}
+    known = known if bills else {"tokens": False, "price": False}
     return [heading for heading in _HEADINGS if known.get(heading, True)]
 
 
@@ -69,8 +70,16 @@ def _format_figures(change: Change) -> dict[str, str]:
         "batch": f"{bill.batch:,}" if bill.batch else _CHOSEN,
         "steps": f"{bill.steps:,}{mark}" if bill.steps else _CHOSEN,
         "characters": characters if bill.characters else _UNREAD,
-        "price": "?" if bill.price is None else format_price(bill.price, bill.currency) + mark,
+        "tokens": _format_tokens(bill),
+        "price": describe_bill_price(bill) + mark if bill.price is not None else "?",
     }
+
+
+def _format_tokens(bill: Bill) -> str:
+    if not bill.tokens:
+        return "?"
+    tokens = describe_tokens(bill.trained_tokens, at_most=bill.at_most).removesuffix(" tokens")
+    return tokens if bill.epochs else f"{tokens} an epoch"
 
 
 def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
@@ -80,7 +89,10 @@ def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
         "examples": f"{sums.examples:,}" if sums.examples else "",
         "steps": f"{sums.steps:,}{mark}" if sums.steps else "",
         "characters": f"{sums.characters:,}{mark}" if sums.characters else "",
-        "price": sums.amount + mark,
+        "tokens": describe_tokens(sums.tokens, at_most=sums.at_most).removesuffix(" tokens")
+        if sums.tokens
+        else "",
+        "price": sums.price + mark if sums.tokens else sums.amount + mark,
     }
 
 
@@ -102,13 +114,27 @@ def _render_sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
 def _render_footnotes(trainings: Sequence[Change], width: int, *, is_chosen: bool) -> Iterator[str]:
     """Explain the marks in the table. `is_chosen`: the service chooses a figure that the table shows."""
     sums = sum_bills(trainings)
+    bills = [change.bill for change in trainings if change.bill is not None]
     unpriced = count_noun(sums.unpriced, "training is", "trainings are")
     notes = {
         "by service: the service chooses, and tells once the training runs": is_chosen,
         "not read: the data is in a bucket or at the service": sums.unread,
         f"? no known price: {unpriced} not in the sum": sums.prices and sums.unpriced,
+        _explain_tokens(trainings): any(bill.tokens for bill in bills),
+        "at most: estimated from the size of a file in bytes, as an upper bound": sums.at_most,
         "* estimated: a default of the service was assumed": sums.estimated,
     }
     for note, applies in notes.items():
         if applies:
             yield from wrap(note, width, indent="  ", hanging="    ")
+
+
+def _explain_tokens(trainings: Sequence[Change]) -> str:
+    """Explain where the estimate of the tokens comes from."""
+    calibrated = max((change.bill.calibrated for change in trainings if change.bill is not None), default=0)
+    basis = (
+        f"measured from what was billed for {count_noun(calibrated, 'training')} before"
+        if calibrated
+        else "about 4 characters a token"
+    )
+    return f"about: an estimate ({basis}). The exact tokens are known after the training"

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple, assert_never
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
+from reconciler.events import (
+    Billed,
+    Completed,
+    Detached,
+    Event,
+    Failed,
+    Progress,
+    Skipped,
+    Started,
+    Uploading,
+    Verb,
+)
 from reconciler.formats import count_noun, format_duration
+from reconciler.render.bill import describe_billed
 from reconciler.render.terminal import Paint, escape
 from reconciler.render.values import format_loss
 from reconciler.render.words import describe_upload
@@ -63,7 +75,9 @@ def render_event(event: Event, *, colour: bool) -> str | None:
     return f"{escape(str(event.address))}: {_render_news(event, id, paint)}"
 
 
-def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: str, paint: Paint) -> str:
+def _render_news(
+    event: Started | Progress | Completed | Billed | Failed | Skipped, id: str, paint: Paint
+) -> str:
     match event:
         case Started():
             return f"{describe_stage(event.operation)}{id}"
@@ -73,6 +87,10 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
             what = paint(_find_words(event.operation).done, "green")
             detail = f": {escape(event.detail)}" if event.detail else ""
             return f"{what}{_format_elapsed(event.elapsed)}{id}{detail}"
+        case Billed():
+            return (
+                f"billed{id}: {describe_billed(event.tokens, event.amount, event.currency, event.expected)}"
+            )
         case Failed():
             what = paint(describe_failure(event), "red", "bold")
             error = escape(event.error)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from reconciler.formats import count_noun
 from reconciler.model import Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
+from reconciler.render.bill import describe_billed, describe_tokens, format_price
 from reconciler.render.terminal import Paint, count_cells, cut, escape, pad, wrap
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.rows import Row, render_rows
@@ -133,6 +134,16 @@ def list_model_facts(
     if model.verdict is not Verdict.NONE:
         scores = f": {describe_scores(model.scores)}" if model.scores else ""
         yield "checks", escape(f"{model.verdict}{scores}")
+    if estimate := model.estimate:
+        about = [describe_tokens(estimate.tokens, at_most=estimate.at_most)] if estimate.tokens else []
+        about += (
+            [] if estimate.amount is None else [f"about {format_price(estimate.amount, estimate.currency)}"]
+        )
+        yield "estimate", ", ".join(about) or "unknown: the service chose the epochs"
+    if model.billed_tokens:
+        currency = estimate.currency if estimate else ""
+        expected = estimate.tokens if estimate else 0
+        yield "billed", describe_billed(model.billed_tokens, model.amount, currency, expected)
     yield "steps", f"{model.total_steps:,}" if model.total_steps else ""
     yield "operation", escape(model.operation)
     yield "error", escape((live.error if live else "") or model.error)

@@ -227,3 +227,24 @@ def test_what_a_call_tells_of_its_upload_is_an_event() -> None:
     assert uploads == [Uploading("a.jsonl", 1, 2), Uploading("a.jsonl", 2, 2)]
     assert process.told[:3] == ["upload a.jsonl", "upload a.jsonl", "bot create Started"]
     assert process.code is ExitCode.DONE
+
+
+def test_a_revert_within_the_default_time_restores_without_training_and_wait_deletes_after_it() -> None:
+    """Nothing is declared: going back within 24 hours trains nothing; a day later wait deletes the other."""
+    sim = Simulation(want(keep_deposed=None))
+    sim.apply()
+    (old,) = sim.ids()
+    sim.manifests = (want(epochs=6, keep_deposed=None),)
+    sim.apply()
+    (new,) = (id for id in sim.ids() if id != old)
+    sim.clock.sleep(23 * 3600)
+    sim.manifests = (want(keep_deposed=None),)
+    assert not sim.plan().trainings
+    sim.apply()
+    serving = sim.record().serving
+    assert serving is not None
+    assert (serving.id, sorted(sim.ids())) == (old, sorted([old, new]))
+    sim.clock.sleep(25 * 3600)
+    assert (sim.plan().has_changes, sim.plan().due) == (False, 1)
+    assert sim.wait().code is ExitCode.DONE
+    assert sim.ids() == [old]

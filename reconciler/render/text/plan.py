@@ -109,7 +109,9 @@ def _render_notes(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
         lines.insert(0, "--target or --exclude is in effect: this plan is a part of what is declared.")
     for line in lines:
         yield ""
-        yield from wrap(f"{paint('Note:', 'yellow')} {escape(line)}", width)
+        first, *rest = wrap(escape(line), width, indent="Note: ", hanging=" " * 4)
+        yield paint("Note:", "yellow") + first.removeprefix("Note:")
+        yield from rest
 
 
 def _render_legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from reconciler.formats import (
+    add_seconds,
     count_noun,
     format_duration,
+    format_period,
+    format_share,
     format_time,
     parse_duration,
     parse_time,
@@ -99,3 +102,33 @@ def test_camel_case(path: str, written: str) -> None:
 def test_a_long_text_is_cut() -> None:
     """A text of at most the limit stays as it is; a longer one ends in an ellipsis."""
     assert [shorten(text, 3) for text in ("", "abc", "abcd")] == ["", "abc", "abc…"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0, "0s"), (90, "90s"), (120, "2m"), (3600, "1h"), (86_400, "24h"), (172_800, "2d"), (604_800, "7d")],
+)
+def test_a_period_is_written_as_a_manifest_has_it(seconds: float, written: str) -> None:
+    """In the largest unit that leaves no rest; a day is 24h, as its default is written."""
+    assert format_period(seconds) == written
+
+
+def test_seconds_are_added_to_a_time() -> None:
+    """A text that is no time stays nothing, and no time is later than the year 9999."""
+    assert add_seconds("2026-11-22T18:00:00Z", 90) == "2026-11-22T18:01:30Z"
+    assert add_seconds("soon", 90) == ""
+    assert add_seconds("2026-11-22T18:00:00Z", 1e12).startswith("9999-12-31T23:59:59")
+
+
+@pytest.mark.parametrize(
+    ("passed", "asked", "written"),
+    [
+        (46, 50, "46 of 50 (0.92)"),
+        (999, 1000, "999 of 1,000 (0.99)"),
+        (2, 2, "2 of 2 (1.00)"),
+        (0, 0, "0 of 0"),
+    ],
+)
+def test_a_share_is_never_rounded_up(passed: int, asked: int, written: str) -> None:
+    """999 of 1,000 are not all."""
+    assert format_share(passed, asked) == written

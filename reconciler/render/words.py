@@ -25,7 +25,7 @@ LEGEND = {
     "+": "train: create a model",
     "=": "adopt: record a model that is live already; nothing is trained",
     "~": "update in place",
-    "+/-": "replace: train a candidate, promote it, then delete the old model",
+    "+/-": "replace: train a candidate and promote it; the old model goes after keep_deposed",
     "-/+": "replace: delete the old model first, then train",
     "<": "restore: let a model serve again that was trained before; nothing is trained",
     ">": "complete: a model is trained; set its permissions, run its checks, promote it",

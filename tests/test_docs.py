@@ -167,8 +167,8 @@ def test_a_page_tells_what_happens(page: str, tmp_path: pathlib.Path) -> None:
 
 
 def test_data_is_brought_from_everywhere() -> None:
-    """The pages of training data and of money are among those whose commands are run."""
-    assert {"docs/data.md", "docs/money.md"} <= STORIES
+    """The pages of training data, of money and of a first day are among those whose commands are run."""
+    assert {"docs/data.md", "docs/money.md", "docs/first-day.md"} <= STORIES
 
 
 def test_the_manifests_of_the_demo_are_what_they_say() -> None:

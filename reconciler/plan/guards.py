@@ -119,7 +119,7 @@ def describe_unknown_epochs(trainings: Iterable[Change]) -> str:
     return (
         f"{_join_names(found)} {declares} no epoch_count, so the service chooses the epochs and the cost is "
         "unknown. Somebody else's 166 examples became 40 epochs: 17.5 M tokens, about 52 USD on "
-        "gemini-3.1-flash-lite. Declare hyper_parameters.epoch_count to know the cost before"
+        "gemini-3.1-flash-lite. Declare hyper_parameters.epoch_count to know the cost beforehand."
     )
 
 

@@ -40,11 +40,11 @@ def describe_billed(tokens: int, amount: float | None, currency: str, expected: 
     said += "" if amount is None else f", {format_price(amount, currency)}"
     if not expected:
         return said
-    estimate = f"about {format_estimate(expected)} tokens"
+    estimate = count_noun(expected, "token")
     difference = f"{tokens - expected:+,} tokens"
     if amount is not None and tokens:
         guessed = amount * expected / tokens
-        estimate += f", about {format_price(guessed, currency)}"
+        estimate += f", {format_price(guessed, currency)}"
         difference += f", {'+' if amount >= guessed else ''}{format_price(amount - guessed, currency)}"
     return f"{said}; the estimate was {estimate} ({difference}, {100 * (tokens / expected - 1):+.1f} %)"
 

@@ -22,7 +22,7 @@ def render_costs(spent: Sequence[Spent], *, colour: bool, width: int = 80) -> It
     paint = Paint(colour)
     rows = [_format_spent(part) for part in spent]
     columns = [max(count_cells(row[index]) for row in rows) for index in range(len(rows[0]))]
-    room = columns[1] if not width else max(min(columns[1], width - 12 - sum(columns[2:]) - 4), 12)
+    room = columns[1] if not width else max(min(columns[1], width - 8 - sum(columns[2:])), 12)
     month = ""
     for month_shown, name, trainings, tokens, price in rows:
         if month_shown != month:

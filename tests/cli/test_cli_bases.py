@@ -134,7 +134,7 @@ def test_drift_tells_it_sixty_days_before(project: Project) -> None:
     )
     early = {"retire_within": "90d"}
     project.declare(stack("s", drift=early), job())
-    assert "in 36 days at the earliest (note)" in project.run("drift", environ=SOON).out
+    assert "in 67 days at the earliest (note)" in project.run("drift", environ=SOON).out
     project.declare(stack("s", drift={**early, "fail_on": ["base_retired"]}), job())
     assert "Drift: 1 base retired." in project.run("drift", environ=SOON, expect=2).out
 

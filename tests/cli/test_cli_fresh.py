@@ -20,6 +20,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "wait": ("wait",),
     "show": ("show", "one"),
     "bases": ("bases",),
+    "cost": ("cost",),
+    "data": ("data", "one"),
     "output": ("output", "one"),
     "generate": ("generate", "one", PAIRS[0][0]),
     "test": ("test",),

@@ -399,7 +399,7 @@ def test_delete_first_of_a_protected_model_is_refused(project: Project) -> None:
 def test_two_manifests_with_one_pinned_id_are_an_error(project: Project) -> None:
     """One model cannot have two addresses."""
     project.declare(model("one", metadata={"id": "v1"}), model("two", metadata={"id": "v1"}))
-    places = "manifests/models.yaml:112:9", "manifests/models.yaml:6:9"
+    places = "manifests/models.yaml:115:9", "manifests/models.yaml:6:9"
     refused = project.run("validate", expect=1).err.splitlines()[0]
     assert refused == "{}: error: the id 'v1' is pinned twice, first at {}".format(*places)
 

@@ -4,8 +4,8 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
-# About half of the time of the tests is waiting for processes, leases and clocks: more workers than cores.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# More than half of the time of the tests is waiting for processes, leases and clocks: more workers than cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
 PYTEST_ARGS ?=
 MINUTES ?= 10
 # the tests that call the pure core in their own process

@@ -136,6 +136,70 @@ def test_changed_data_is_trained_beside_what_serves(project: Project, service: S
     assert (posted(service), uploads(service)) == (2, 2)
 
 
+def deploy_elsewhere(service: Service, name: str) -> tuple[str, str]:
+    """Deploy a model to a new endpoint of somebody else. Returns the endpoint and the deployed model's id."""
+    theirs = service.call("POST", f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
+    body = {"deployedModel": {"model": name, "displayName": "theirs"}, "trafficSplit": {"0": 100}}
+    made = service.call("POST", f"v1/{theirs}:deployModel", body)["response"]["deployedModel"]
+    return theirs, made["id"]
+
+
+def test_a_replaced_model_with_traffic_elsewhere_is_kept(project: Project, service: Service) -> None:
+    """It is kept and named with the endpoint that sends it requests. Once undeployed there, it is deleted."""
+    project.declare(job())
+    project.apply()
+    old = only(listed(service, "models"))["name"]
+    theirs, deployed = deploy_elsewhere(service, old)
+    write_data(project, PAIRS[1:])
+    project.apply()
+    for command in (["plan", "--detailed-exitcode"], ["apply", "--auto-approve"], ["wait"]):
+        result = project.run(*command, expect=0)
+        if command != ["wait"]:
+            assert f"it has traffic on {theirs}" in result.all
+        assert len(listed(service, "models")) == 2
+    assert service.call("GET", f"v1/{theirs}")["deployedModels"][0]["model"].startswith(old)
+    service.call("POST", f"v1/{theirs}:undeployModel", {"deployedModelId": deployed})
+    until(lambda: not service.call("GET", f"v1/{theirs}").get("deployedModels"))
+    project.run("wait", expect=0)
+    assert old not in {found["name"] for found in listed(service, "models")}
+    assert [found["name"] for found in listed(service, "endpoints")].count(theirs) == 1
+    project.settled()
+
+
+def test_traffic_that_came_after_the_plan_holds_the_deletion(project: Project, service: Service) -> None:
+    """The look right before the deletion finds it. Nothing of the model is deleted, nor its endpoints."""
+    project.declare(job())
+    project.apply()
+    serving = project.run("output", "bot", expect=0).out.strip()
+    write_data(project, PAIRS[1:])
+    project.plan("--out", "new.plan")
+    theirs, _ = deploy_elsewhere(service, only(listed(service, "models"))["name"])
+    result = project.run("apply", "new.plan", expect=0)
+    assert f"it has traffic on {theirs}" in result.all
+    assert len(listed(service, "models")) == 2
+    assert serving in {found["name"] for found in listed(service, "endpoints")}
+    methods = {note["method"] for note in service.log() if note["path"].endswith(serving)}
+    assert "DELETE" not in methods
+
+
+def test_a_reverted_manifest_restores_the_former_job(project: Project, service: Service) -> None:
+    """Within its time, a manifest that goes back to a replaced job serves it again and trains nothing."""
+    default: dict[str, Any] = {"lifecycle": {}}
+    project.declare(job(beside=default))
+    project.apply()
+    old = project.run("output", "bot", expect=0).out.strip()
+    write_data(project, PAIRS[1:])
+    project.apply()
+    new = project.run("output", "bot", expect=0).out.strip()
+    assert (new != old, len(listed(service, "models")), posted(service)) == (True, 2, 2)
+    write_data(project)
+    project.apply()
+    assert project.run("output", "bot", expect=0).out.strip() == old
+    assert project.run("generate", "bot", "7", expect=0).out == "8\n"
+    assert (len(listed(service, "models")), posted(service)) == (2, 2)
+    project.settled()
+
+
 def test_a_kill_between_post_and_record_trains_once(project: Project, service: Service) -> None:
     """SIGKILL while the reply of the create is under way: the next run finds the job by its label."""
     project.declare(job())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ReplyLostError, ServiceError
+from reconciler.errors import ForbiddenError, ReplyLostError, ServiceError
 from reconciler.model import Status
 from reconciler.providers import Handle
 from reconciler.providers.google.connection import connect
@@ -18,7 +18,7 @@ from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
 from tests.fakes import FakeClock, unfenced
-from tests.http.wire import Wire, answer, listening
+from tests.http.wire import Wire, answer, listening, refusal
 
 HOME = "projects/p/locations/us-central1"
 NUMBERED = "projects/123/locations/us-central1"
@@ -223,3 +223,95 @@ def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: V
         provider._creation.create(
             ID, ("p", "us-central1"), {}, {"baseModel": "b"}, {}, attempted=False, fence=unfenced
         )
+
+
+OTHER = f"{NUMBERED}/endpoints/5"
+LOOK = [answer(DONE), answer(DONE)]
+"""The job, and the job under its project's other name, which is asked for once."""
+ELSEWHERE = "projects/123/locations/europe-west4/endpoints/5"
+
+
+def deployed_to(*endpoints: str) -> dict[str, Any]:
+    """The model, which says that it is deployed to these endpoints."""
+    return {**MODEL, "deployedModels": [{"endpoint": name, "deployedModelId": "4"} for name in endpoints]}
+
+
+def sending(model: str, split: object, **changes: Any) -> dict[str, Any]:
+    """Another endpoint, to which a model is deployed."""
+    deployed = {"id": "4", "model": model, **changes}
+    return {"name": OTHER, "deployedModels": [deployed], "trafficSplit": split}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "has_traffic"),
+    [
+        (sending(f"{HOME}/models/9@1", {"4": 100}), True),
+        (sending(f"{NUMBERED}/models/9", {"4": 1, "6": 99}), True),
+        (sending(f"{NUMBERED}/models/9@default", {"4": 100}), True),
+        (sending(f"{NUMBERED}/models/9", {"4": 100}, modelVersionId="1"), True),
+        (sending(f"{NUMBERED}/models/9@default", {"4": 100}, modelVersionId="2"), False),
+        (sending(f"{NUMBERED}/models/9@2", {"4": 100}), False),
+        (sending(f"{NUMBERED}/models/9@1", {"4": 0, "6": 100}), False),
+        (sending(f"{NUMBERED}/models/9@1", {"6": 100}), False),
+        (sending(f"{NUMBERED}/models/9@1", None), False),
+        (sending(f"{NUMBERED}/models/8@1", {"4": 100}), False),
+        (sending("publishers/google/models/x", {"4": 100}), False),
+    ],
+)
+def test_traffic_is_a_share_of_another_endpoints_requests(
+    wire: Wire, provider: VertexProvider, endpoint: dict[str, Any], *, has_traffic: bool
+) -> None:
+    """A model has traffic where an endpoint gives a share above 0 to it, in its version."""
+    wire.script = [*LOOK, answer(deployed_to(OTHER)), answer(ENDPOINT), answer(endpoint)]
+    found = provider.get(HANDLE)
+    assert found is not None
+    assert found.traffic == ((OTHER,) if has_traffic else ())
+    assert found.status is Status.ACTIVE
+
+
+def test_endpoints_of_the_tuning_service_are_no_traffic(wire: Wire, provider: VertexProvider) -> None:
+    """The job's own endpoint and those of its checkpoints are left out, and not asked for again."""
+    checkpoint = f"{HOME}/endpoints/6"
+    job = {**DONE, "tunedModel": {**MADE, "checkpoints": [{"checkpointId": "1", "endpoint": checkpoint}]}}
+    wire.script = [answer(job), answer(job), answer(deployed_to(MADE["endpoint"], f"{NUMBERED}/endpoints/6"))]
+    wire.script.append(answer({**ENDPOINT, "trafficSplit": {"1": 100}}))
+    found = provider.get(HANDLE)
+    assert found is not None
+    assert found.traffic == ()
+    assert len(wire.requests) == 4
+
+
+def test_traffic_in_another_location_is_seen(wire: Wire, provider: VertexProvider) -> None:
+    """A model may be deployed to an endpoint in another location, which its own location does not list."""
+    there = {**sending(f"{NUMBERED}/models/9@1", {"4": 100}), "name": ELSEWHERE}
+    wire.script = [*LOOK, answer(deployed_to(ELSEWHERE)), answer(ENDPOINT), answer(there)]
+    found = provider.get(HANDLE)
+    assert found is not None
+    assert found.traffic == (ELSEWHERE,)
+
+
+def test_an_endpoint_that_may_not_be_read_counts_as_traffic(wire: Wire, provider: VertexProvider) -> None:
+    """A model that is deployed where we may not look is not known to be unused. One that is gone is."""
+    read = [answer(DONE), answer(deployed_to(OTHER)), answer(ENDPOINT)]
+    wire.script = [answer(DONE), *read, refusal(403, "no", canonical="PERMISSION_DENIED")]
+    hidden = provider.get(HANDLE)
+    wire.script = [*read, refusal(404, "no", canonical="NOT_FOUND")]
+    gone = provider.get(HANDLE)
+    assert hidden is not None
+    assert gone is not None
+    assert (hidden.traffic, gone.traffic) == ((OTHER,), ())
+    lost = refusal(404, "no", canonical="NOT_FOUND")
+    wire.script = [*read[:2], lost, refusal(403, "no", canonical="PERMISSION_DENIED")]
+    with pytest.raises(ForbiddenError):  # it may be what the model is to be called on
+        provider.get(HANDLE)
+
+
+@pytest.mark.parametrize("split", [[], "100", 7])
+def test_traffic_that_is_not_understood_is_no_lack_of_it(
+    wire: Wire, provider: VertexProvider, split: object
+) -> None:
+    """An endpoint in another form stops a look at the model, and so its deletion."""
+    endpoint = sending(f"{NUMBERED}/models/9@1", split)
+    wire.script = [*LOOK, answer(deployed_to(OTHER)), answer(ENDPOINT), answer(endpoint)]
+    with pytest.raises(ServiceError, match="trafficSplit"):
+        provider.get(HANDLE)

@@ -398,3 +398,47 @@ def test_an_odd_job_of_a_list_stops_no_other(stand: Stand, changed: dict[str, An
     assert isinstance(live, Live)
     assert isinstance(odd, Odd)
     assert (live.id, odd.id) == (ID, id)
+
+
+def test_traffic_on_another_endpoint_is_seen_in_both_ways(stand: Stand) -> None:
+    """A list and a get show who else sends a model requests. A list asks for nothing more for it."""
+    provider, recording = stand.provider()
+    handle = Handle(ID, stand.train(provider).name)
+
+    def send(path: str, body: dict[str, Any]) -> Any:
+        reply = stand.session.post(f"{stand.url}/v1/{path}", json=body, timeout=5)
+        assert reply.ok, reply.text
+        return reply.json()
+
+    def look() -> tuple[tuple[str, ...], tuple[str, ...], list[int]]:
+        recording.seen.clear()
+        (listed,) = provider.list()
+        count = len(recording.seen)
+        found = provider.get(handle)
+        assert isinstance(listed, Live)
+        assert found is not None
+        return listed.traffic, found.traffic, [count, len(recording.seen) - count]
+
+    assert look() == ((), (), [3, 3])
+    (model,) = stand.listed("models")
+    theirs = send(f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
+    body = {"deployedModel": {"model": model["name"]}, "trafficSplit": {"0": 100}}
+    deployed = send(f"{theirs}:deployModel", body)["response"]["deployedModel"]
+    assert look() == ((theirs,), (theirs,), [3, 4])
+    send(f"{theirs}:undeployModel", {"deployedModelId": deployed["id"]})
+    stand.control("clock", {"advance": 1000})
+    assert look() == ((), (), [3, 3])
+
+
+def test_an_odd_endpoint_of_a_list_stops_no_model(stand: Stand) -> None:
+    """It comes as an Odd with its name, and the model beside it is whole."""
+    provider, _ = stand.provider()
+    stand.train(provider)
+    endpoints = stand.listed("endpoints")
+    odd_endpoint = {"name": f"{HOME}/endpoints/77", "deployedModels": 7}
+    body = {"endpoints": [odd_endpoint, *endpoints]}
+    stand.control("faults", [{"method": "GET", "path": "endpoints$", "status": 200, "body": body}])
+    live, odd = sorted(provider.list(), key=lambda found: isinstance(found, Odd))
+    assert isinstance(live, Live)
+    assert isinstance(odd, Odd)
+    assert (live.status, odd.name) == (Status.ACTIVE, odd_endpoint["name"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.formats import to_camel_case
 from reconciler.identity import find_meaning, to_comparable
@@ -114,6 +115,32 @@ def read_deployments(model: JsonObject) -> tuple[str, ...]:
     """Return the endpoints that a model is deployed to now, by its training or by hand."""
     found = read_objects(model, "deployedModels", read_text(model, "name"))
     return tuple(dict.fromkeys(name for checkpoint in found if (name := read_text(checkpoint, "endpoint"))))
+
+
+def read_deployed(endpoint: JsonObject) -> list[tuple[names.Name, bool]]:
+    """Return each model that is deployed to an endpoint, and whether the endpoint sends it requests.
+
+    `trafficSplit` gives each deployed model's share in percent by that one's id. Without it nobody gets any:
+    a request is then refused (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints).
+    A deployed model may be named with an alias or without a version; `modelVersionId` gives its version. A
+    name with an alias alone may mean any version. What is no model of a project, like a publisher's, is left
+    out.
+
+    Raises:
+        ServiceError: the endpoint does not have the form that is documented.
+    """
+    name = read_text(endpoint, "name")
+    split = require_object(endpoint.get("trafficSplit"), name, "trafficSplit")
+    found = []
+    for deployed in read_objects(endpoint, "deployedModels", name):
+        said = read_text(deployed, "model")
+        if not said.startswith("projects/"):
+            continue
+        model = names.parse(said, "models")
+        known = model.version if model.version.isdigit() else ""
+        version = read_text(deployed, "modelVersionId") or known
+        found.append((replace(model, version=version), bool(split.get(read_text(deployed, "id")))))
+    return found
 
 
 def read_error(job: JsonObject) -> str:

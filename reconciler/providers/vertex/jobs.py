@@ -19,7 +19,6 @@ from reconciler.providers.google.json import (
     JsonObject,
     explain_another,
     read_list,
-    read_objects,
     read_text,
     require_object,
 )
@@ -147,10 +146,11 @@ class Jobs:
             jobs, models, endpoints = pool.map(list_all, (JOBS, MODELS, ENDPOINTS))
         model_of = {names.parse(read_text(model, "name")).key: model for model in models}
         endpoint_of = {names.parse(read_text(endpoint, "name")).key: endpoint for endpoint in endpoints}
+        users_of = _index_by_model(endpoints, odd)
         found: dict[str, Live] = {}
         for job in sorted(jobs, key=_find_age):
             try:
-                live = _build_listed(job, model_of, endpoint_of, endpoints)
+                live = _build_listed(job, model_of, endpoint_of, users_of)
             except ServiceError as error:
                 odd.append(_build_odd(job, error))
                 continue
@@ -176,17 +176,34 @@ class Jobs:
 
     def build_live(self, job: JsonObject) -> Live | None:
         """Read one job as a model, or as its failure. None if its model was deleted."""
-        if not codec.is_finished(job):
-            live = codec.read_model(job, None, None)
-        else:
-            model = codec.read_model_name(job)
-            found = self.get_resource(model, MODELS) if model else None
-            live = codec.read_model(job, found, None if found is None else self.find_endpoint(job, found))
-        if live is None:
-            return None
-        return self._add_project_names(live)
+        name = codec.read_model_name(job) if codec.is_finished(job) else ""
+        model = self.get_resource(name, MODELS) if name else None
+        live = codec.read_model(job, None, None) if model is None else self._build_finished(job, model)
+        return None if live is None else self._add_project_names(live)
 
-    def find_endpoint(self, job: JsonObject, model: JsonObject | None = None) -> JsonObject | None:
+    def _build_finished(self, job: JsonObject, model: JsonObject) -> Live | None:
+        """Read a finished job whose model exists. Asks for the endpoints of others that the model names.
+
+        Those are mostly none. The Model Registry names those in other locations too, which no list of the
+        model's location shows. An endpoint that we may not read counts as one with traffic, because a wrong
+        deletion cannot be undone.
+        """
+        name = codec.read_endpoint_name(job)
+        own = self.get_resource(name, ENDPOINTS) if name else None
+        others, hidden = [], []
+        for other in _list_others(job, model):
+            try:
+                found = self.get_resource(other, ENDPOINTS)
+            except ForbiddenError:
+                if own is None:
+                    raise
+                hidden.append(other)
+            else:
+                others += [] if found is None else [found]
+        live = codec.read_model(job, model, own or _find_substitute(job, others))
+        return None if live is None else replace(live, traffic=(*_list_traffic(job, others), *hidden))
+
+    def find_endpoint(self, job: JsonObject) -> JsonObject | None:
         """Return the endpoint to call a job's model on: its own, or else one that somebody deployed it to.
 
         A job names the endpoints that it made, but not what has happened to them since
@@ -198,8 +215,8 @@ class Jobs:
         own = self.get_resource(name, ENDPOINTS) if name else None
         if own is not None or not codec.read_model_name(job):
             return own
-        model = model or self.get_resource(codec.read_model_name(job), MODELS)
-        others = [self.get_resource(other, ENDPOINTS) for other in codec.read_deployments(model or {})]
+        model = self.get_resource(codec.read_model_name(job), MODELS)
+        others = [self.get_resource(other, ENDPOINTS) for other in _list_others(job, model or {})]
         return _find_substitute(job, [resource for resource in others if resource is not None])
 
     def find_job(self, handle: Handle) -> JsonObject | None:
@@ -251,37 +268,77 @@ class Jobs:
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
 
 
-def _find_substitute(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
-    """Find the first of these endpoints that somebody else deployed the job's model to.
+def _list_others(job: JsonObject, model: JsonObject) -> list[str]:
+    """List the endpoints that a job's model is deployed to, except those that the job made."""
+    made = {names.parse(endpoint).key for endpoint in codec.read_endpoint_names(job)}
+    return [name for name in codec.read_deployments(model) if names.parse(name).key not in made]
+
+
+def _index_by_model(endpoints: Iterable[JsonObject], odd: list[Odd]) -> dict[str, list[JsonObject]]:
+    """Map each model to the endpoints that it is deployed to. Keys are `Name.key`.
+
+    An endpoint that cannot be read goes into `odd`. The look right before a deletion does not skip it.
+    """
+    found: dict[str, list[JsonObject]] = {}
+    for endpoint in endpoints:
+        name = read_text(endpoint, "name")
+        try:
+            models = {model.key for model, _ in codec.read_deployed(endpoint)}
+        except ServiceError as error:
+            odd.append(Odd("", name, error.summary))
+            continue
+        for model in models:
+            found.setdefault(model, []).append(endpoint)
+    return found
+
+
+def _find_users(job: JsonObject, endpoints: Iterable[JsonObject]) -> Iterator[tuple[JsonObject, bool]]:
+    """Find which of these endpoints have the job's model deployed, and whether they send it requests.
 
     Skips endpoints that the job made, because other checkpoints are deployed to them.
     """
-    model = codec.read_model_name(job)
+    name = codec.read_model_name(job)
+    if not name:
+        return
+    model = names.parse(name, MODELS)
     made = {names.parse(endpoint).key for endpoint in codec.read_endpoint_names(job)}
-    for endpoint in endpoints if model else ():
-        name = read_text(endpoint, "name")
-        deployed = read_objects(endpoint, "deployedModels", name)
-        mine = any(names.is_same(read_text(found, "model"), model) for found in deployed)
-        if mine and names.parse(name).key not in made:
-            return endpoint
-    return None
+    for endpoint in endpoints:
+        if names.parse(read_text(endpoint, "name")).key in made:
+            continue
+        mine = [sends for other, sends in codec.read_deployed(endpoint) if names.may_be_same(model, other)]
+        if mine:
+            yield endpoint, any(mine)
+
+
+def _find_substitute(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
+    """Find the first of these endpoints that somebody else deployed the job's model to."""
+    return next((endpoint for endpoint, _ in _find_users(job, endpoints)), None)
+
+
+def _list_traffic(job: JsonObject, endpoints: Iterable[JsonObject]) -> tuple[str, ...]:
+    """List which of these endpoints send the job's model requests, except those that the job made."""
+    return tuple(read_text(endpoint, "name") for endpoint, sends in _find_users(job, endpoints) if sends)
 
 
 def _build_listed(
     job: JsonObject,
     model_of: Mapping[str, JsonObject],
     endpoint_of: Mapping[str, JsonObject],
-    endpoints: Iterable[JsonObject],
+    users_of: Mapping[str, list[JsonObject]],
 ) -> Live | None:
-    """Read a listed job with its listed model and endpoint. None if it has no model now."""
+    """Read a listed job with its listed model and endpoint. None if it has no model now.
+
+    Endpoints in other locations are not listed. `Jobs.build_live` finds them, right before a deletion.
+    """
     if codec.is_under_way(job):
         return codec.read_model(job, None, None)
     if not codec.is_finished(job):
         return None
     own = _find(endpoint_of, codec.read_endpoint_name(job))
-    return codec.read_model(
-        job, _find(model_of, codec.read_model_name(job)), own or _find_substitute(job, endpoints)
-    )
+    name = codec.read_model_name(job)
+    users = users_of.get(names.parse(name).key, []) if name else []
+    live = codec.read_model(job, _find(model_of, name), own or _find_substitute(job, users))
+    return None if live is None else replace(live, traffic=_list_traffic(job, users))
 
 
 def _build_odd(job: JsonObject, error: ServiceError) -> Odd:

@@ -45,7 +45,11 @@ def is_same(name: str, other: str) -> bool:
     """Whether two names may mean the same version of a model. A name without a version may mean any."""
     if not (name and other):
         return False
-    first, second = parse(name, "models"), parse(other, "models")
+    return may_be_same(parse(name, "models"), parse(other, "models"))
+
+
+def may_be_same(first: Name, second: Name) -> bool:
+    """Whether two parsed names may mean the same version of a model. See `is_same`."""
     versions = {first.version, second.version} - {""}
     return first.key == second.key and len(versions) < 2
 

@@ -1,8 +1,8 @@
 """The table of base models as JSON: what `bases --json` prints.
 
     {"today", "base_models": [{"kind", "name", "tunable", "retires", "or_later", "days_left", "replacement",
-     "replacements", "released", "adapters", "locations", "serves", "own_keys", "doubt", "read", "source",
-     "place", "refused", "addresses"}]}
+     "replacements", "released", "adapters", "locations", "serves", "own_keys", "characters_per_token",
+     "doubt", "read", "source", "place", "refused", "addresses"}]}
 
 What is not known is null. `tunable` is null for a base model that no table has.
 """

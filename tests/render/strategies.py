@@ -88,6 +88,10 @@ bills = st.builds(
     st.booleans(),
     st.none() | st.floats(0, 10**6),
     st.sampled_from(["USD", "", "EUR"]),
+    counts,
+    st.booleans(),
+    counts,
+    st.none() | st.floats(0, 10**6),
 )
 models = st.builds(
     RecordedModel,
@@ -137,6 +141,7 @@ any_step: st.SearchStrategy[steps.Step] = st.one_of(
         st.sampled_from(steps.Ending),
         ids,
         texts,
+        st.floats(0, 10**6),
         st.none() | attributes,
         st.none() | grants,
         st.sampled_from(Verdict),
@@ -199,7 +204,7 @@ plans = st.builds(
         st.lists(texts, max_size=2).map(tuple),
         st.dictionaries(short_texts, texts, max_size=2),
         st.lists(short_texts, max_size=2).map(tuple),
-        guards=st.builds(Guards, st.none() | counts, st.none() | counts),
+        guards=st.builds(Guards, st.none() | counts, st.none() | counts, st.none() | st.floats(0, 10**6)),
     ),
     st.uuids().map(str),
     counts,

@@ -137,6 +137,7 @@ def test_the_document_has_every_key_of_every_row() -> None:
         "locations": [],
         "serves": [],
         "own_keys": True,
+        "characters_per_token": 4.0,
         "doubt": None,
         "read": None,
         "source": None,

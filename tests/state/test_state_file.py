@@ -273,6 +273,48 @@ GOLDEN_STATES = {
             ),
         },
     ),
+    "version-3": State(
+        lineage="6f1c2f0e-52a3-4f0c-9d0b-0e8f6f3a1c11",
+        serial=9,
+        resources={
+            Address("TuningJob", "support"): Record(
+                Address("TuningJob", "support"),
+                serving=RecordedModel(
+                    id="support-kjxw2ylo",
+                    formula=2,
+                    status=Status.ACTIVE,
+                    estimate=RecordedEstimate(
+                        220, at_most=True, amount=0.0022, currency="USD", token_price=10.0
+                    ),
+                    billed_tokens=228,
+                ),
+            ),
+        },
+        costs=(
+            Cost(
+                "2026-11-28",
+                Address("TuningJob", "support"),
+                "support-kjxw2ylo",
+                228,
+                0.00228,
+                "USD",
+                expected=220,
+            ),
+            Cost(
+                "2026-11-29",
+                Address("TunedModel", "gone"),
+                "gone-mfrggzdf",
+                amount=1.25,
+                currency="EUR",
+                is_estimate=True,
+            ),
+        ),
+        older_costs=(
+            MonthlyCost("2026-01", 3, 900),
+            MonthlyCost("2026-01", 120, 17_500_000, 52.5, "USD"),
+            MonthlyCost("2026-02", 2, 4000, 0.04, "USD", is_estimate=True),
+        ),
+    ),
 }
 
 

@@ -101,10 +101,11 @@ class Case:
         """What goes in."""
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
-                     "forbidden", "odd", "parents", "own", "removed", "expect", "steps"})  # fmt: skip
+                     "forbidden", "odd", "parents", "own", "removed", "chosen_epochs", "expect",
+                     "steps"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
-        return worlds.world(
+        facts = worlds.world(
             [self._want(name, one or {}) for name, one in body.get("desired", {}).items()],
             [self._record(name, one) for name, one in body.get("recorded", {}).items()],
             [self._live(id, one) for id, one in body.get("live", {}).items()],
@@ -122,10 +123,14 @@ class Case:
                 for name, destroy in body.get("removed", {}).items()
             ],
         )
+        if not body.get("chosen_epochs"):
+            return facts
+        kinds = {name: replace(kind, default_epochs=0) for name, kind in facts.kinds.items()}
+        return replace(facts, kinds=kinds)
 
     def _want(self, name: str, body: Mapping[str, Any]) -> Desired:
         _only(body, _ATTRIBUTES | {"id", "import", "permissions", "lifecycle", "checks", "labels", "line",
-                                   "moved_from", "manifest"})  # fmt: skip
+                                   "moved_from", "manifest", "object_size"})  # fmt: skip
         want = worlds.want(
             name,
             body.get("data", "one"),
@@ -140,6 +145,10 @@ class Case:
             moved_from=worlds.address(body["moved_from"]) if "moved_from" in body else None,
             manifest=body.get("manifest", ""),
         )
+        if "object_size" in body:
+            (training,) = want.data
+            uri = {"uri": "gs://bucket/data.jsonl", "size": body["object_size"]}
+            want = replace(want, data=(replace(training, examples=0, characters=0, file=None, **uri),))
         return replace(want, data=()) if body.get("data") == "none" else want
 
     def _record(self, name: str, body: Mapping[str, Any]) -> Record:
@@ -283,14 +292,14 @@ def _lifecycle(body: Mapping[str, Any]) -> Lifecycle:
 
 def _inputs(body: Mapping[str, Any]) -> Inputs:
     _only(body, {"targets", "excludes", "replace", "retry_failed", "destroy", "max_trainings", "max_deletes",
-                 "whole", "folders"})  # fmt: skip
+                 "max_cost", "whole", "folders"})  # fmt: skip
     return Inputs(
         targets=tuple(body.get("targets", ())),
         excludes=tuple(body.get("excludes", ())),
         replace=tuple(body.get("replace", ())),
         retry_failed=body.get("retry_failed", False),
         destroy=body.get("destroy", False),
-        guards=Guards(body.get("max_trainings"), body.get("max_deletes")),
+        guards=Guards(body.get("max_trainings"), body.get("max_deletes"), body.get("max_cost")),
     )
 
 
@@ -304,12 +313,12 @@ def _base(body: Mapping[str, Any]) -> DeclaredBase:
 
 
 def _stack(body: Mapping[str, Any]) -> Stack:
-    _only(body, {"name", "max_trainings", "max_deletes", "price", "fail_on", "base_models",
-                 "retire_within_days"})  # fmt: skip
+    _only(body, {"name", "max_trainings", "max_deletes", "price", "token_prices", "fail_on",
+                 "base_models", "retire_within_days"})  # fmt: skip
     return Stack(
         name=body.get("name", ""),
         guards=Guards(body.get("max_trainings"), body.get("max_deletes")),
-        prices=Prices(body.get("price")),
+        prices=Prices(body.get("price"), per_million_tokens=body.get("token_prices", {})),
         fail_on=tuple(body.get("fail_on", ())),
         retire_within=timedelta(days=body.get("retire_within_days", 60)),
         base_models=tuple(_base(one) for one in body.get("base_models", ())),

@@ -112,11 +112,28 @@ BaseName = Annotated[
 ]
 
 
+def _check_spellings(prices: object) -> object:
+    """Refuse a base model that has two prices, under two spellings of its name."""
+    spellings: dict[str, str] = {}
+    for key in prices if isinstance(prices, Mapping) else ():
+        if not isinstance(key, str):
+            continue
+        first = spellings.setdefault(strip_publisher(key), key)
+        if first != key:
+            raise schema.make_refusal(
+                f"has two prices of the same base model, as {first} and as {key}", "Keep one of them."
+            )
+    return prices
+
+
+TokenPrices = Annotated[dict[BaseName, schema.Price], BeforeValidator(_check_spellings)]
+
+
 class DeclaredPrices(schema.Declared):
     """What the user pays, for the bill in the plan."""
 
     per_1000_characters: schema.Price | None = None
-    per_million_tokens: dict[BaseName, schema.Price] = Field(default_factory=dict)
+    per_million_tokens: TokenPrices = Field(default_factory=dict)
     currency: Annotated[
         str,
         schema.validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),

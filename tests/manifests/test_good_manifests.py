@@ -223,7 +223,7 @@ def test_stack(workspace: Path, load_manifests: Load) -> None:
     }
     kept = Lifecycle(prevent_destroy=True, ignore_changes=("description",), keep_deposed=timedelta(hours=2))
     assert digits.lifecycle == stack.lifecycle == kept
-    assert numbers.lifecycle == replace(kept, keep_deposed=None)
+    assert numbers.lifecycle == replace(kept, keep_deposed=timedelta(0))
     assert digits.attributes == {"tuned_model_source.tuned_model": "TunedModel/numbers"}
     assert digits.data[0].digest == numbers.data[0].digest
 

@@ -21,7 +21,7 @@ BEYOND_A_SCHEMA = (
     "syntax-", "alias-", "merge-", "tag-", "key-", "document-", "variable-", "data-file-", "address-twice",
     "removed-twice", "removed-and-", "removed-of-",
     "import-twice", "import-beside-another-id", "import-of-a-pinned-model", "id-twice", "stack-twice",
-    "stack-base-twice",
+    "stack-base-twice", "stack-price-twice",
     "spec-source-nowhere", "spec-source-near", "spec-source-self",
     "spec-source-circle", "lifecycle-ignore-unknown", "lifecycle-ignore-immutable", "stack-lifecycle-field",
     "lifecycle-ignore-hyperparameter", "lifecycle-drift-field-unknown", "lifecycle-drift-field-immutable",

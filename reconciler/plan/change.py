@@ -127,6 +127,13 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True)
+class Deposed:
+    """A change is about a deposed model. `kept_until`: RFC 3339; "" if it is not kept for a time."""
+
+    kept_until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The planned change of one address, or of one of its deposed models.
 
@@ -134,8 +141,7 @@ class Change:
         id: id of the model to create, adopt, wait for, delete and so on.
         name: its resource name, if known.
         serving: id of the serving model; "" if there is none.
-        deposed: this is about a deposed model, not about the address itself.
-        kept_until: RFC 3339; the time until which this deposed model is kept, "" if that is not the reason.
+        deposed: set if this is about a deposed model, and not about the address itself.
         before: attributes now (live, else as recorded); None if there is no model.
         after: declared attributes; None for deletions.
         fields, data: the differences.
@@ -151,8 +157,7 @@ class Change:
     id: str = ""
     name: str = ""
     serving: str = ""
-    deposed: bool = False
-    kept_until: str = ""
+    deposed: Deposed | None = None
     before: Attributes | None = None
     after: Attributes | None = None
     fields: tuple[FieldChange, ...] = ()
@@ -187,12 +192,12 @@ class Change:
     def is_due(self) -> bool:
         """Whether this deletes a deposed model whose time has come. Nobody need approve that again."""
         deletion = find_step(self.steps, DeleteReplaced)
-        return self.deposed and deletion is not None and deletion.is_due
+        return self.deposed is not None and deletion is not None and deletion.is_due
 
     @property
     def is_kept(self) -> bool:
         """Whether this is a deposed model that is left as it is. Its notes give the reason."""
-        return self.deposed and self.action is Action.NO_OP
+        return self.deposed is not None and self.action is Action.NO_OP
 
     @property
     def deletes(self) -> int:

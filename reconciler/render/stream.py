@@ -118,8 +118,8 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
     if change.deposed:
         planned["deposed"] = change.id
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
-    if change.is_kept:
-        ours["kept_until"] = change.kept_until
+    if change.deposed is not None and change.is_kept:
+        ours["kept_until"] = change.deposed.kept_until
         ours["notes"] = list[Json](change.notes)
     if change.bill is not None:
         ours["bill"] = encode(change.bill)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ def around(
 
 def replaced() -> Facts:
     """A replacement that was approved: other data, an old model that serves."""
-    return around([want(data="two")], [Record(BOT, serving=model(OLD))], [live(OLD)])
+    at_once = Lifecycle(keep_deposed=timedelta(0))
+    return around([want(data="two", lifecycle=at_once)], [Record(BOT, serving=model(OLD))], [live(OLD)])
 
 
 def check(approved: Plan, now: Facts) -> Plan:

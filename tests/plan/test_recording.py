@@ -96,7 +96,7 @@ def test_nothing_is_promoted_where_nothing_is_a_candidate() -> None:
     step = Promote(Ending.REPLACE, sent=sent, permissions=(READER,))
     promoted = after(step, BOTH, Done())
     serving = replace(NEW, promoted=NOW, status=Status.ACTIVE, sent=sent, permissions=(READER,))
-    assert promoted == Record(address(), serving, None, (replace(OLD, deposed=NOW),))
+    assert promoted == Record(address(), serving, None, (replace(OLD, deposed=NOW, kept_until=NOW),))
 
 
 def test_what_is_set_is_recorded_of_the_model_that_has_the_role() -> None:

@@ -27,6 +27,7 @@ from reconciler.plan.change import (
     Binding,
     Change,
     Context,
+    Deposed,
     Drift,
     DriftClass,
     Inputs,
@@ -350,7 +351,7 @@ DELETE_DEPOSED = Change(
     Action.DELETE,
     Reason.UNUSED,
     id="roman-00000000",
-    deposed=True,
+    deposed=Deposed(),
     before=ATTRIBUTES,
     notes=("it is still training: what it trained so far is not refunded",),
     steps=tuple(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.difference import DataChange, ExampleChange
-from reconciler.plan.change import Action, Change, Context, Drift, Inputs, Plan, Reason
+from reconciler.plan.change import Action, Change, Context, Deposed, Drift, Inputs, Plan, Reason
 from reconciler.plan.steps import ForgetDeposed
 from reconciler.render.words import (
     LEGEND,
@@ -20,7 +20,7 @@ from reconciler.render.words import (
 from reconciler.state.values import Verdict
 from tests.render import plans
 
-FORGET_DEPOSED = replace(plans.FORGET, deposed=True, steps=(ForgetDeposed("x"),))
+FORGET_DEPOSED = replace(plans.FORGET, deposed=Deposed(), steps=(ForgetDeposed("x"),))
 
 
 @pytest.mark.parametrize(

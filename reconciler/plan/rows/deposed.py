@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from reconciler.formats import add_seconds, format_time, parse_time
 from reconciler.model import Lifecycle, Live, Status
 from reconciler.plan.case import Case, warn_of_deletion
-from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion
 from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, find_intent
 from reconciler.state.values import Record, RecordedModel
@@ -30,7 +30,7 @@ def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
             Reason.GONE,
             id=model.id,
             name=model.name,
-            deposed=True,
+            deposed=Deposed(),
             before=live.attributes if live else None,
         )
         superseded_now = case.record.candidate is not None and model.id == case.record.candidate.id
@@ -65,7 +65,7 @@ def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Ch
     why = _explain_stay(case, record, model, live)
     if not is_due and not case.is_protected and (declared is None or now < declared):
         note = f"kept until {format_time(until)}; until then a manifest that goes back to it trains nothing"
-        return replace(about, kept_until=format_time(until), notes=(note,))
+        return replace(about, deposed=Deposed(format_time(until)), notes=(note,))
     if why:
         return replace(about, notes=(f"kept: {why}",))
     deletion = DeleteReplaced(model.id, _is_training(live), is_due=is_due)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Desired, Live, Removal, Status
 from reconciler.plan.case import Decision, warn_of_deletion
-from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion, prepend_intent
 from reconciler.plan.facts import Facts
 from reconciler.plan.guards import find_forbidden
@@ -150,7 +150,7 @@ def delete(
                 reason,
                 id=model.id,
                 name=live.name if live else model.name,
-                deposed=model is not main,
+                deposed=None if model is main else Deposed(),
                 serving=record.serving.id if record.serving else "",
                 before=live.attributes if live else None,
                 notes=warn_of_deletion(live),

@@ -66,6 +66,7 @@ spec:
   training_data: ../pairs.jsonl
 checks:
   - {prompt: "3", expect: "4"}
+lifecycle: {keep_deposed: 0s}
 """
 
 

@@ -5,7 +5,6 @@ Rule: text only. What the service does not show is left out, and a comment says 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from decimal import Decimal
 
 import yaml
 
+from reconciler import bounds
 from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldRole, FieldType, Kind
 from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.scalars import resolve
 from reconciler.model import Live, Value
+from reconciler.strictjson import loads
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@:-]*(?: [A-Za-z0-9_./@:-]+)*", re.ASCII)
 _RESERVED = frozenset({"yes", "no", "on", "off", "y", "n"})
@@ -144,7 +145,7 @@ def _write_value(field: Field, value: Value) -> str:
         pairs = (str(item).partition("=") for item in value)
         return "{" + ", ".join(f"{_write_scalar(key)}: {_write_scalar(text)}" for key, _, text in pairs) + "}"
     if field.type is FieldType.JSON:
-        return _write_json(json.loads(str(value)))
+        return _write_json(loads(str(value).encode(), most=bounds.REPLY))
     if isinstance(value, tuple):
         return f"[{', '.join(map(_write_scalar, value))}]"
     return _write_scalar(value)

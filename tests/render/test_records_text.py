@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reconciler.model import Snapshot
 from reconciler.render.terminal import count_cells, escape
 from reconciler.render.text.chart import draw_loss_chart
-from reconciler.render.text.records import render_record, render_state
-from reconciler.state.values import Record, State
+from reconciler.render.text.records import list_model_facts, render_record, render_state
+from reconciler.state.values import Record, RecordedEstimate, State
 from tests.render import plans
 from tests.render.strategies import records
 
@@ -54,6 +54,25 @@ def test_the_facts_of_a_model_stand_in_one_column() -> None:
     facts = [line for line in lines[first:] if line.startswith("    ")][:3]
     assert len(facts) == 3
     assert all(line[24:26] == "  " and line[26] != " " for line in facts)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "billed", "said"),
+    [
+        (RecordedEstimate(tokens=100, amount=2.0, currency="USD"), 0, ["estimate"]),
+        (RecordedEstimate(tokens=100), 120, ["estimate", "billed"]),
+        (RecordedEstimate(), 120, ["estimate", "billed"]),
+        (None, 120, ["billed"]),
+        (None, 0, []),
+    ],
+)
+def test_estimate_and_bill_stand_beside_each_other(
+    estimate: RecordedEstimate | None, billed: int, said: list[str]
+) -> None:
+    """Each is shown where it is recorded."""
+    model = replace(plans.model("x-1"), estimate=estimate, billed_tokens=billed)
+    facts = dict(list_model_facts(model, None))
+    assert [label for label in ("estimate", "billed") if facts.get(label)] == said
 
 
 @pytest.mark.parametrize("width", [60, 100])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.state.values import Record, State
+from reconciler.state.values import Cost, Record, State
 from tests.worlds import address, model
 
 BOT, OTHER = Record(address(), model("bot-1")), Record(address("other"), model("other-1"))
@@ -19,3 +19,9 @@ def test_a_selection_keeps_the_records_that_there_are() -> None:
     """To show them; an address without a record is left out."""
     state = State(serial=3).put(BOT, OTHER)
     assert state.select([OTHER.address, address("nobody")]) == State(serial=3).put(OTHER)
+
+
+def test_no_costs_are_no_change() -> None:
+    """The state stays the same object, so that nothing is written."""
+    state = State(costs=(Cost("2026-11-29", BOT.address, "bot-1"),))
+    assert state.add_costs(()) is state

@@ -123,7 +123,7 @@ def render_ending(
         command: the name of the command.
         summary: what was done.
         elapsed: seconds that the run took.
-        cost: of the run's trainings, None to leave it out.
+        cost: of the run's trainings, None to leave it out. It is left out too if all of them were billed.
         resume: the commands to run next, "" if they were named before.
     """
     counts = describe_counts(summary)
@@ -135,7 +135,7 @@ def render_ending(
         yield f"{name} is not finished after {took}: {counts}."
     else:
         yield f"{name} complete in {took}: {counts}."
-    if cost is not None and cost.price:
+    if cost is not None and cost.price and cost.trainings > len(summary.billed):
         whose = "its training" if cost.trainings == 1 else f"{cost.trainings:,} trainings"
         yield f"Cost of {whose}: {cost.price}{cost.mark}."
     for sums in sum_billed(summary.billed):

@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from reconciler.difference import DataChange, ExampleChange, FieldChange, PermissionChange
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
+from reconciler.events import (
+    Billed,
+    Completed,
+    Detached,
+    Event,
+    Failed,
+    Progress,
+    Skipped,
+    Started,
+    Uploading,
+)
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
 from reconciler.plan import steps
 from reconciler.plan.change import (
@@ -236,6 +246,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         st.none() | seconds,
     ),
     st.builds(Completed, addresses, operations, ids, seconds, texts),
+    st.builds(Billed, addresses, ids, counts, st.none() | st.floats(0, 1e6), texts, counts),
     st.builds(Failed, addresses, operations, texts, texts, ids, seconds, st.booleans()),
     st.builds(Skipped, addresses, operations, texts, ids, st.booleans(), trouble=st.booleans()),
     st.builds(Uploading, texts, st.integers(0, 10**9), st.just(10**9)),

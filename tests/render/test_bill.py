@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.plan.change import Bill, Change
-from reconciler.render.bill import describe_bill, format_price, sum_bills
+from reconciler.render.bill import describe_bill, describe_billed, format_price, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint
 from reconciler.render.text.bill import render_bill
 from tests.render import plans
@@ -69,6 +69,29 @@ def test_money_under_a_cent_is_not_zero() -> None:
         "0.00012 USD",
         "0.00 USD",
         "1,234.50",
+    )
+
+
+def test_what_was_billed_stands_beside_the_estimate() -> None:
+    """The difference is counted in tokens, in the currency and in percent. Without an estimate nothing is."""
+    assert describe_billed(1_200, 0.36, "USD", 1_000) == (
+        "1,200 tokens, 0.36 USD; the estimate was 1,000 tokens, 0.30 USD (+200 tokens, +0.06 USD, +20.0 %)"
+    )
+    assert describe_billed(900, 0.27, "USD", 1_000) == (
+        "900 tokens, 0.27 USD; the estimate was 1,000 tokens, 0.30 USD (-100 tokens, -0.03 USD, -10.0 %)"
+    )
+    assert describe_billed(900, None, "", 1_000) == (
+        "900 tokens; the estimate was 1,000 tokens (-100 tokens, -10.0 %)"
+    )
+    assert describe_billed(900, None, "", 0) == "900 tokens"
+
+
+def test_a_price_by_token_without_epochs_is_no_cost() -> None:
+    """The service chooses how often it trains on the data, so nobody knows what that costs."""
+    chosen = Bill(40, 220, 0, 0, 0, tokens=60, token_price=3.0, currency="USD")
+    assert describe_bill(chosen) == (
+        "40 examples, in epochs that the service chooses, 220 characters an epoch, about 60 tokens an epoch,"
+        " cost unknown (estimate)"
     )
 
 

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
+from reconciler.events import (
+    Billed,
+    Completed,
+    Detached,
+    Event,
+    Failed,
+    Progress,
+    Skipped,
+    Started,
+    Uploading,
+    Verb,
+)
 from reconciler.render.live import LiveProgress
 from reconciler.render.terminal import count_cells
 from tests.render import plans
@@ -203,6 +214,13 @@ def test_an_upload_has_a_line_until_it_is_done() -> None:
     assert lines[0] == "█████░░░░░░░░░░░░░░░ Uploading a[red].jsonl: 25% of 300 MB"
     assert lines[1].startswith("x ██████████")
     assert lines[2].startswith("1 model at work")
+
+
+def test_a_bill_stays_and_the_training_goes_on() -> None:
+    """What was billed is a line that stays. The checks that follow keep their row."""
+    billed = Billed(plans.address("x"), "x-1", 900)
+    assert "TunedModel/x: billed [x-1]: 900 tokens\n" in Screen(width=100).permanent(billed)
+    assert Screen(width=100).after(progress("x", 50), billed)[0].startswith("x ██████████")
 
 
 def test_a_display_that_was_never_started_ends_quietly() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.events import Completed, Detached, Event, Failed, Skipped, Started, Verb
+from reconciler.events import Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.plan.change import Bill, Plan
 from reconciler.render.run_summary import (
     describe_counts,
@@ -91,6 +91,55 @@ def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
     waited = summarize_run((Completed(A, Verb.CREATE, "a-1"),))
     assert sum_cost(waited, both).price == ""
     assert sum_cost(waited, both, of_ended=True).price == "1.50 EUR"
+
+
+def test_bills_are_summed_for_each_currency() -> None:
+    """The tokens without a price stand alone, and an estimate that lacks a training is no estimate."""
+    run = summarize_run(
+        (
+            *TRAINED,
+            Billed(A, "a-1", 900, 0.27, "USD", 1_000),
+            Billed(B, "b-2", 100, 0.03, "USD", 100),
+            Billed(A, "a-2", 50, 0.5, "EUR"),
+            Billed(B, "b-3", 7, None, "", 9),
+            Billed(B, "b-4", 7),
+        )
+    )
+    _, *lines = render_ending("apply", run, elapsed=1)
+    assert lines == [
+        "Billed: 14 tokens.",
+        "Billed: 50 tokens, 0.50 EUR.",
+        (
+            "Billed: 1,000 tokens, 0.30 USD; "
+            "the estimate was 1,100 tokens, 0.33 USD (-100 tokens, -0.03 USD, -9.1 %)."
+        ),
+    ]
+    record = build_done_record(
+        run, "T", operation="apply", command="apply", elapsed=2.0, cost=sum_cost(run, Plan(()))
+    )
+    ours = record["reconciler"]
+    assert isinstance(ours, dict)
+    assert ours["billed"] == [
+        {"tokens": 14, "amount": None, "currency": "", "estimated_tokens": 0},
+        {"tokens": 50, "amount": 0.5, "currency": "EUR", "estimated_tokens": 0},
+        {"tokens": 1_000, "amount": 0.3, "currency": "USD", "estimated_tokens": 1_100},
+    ]
+
+
+def test_a_bill_takes_the_place_of_the_estimate() -> None:
+    """Who is told what was billed need not read above it what it was about to cost."""
+    bill = Bill(20, 100, 5, 4, 25, price=1.5, currency="EUR")
+    both = Plan((replace(plans.CREATE, address=A, bill=bill), replace(plans.CREATE, address=B, bill=bill)))
+    first = (*TRAINED, Billed(A, "a-1", 900, 1.4, "EUR"))
+    run = summarize_run(first)
+    assert list(render_ending("apply", run, elapsed=1, cost=sum_cost(run, both)))[1:] == [
+        "Billed: 900 tokens, 1.40 EUR."
+    ]
+    run = summarize_run((*first, Started(B, Verb.CREATE, "b-1")))
+    assert list(render_ending("apply", run, elapsed=1, cost=sum_cost(run, both)))[1:] == [
+        "Cost of 2 trainings: 3.00 EUR.",
+        "Billed: 900 tokens, 1.40 EUR.",
+    ]
 
 
 def test_names_are_listed_whole() -> None:

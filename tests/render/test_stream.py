@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Detached, Event, Failed, Progress, Verb
-from reconciler.plan.change import Change
+from reconciler.events import Billed, Detached, Event, Failed, Progress, Verb
+from reconciler.plan.change import Action, Change, Deposed
 from reconciler.render import stream
 from tests.render import plans
 from tests.render.strategies import SECRET, changes, events
@@ -99,6 +100,37 @@ def test_a_planned_change_says_what_the_checks_said() -> None:
     fresh = stream.build_planned_change_record(plans.COMPLETE, NOW)["reconciler"]
     assert isinstance(fresh, dict)
     assert "verdict" not in fresh
+
+
+def test_a_deposed_model_that_is_kept_says_until_when() -> None:
+    """A bot need not read the words to know the time and the reason."""
+    kept = replace(
+        plans.DELETE_DEPOSED,
+        action=Action.NO_OP,
+        deposed=Deposed("2026-11-23T09:00:00Z"),
+        notes=("kept for 24h",),
+        steps=(),
+    )
+    ours = stream.build_planned_change_record(kept, NOW)["reconciler"]
+    assert isinstance(ours, dict)
+    assert (ours["kept_until"], ours["notes"]) == ("2026-11-23T09:00:00Z", ["kept for 24h"])
+
+
+@pytest.mark.parametrize(
+    ("billed", "figures"),
+    [
+        (Billed(plans.address("x"), "x-1", 900), {}),
+        (
+            Billed(plans.address("x"), "x-1", 900, 0.27, "USD", 1_000),
+            {"amount": 0.27, "currency": "USD", "estimated_tokens": 1_000, "difference_tokens": -100},
+        ),
+    ],
+)
+def test_a_bill_is_a_line_of_what_is_known(billed: Billed, figures: dict[str, object]) -> None:
+    """What has no price and no estimate is absent, and never a zero."""
+    (record,) = stream.build_event_records(billed, NOW)
+    assert record["type"] == "billed"
+    assert record["bill"] == {"id": "x-1", "tokens": 900} | figures
 
 
 def test_a_failure_is_followed_by_its_diagnostic() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.difference import DataChange, ExampleChange
 from reconciler.plan.change import Action, Change, Context, Deposed, Drift, Inputs, Plan, Reason
-from reconciler.plan.steps import ForgetDeposed
+from reconciler.plan.steps import DeleteReplaced, ForgetDeposed
 from reconciler.render.words import (
     LEGEND,
     describe_context,
@@ -20,6 +20,7 @@ from reconciler.render.words import (
 from reconciler.state.values import Verdict
 from tests.render import plans
 
+DUE = replace(plans.DELETE_DEPOSED, steps=(DeleteReplaced("roman-00000000", is_due=True),))
 FORGET_DEPOSED = replace(plans.FORGET, deposed=Deposed(), steps=(ForgetDeposed("x"),))
 
 
@@ -36,6 +37,9 @@ FORGET_DEPOSED = replace(plans.FORGET, deposed=Deposed(), steps=(ForgetDeposed("
         ((plans.NO_OP,), "No changes. 1 model is as declared."),
         ((plans.WAIT, plans.WAIT), "No changes. 2 models are still training."),
         ((plans.RECORD,), "No changes. Only the record is brought up to date."),
+        ((DUE,), "No changes. 1 deposed model is deleted, because its time has come."),
+        ((DUE, DUE), "No changes. 2 deposed models are deleted, because their time has come."),
+        ((plans.UPDATE, DUE), "Plan: 1 to update, 1 to delete because the time has come."),
         ((FORGET_DEPOSED,), "No changes. Only the record is brought up to date."),
         ((), "No changes. Nothing is declared, and nothing is recorded."),
     ],

@@ -13,6 +13,9 @@ SIMULATED := apply held odd_answers order outage overtaken parents refused room 
 CORE_TESTS := tests/plan tests/render tests/state $(wildcard tests/test_*.py) \
   $(SIMULATED:%=tests/lifecycle/test_%.py)
 
+# Six workers would compile all tests anew each time if nothing was kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all coverage lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
 

@@ -46,9 +46,10 @@ def print_summary(
     else:
         is_printed = any(isinstance(event, Detached) and event.training for event in events)
         resume_to_print = "" if is_printed and ways == [resume.wait] else ", then ".join(ways)
-        console.print_lines(
-            ["", *render_ending(command, outcome, elapsed=elapsed, cost=cost, resume=resume_to_print)]
+        ending = render_ending(
+            command, outcome, elapsed=elapsed, cost=cost, resume=resume_to_print, width=console.width
         )
+        console.print_lines(["", *ending])
         print_text(flush=True)
 
 
@@ -86,7 +87,8 @@ def print_outputs(operation: Operation, console: Console, called: Sequence[Addre
     from reconciler.render.run_summary import NAMED, render_names
 
     serving = [records[address] for address in called if address in records and records[address].serving]
-    console.print_lines(render_names(find_outputs(operation, serving[:NAMED]), len(serving[NAMED:])))
+    names = find_outputs(operation, serving[:NAMED])
+    console.print_lines(render_names(names, len(serving[NAMED:]), width=console.width))
     print_text(flush=True)
 
 

@@ -15,14 +15,14 @@ from reconciler.checks import CheckResult
 from reconciler.codec import Json
 from reconciler.formats import format_share
 from reconciler.model import Address, AnyCheck, HeldOut
-from reconciler.render.terminal import escape
+from reconciler.render.terminal import UNLIMITED, escape, put_side_by_side
 from reconciler.state.values import Verdict
 
 Results: TypeAlias = Sequence[tuple[Address, CheckResult]]
 
 
-def render_results(results: Results) -> Iterator[str]:
-    """Render a line for each check."""
+def render_results(results: Results, *, width: int = UNLIMITED) -> Iterator[str]:
+    """Render a line for each check, or more if the terminal is too narrow for it."""
     for address, result in results:
         said = result.detail or name_check(result.check)
         if result.verdict is Verdict.UNKNOWN:
@@ -30,7 +30,7 @@ def render_results(results: Results) -> Iterator[str]:
         share = ""
         if isinstance(result.check, HeldOut) and result.verdict is Verdict.PASSED:
             share = f": {format_share(result.passed, result.asked)}"
-        yield escape(f"{result.verdict}  {address}  {said}{share}")
+        yield from put_side_by_side(escape(f"{result.verdict}  {address}"), escape(f"{said}{share}"), width)
 
 
 def build_documents(results: Results) -> list[Json]:

@@ -13,7 +13,7 @@ from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, describe_billed, sum_bills
-from reconciler.render.terminal import count_cells, escape, pad
+from reconciler.render.terminal import UNLIMITED, count_cells, escape, put_side_by_side, wrap
 
 _SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE})
 """The operations that end with another model being called."""
@@ -115,7 +115,13 @@ def sum_cost(summary: RunSummary, plan: Plan, *, of_ended: bool = False) -> Tota
 
 
 def render_ending(
-    command: str, summary: RunSummary, *, elapsed: float, cost: Total | None = None, resume: str = ""
+    command: str,
+    summary: RunSummary,
+    *,
+    elapsed: float,
+    cost: Total | None = None,
+    resume: str = "",
+    width: int = UNLIMITED,
 ) -> Iterator[str]:
     """Render the last lines of a run.
 
@@ -125,6 +131,8 @@ def render_ending(
         elapsed: seconds that the run took.
         cost: of the run's trainings, None to leave it out. It is left out too if all of them were billed.
         resume: the commands to run next, "" if they were named before.
+        width: cells of a line, 0 for no limit. The first line and commands are never wrapped: scripts read
+            them, and people copy them.
     """
     counts = describe_counts(summary)
     name = command.capitalize()
@@ -139,7 +147,7 @@ def render_ending(
         whose = "its training" if cost.trainings == 1 else f"{cost.trainings:,} trainings"
         yield f"Cost of {whose}: {cost.price}{cost.mark}."
     for sums in sum_billed(summary.billed):
-        yield f"Billed: {describe_billed(*sums)}."
+        yield from wrap(f"Billed: {describe_billed(*sums)}.", width, hanging=" " * 4)
     if resume:
         yield f"To go on: {escape(resume)}"
 
@@ -161,15 +169,18 @@ def describe_counts(summary: RunSummary) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in words.items() if count) or "nothing changed"
 
 
-def render_names(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
+def render_names(names: Mapping[Address, str], more: int = 0, *, width: int = UNLIMITED) -> Iterator[str]:
     """Render the names that a program calls now. They are never cut, because people copy them.
 
-    `more` is the number of names that are left out.
+    Args:
+        names: of the models, by their addresses.
+        more: the number of names that are left out.
+        width: cells of a line, 0 for no limit. A name without room beside its address gets its own line.
     """
     column = max((count_cells(escape(str(address))) for address in names), default=0)
     if names:
         yield "To call:"
     for address, name in names.items():
-        yield f"  {pad(escape(str(address)), column)}  {escape(name)}"
+        yield from put_side_by_side(escape(str(address)), escape(name), width, column=column, indent="  ")
     if more:
         yield f"  … and {count_noun(more, 'other')}: reconciler output"

@@ -7,7 +7,7 @@ in a display name must not colour, move or reorder what the reader approves.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -18,6 +18,9 @@ _JOINERS = frozenset("\u200c\u200d")  # Persian, Indic scripts and emoji need th
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _WORD_LIMIT = 120
 """A word (an id, a URL, a path, a command) of at most this many cells is kept whole, to be copied."""
+
+_LEAST_NAME = 20
+"""The least number of cells for a column of names. A terminal without that room gets no table."""
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -117,6 +120,34 @@ def _split_words(text: str, room: int) -> Iterator[str]:
             yield head
             rest = rest[len(head) :]
         yield rest
+
+
+def fit_name_column(names: Iterable[str], taken: int, width: int) -> int:
+    """Choose the cells for a column of names, beside columns and spaces that take `taken` cells.
+
+    It is as wide as the longest name, or as the terminal has room for. 0 if there is no room for a table.
+    """
+    longest = max(map(count_cells, names), default=0)
+    room = longest if width == UNLIMITED else min(longest, width - taken)
+    return room if room >= min(longest, _LEAST_NAME) else 0
+
+
+def put_beside(name: str, figures: str, room: int) -> Iterator[str]:
+    """Put figures beside a name that has `room` cells. A longer name is never cut: it gets its own line."""
+    if count_cells(name) > room:
+        yield f"  {name}"
+        name = ""
+    yield f"  {pad(name, room)}{figures}".rstrip()
+
+
+def put_side_by_side(name: str, text: str, width: int, *, column: int = 0, indent: str = "") -> Iterator[str]:
+    """Put a name, padded to `column` cells, and a text in one line, or in two if they do not fit in one."""
+    line = f"{indent}{pad(name, column)}  {text}"
+    if width == UNLIMITED or count_cells(line) <= width:
+        yield line
+        return
+    yield indent + name
+    yield from wrap(text, width, indent=indent + " " * 4)
 
 
 @dataclass(frozen=True, slots=True)

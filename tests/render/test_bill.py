@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from reconciler.plan.change import Bill, Change
 from reconciler.render.bill import describe_bill, describe_billed, format_price, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint
@@ -61,6 +63,17 @@ def test_total_adds_up() -> None:
     assert (sums.estimated, sums.unpriced, sums.price) == (True, 2, "at least 1.00 EUR + 0.03 USD")
     assert sum_bills([plans.CREATE]).price == "0.03 USD"
     assert sum_bills([plans.CREATE_INLINE]).price == ""
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100])
+def test_no_name_in_a_bill_is_cut(width: int) -> None:
+    """Two long names that differ at the end stay two names: on lines of their own if there is no room."""
+    names = ["a-very-long-name-of-a-model-121", "a-very-long-name-of-a-model-122", "x"]
+    trainings = [plans.create(name, bill=Bill(40, 220, 3, 2, 60)) for name in names]
+    lines = list(render_bill(trainings, width=width, paint=Paint(colour=False)))
+    words = {word for line in lines for word in line.split()}
+    assert {f"TunedModel/{name}" for name in names} <= words
+    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
 def test_money_under_a_cent_is_not_zero() -> None:

@@ -33,6 +33,16 @@ def test_text_is_a_line_for_each_check() -> None:
     ]
 
 
+def test_a_check_that_is_too_long_for_the_terminal_takes_two_lines() -> None:
+    """The address stays whole, and what was found is broken at spaces below it."""
+    assert list(render_results(RESULTS, width=40))[:4] == [
+        "passed  TunedModel/bot  '1'",
+        "failed  TunedModel/bot",
+        "    'a' is answered with '<3>', not '2'",
+        "passed  TuningJob/faq",
+    ]
+
+
 def test_json_is_an_object_for_each_check() -> None:
     """With a prompt or a file, never both."""
     first, *_, last = build_documents(RESULTS)

@@ -136,6 +136,29 @@ def test_an_empty_state_says_so() -> None:
     assert "nothing is recorded" in "\n".join(render_record(Record(plans.address("x")), None, colour=False))
 
 
+def test_no_address_and_no_id_of_a_state_is_cut() -> None:
+    """What has no room beside its address gets its own line, and so do the remarks about it."""
+    name = "a-very-long-name-of-a-model-121"
+    address, short = plans.address(name), plans.address("bot")
+    gone = plans.model("bot-1", deposed="2026-11-29T00:00:00Z")
+    state = State(
+        resources={
+            address: Record(address, serving=plans.model(f"{name}-12345678")),
+            short: Record(short, serving=plans.model("bot-2"), deposed=(gone,)),
+        }
+    )
+    assert list(render_state(state, colour=False, width=60))[3:-2] == [
+        f"TunedModel/{name}",
+        f"    {name}-12345678",
+        f"TunedModel/bot{'':28}  bot-2",
+        "    (1 deposed)",
+    ]
+    assert list(render_state(state, colour=False, width=100))[3:-2] == [
+        f"TunedModel/{name}  {name}-12345678",
+        f"TunedModel/bot{'':28}  bot-2  (1 deposed)",
+    ]
+
+
 def test_a_state_lists_each_address_once() -> None:
     """The addresses are sorted, each with its serving model, candidate, deposed models and protection."""
     lines = list(render_state(plans.STATE, colour=False, width=120))

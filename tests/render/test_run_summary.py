@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.events import Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
+from reconciler.model import Address
 from reconciler.plan.change import Bill, Plan
 from reconciler.render.run_summary import (
     describe_counts,
@@ -149,6 +150,22 @@ def test_names_are_listed_whole() -> None:
     assert lines[1].endswith("9" * 40)
     assert lines[-1] == "  … and 3 others: reconciler output"
     assert describe_counts(summarize_run(())) == "nothing changed"
+
+
+def test_a_narrow_terminal_breaks_bills_and_puts_names_on_their_own_lines() -> None:
+    """Nothing is cut; what has room stays on one line, in its column."""
+    names = {A: "tunedModels/a-1", Address("TunedModel", "n" * 31): "tunedModels/" + "n" * 31 + "-2"}
+    assert list(render_names(names, width=62)) == [
+        "To call:",
+        f"  TunedModel/a{'':30}  tunedModels/a-1",
+        f"  TunedModel/{'n' * 31}",
+        f"      tunedModels/{'n' * 31}-2",
+    ]
+    run = summarize_run((*TRAINED, Billed(A, "a-1", 900, 0.27, "USD", 1_000)))
+    assert list(render_ending("apply", run, elapsed=1, width=60))[1:] == [
+        "Billed: 900 tokens, 0.27 USD; the estimate was 1,000 tokens,",
+        "    0.30 USD (-100 tokens, -0.03 USD, -10.0 %).",
+    ]
 
 
 def test_what_goes_on_is_named_where_it_was_not_yet() -> None:

@@ -26,7 +26,8 @@ def command(*, since: datetime | None, as_json: bool, no_color: bool, **given: A
     Asks no service. What was billed and what was only estimated are summed apart, and so are currencies.
     """
     from reconciler.plan.costs import sum_spent
-    from reconciler.render.costs import build_cost_document, render_costs
+    from reconciler.render.costs import build_cost_document
+    from reconciler.render.text.costs import render_costs
 
     console = Console.open(as_json=as_json, no_color=no_color)
     invocation = Invocation.read("cost", given, Need.STACK)

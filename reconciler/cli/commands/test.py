@@ -37,7 +37,8 @@ def command(*, form: str, as_json: bool, no_color: bool, **given: Any) -> int:
     elif form == "junit":
         console.print_lines(checks.render_junit(results))
     else:
-        console.print_lines(checks.render_results(results) if results else [_explain_none(invocation)])
+        shown = checks.render_results(results, width=console.width)
+        console.print_lines(shown if results else [_explain_none(invocation)])
     verdicts = {result.verdict for _, result in results}
     if Verdict.UNKNOWN in verdicts and Verdict.FAILED not in verdicts:
         again = invocation.spell("test")

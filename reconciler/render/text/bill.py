@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from reconciler.formats import count_noun
 from reconciler.plan.change import Bill, Change
 from reconciler.render.bill import describe_bill, describe_bill_price, describe_tokens, sum_bills
-from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, pad, wrap
+from reconciler.render.terminal import Paint, escape, fit_name_column, pad, put_beside, wrap
 
-_LEAST_NAME = 20
 _UNREAD, _CHOSEN = "not read", "by service"
 _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "tokens", "price")
 
@@ -30,16 +29,15 @@ def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Ite
     last = [totals.get(heading, "") for heading in headings]
     columns = [max(map(len, column)) for column in zip(headings, last, *table, strict=True)]
     names = [escape(str(change.address)) for change in trainings]
-    longest = max(count_cells(name) for name in (*names, "model"))
-    room = longest if width == UNLIMITED else min(longest, width - 2 - sum(columns) - 2 * len(columns))
-    if room < min(longest, _LEAST_NAME):
+    room = fit_name_column([*names, "model"], 2 + sum(columns) + 2 * len(columns), width)
+    if not room:
         yield from _render_sentences(trainings, width)
         return
-    yield paint(_format_line("model", headings, columns, room), "dim")
+    yield paint("  " + pad("model", room) + _join_figures(headings, columns), "dim")
     for name, figures in zip(names, table, strict=True):
-        yield _format_line(name, figures, columns, room)
+        yield from put_beside(name, _join_figures(figures, columns), room)
     if len(trainings) > 1:
-        yield _format_line("total", last, columns, room)
+        yield from put_beside("total", _join_figures(last, columns), room)
     is_chosen = any(_CHOSEN in figures for figures in table)
     yield from _render_footnotes(trainings, width, is_chosen=is_chosen)
 
@@ -96,14 +94,13 @@ def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
     }
 
 
-def _format_line(name: str, figures: Sequence[str], columns: Sequence[int], room: int) -> str:
-    cells = "".join(f"  {figure:>{column}}" for figure, column in zip(figures, columns, strict=True))
-    return "  " + pad(cut(name, room), room) + cells
+def _join_figures(figures: Sequence[str], columns: Sequence[int]) -> str:
+    return "".join(f"  {figure:>{column}}" for figure, column in zip(figures, columns, strict=True))
 
 
 def _render_sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
     for change in trainings:
-        yield cut(f"  {escape(str(change.address))}", width)
+        yield f"  {escape(str(change.address))}"
         text = describe_bill(change.bill) if change.bill else "unknown"
         yield from wrap(text, width, indent=" " * 4)
     if len(trainings) > 1:

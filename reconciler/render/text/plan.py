@@ -14,7 +14,7 @@ from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.plan.steps import ReportFailure, SetPermissions, find_step
 from reconciler.render import words
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
-from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, wrap
+from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, put_side_by_side, wrap
 from reconciler.render.text.bill import render_bill
 from reconciler.render.text.rows import Row, choose_colour, render_rows
 
@@ -210,7 +210,7 @@ def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
     yield ""
     yield f"Still training ({len(waiting):,}), nothing to approve:"
     for change in waiting[:_LISTED]:
-        yield cut(f"    {escape(str(change.address))}  {escape(change.id)}", width)
+        yield from put_side_by_side(escape(str(change.address)), escape(change.id), width, indent=" " * 4)
     if len(waiting) > _LISTED:
         yield paint(f"    … and {len(waiting) - _LISTED:,} more", "dim")
 

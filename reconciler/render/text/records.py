@@ -9,7 +9,7 @@ from reconciler.formats import count_noun
 from reconciler.model import Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
 from reconciler.render.bill import describe_billed, describe_tokens, format_price
-from reconciler.render.terminal import Paint, count_cells, cut, escape, pad, wrap
+from reconciler.render.terminal import Paint, count_cells, escape, pad, put_side_by_side, wrap
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.rows import Row, render_rows
 from reconciler.render.values import format_loss, shorten_digest
@@ -174,24 +174,26 @@ def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str
         yield "Nothing is recorded."
         return
     records = sorted(state.resources.values(), key=lambda record: record.address)
-    column = min(max(count_cells(str(record.address)) for record in records), 48)
+    column = min(max(count_cells(escape(str(record.address))) for record in records), 48)
     yield ""
     for record in records:
-        name = pad(cut(escape(str(record.address)), column), column)
-        serving = escape(record.serving.id) if record.serving else "-"
-        rest = [f"candidate {escape(record.candidate.id)}"] if record.candidate else []
-        rest += [f"{len(record.deposed)} deposed"] if record.deposed else []
-        rest += ["protected"] if record.prevent_destroy else []
-        extra = paint(f"  ({', '.join(rest)})", "dim") if rest else ""
-        plain = f"{name}  {serving}"
-        if (
-            width
-            and count_cells(plain) + sum(count_cells(remark) + 2 for remark in rest) + 2 > width
-            and rest
-        ):
-            yield cut(plain, width)
-            yield from wrap(f"({', '.join(rest)})", width, indent="    ")
-        else:
-            yield plain + extra
+        yield from _render_state_line(record, column, width, paint)
     yield ""
     yield f"{count_noun(len(records), 'address', 'addresses')}."
+
+
+def _render_state_line(record: Record, column: int, width: int, paint: Paint) -> Iterator[str]:
+    """Render an address and the id that serves, each whole: on a line of its own if both have no room."""
+    address = escape(str(record.address))
+    serving = escape(record.serving.id) if record.serving else "-"
+    rest = [f"candidate {escape(record.candidate.id)}"] if record.candidate else []
+    rest += [f"{len(record.deposed)} deposed"] if record.deposed else []
+    rest += ["protected"] if record.prevent_destroy else []
+    remarks = f"({', '.join(rest)})" if rest else ""
+    *lines, last = put_side_by_side(address, serving, width, column=column)
+    yield from lines
+    if not remarks or not width or count_cells(last) + 2 + count_cells(remarks) <= width:
+        yield f"{last}  {paint(remarks, 'dim')}".rstrip()
+    else:
+        yield last
+        yield from wrap(remarks, width, indent=" " * 4)

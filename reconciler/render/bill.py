@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from reconciler import formats
 from reconciler.formats import count_noun, format_estimate
+from reconciler.model import Status
 from reconciler.plan.change import Bill, Change
 from reconciler.render.terminal import escape
+from reconciler.state.values import RecordedEstimate, RecordedModel
 
 
 def format_price(price: float, currency: str) -> str:
@@ -47,6 +49,26 @@ def describe_billed(tokens: int, amount: float | None, currency: str, expected: 
         estimate += f", {format_price(guessed, currency)}"
         difference += f", {'+' if amount >= guessed else ''}{format_price(amount - guessed, currency)}"
     return f"{said}; the estimate was {estimate} ({difference}, {100 * (tokens / expected - 1):+.1f} %)"
+
+
+def describe_cost(model: RecordedModel) -> str:
+    """Describe in a few words what the training of a recorded model has cost, or may cost. "" if unknown."""
+    estimate = model.estimate
+    if model.billed_tokens and estimate is not None and model.amount is not None:
+        return format_price(model.amount, estimate.currency)
+    if model.billed_tokens:
+        return count_noun(model.billed_tokens, "token")
+    if estimate is None or model.status is Status.FAILED:
+        return ""
+    return describe_estimated_price(estimate) or "unknown"
+
+
+def describe_estimated_price(estimate: RecordedEstimate) -> str:
+    """Write what a training was expected to cost: about 0.12 USD. "" if that was unknown."""
+    if estimate.amount is None:
+        return ""
+    about = "at most" if estimate.at_most else "about"
+    return f"{about} {format_price(estimate.amount, estimate.currency)}"
 
 
 def describe_bill(bill: Bill) -> str:

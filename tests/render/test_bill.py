@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from reconciler.model import Status
 from reconciler.plan.change import Bill, Change
-from reconciler.render.bill import describe_bill, describe_billed, format_price, sum_bills
+from reconciler.render.bill import describe_bill, describe_billed, describe_cost, format_price, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint
 from reconciler.render.text.bill import render_bill
+from reconciler.state.values import RecordedEstimate, RecordedModel
 from tests.render import plans
 
 
@@ -97,6 +99,30 @@ def test_what_was_billed_stands_beside_the_estimate() -> None:
         "900 tokens; the estimate was 1,000 tokens (-100 tokens, -10.0 %)"
     )
     assert describe_billed(900, None, "", 0) == "900 tokens"
+
+
+@pytest.mark.parametrize(
+    ("status", "estimate", "billed", "said"),
+    [
+        (Status.ACTIVE, None, 0, ""),
+        (Status.ACTIVE, None, 1_200, "1,200 tokens"),
+        (Status.ACTIVE, RecordedEstimate(1_000), 0, "unknown"),
+        (Status.ACTIVE, RecordedEstimate(1_000, amount=0.5, currency="EUR"), 0, "about 0.50 EUR"),
+        (
+            Status.ACTIVE,
+            RecordedEstimate(1_000, at_most=True, amount=0.5, currency="EUR"),
+            0,
+            "at most 0.50 EUR",
+        ),
+        (Status.FAILED, RecordedEstimate(1_000, amount=0.5, currency="EUR"), 0, ""),
+        (Status.FAILED, RecordedEstimate(1_000, currency="EUR", token_price=10), 50_000, "0.50 EUR"),
+    ],
+)
+def test_the_cost_of_a_recorded_training(
+    status: Status, estimate: RecordedEstimate | None, billed: int, said: str
+) -> None:
+    """What was billed comes before the estimate; a failure without a bill is not known to cost anything."""
+    assert describe_cost(RecordedModel("x", status=status, estimate=estimate, billed_tokens=billed)) == said
 
 
 def test_a_price_by_token_without_epochs_is_no_cost() -> None:

@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Live, Snapshot, Status
+from reconciler.model import Live, Score, Snapshot, Status
+from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.change import Drift
 from reconciler.render.html.curve import draw_loss_curve
 from reconciler.render.html.page import render_report
-from reconciler.state.values import Record, State
+from reconciler.state.values import Record, RecordedEstimate, State, Verdict
 from tests.render import plans
 from tests.render.strategies import drifts, records, texts
 
@@ -150,7 +151,48 @@ def test_conditions() -> None:
     ]
     for record, word in cases:
         page = render_report(State(resources={one: record}), {}, (), plans.CONTEXT, now=NOW)
-        assert re.search(rf'<td class="\w+">{word}<td', page), word
+        assert re.search(rf'<td class="\w+" data-label="condition">{word}<td', page), word
+
+
+def test_a_row_tells_scores_cost_and_the_end_of_the_base_model() -> None:
+    """The verdict and each score, what was billed, and the date with its verb, coloured by what it means."""
+    address, estimate = (
+        plans.address("x"),
+        RecordedEstimate(1_000, amount=0.01, currency="USD", token_price=9),
+    )
+    scores = (Score("data/held-out.jsonl", "a" * 64, 4, 5), Score("prompts", "b" * 64, 1, 1))
+    model = replace(
+        plans.model("x-1"), verdict=Verdict.PASSED, scores=scores, estimate=estimate, billed_tokens=1_100
+    )
+    state = State(resources={address: Record(address, serving=model)})
+    verdict = '<span class="good">passed</span><br>data/held-out.jsonl 4 of 5 (0.80)<br>prompts 1 of 1 (1.00)'
+
+    def find_cells(end: BaseEnd | None) -> dict[str, str]:
+        bases = {"x-1": end} if end else {}
+        page = render_report(state, {}, (), plans.CONTEXT, now=NOW, bases=bases)
+        return dict(re.findall(r'<td[^>]* data-label="([^"]+)">(.*?)(?=<td|</tr>)', page))
+
+    cells = find_cells(None)
+    assert (cells["checks"], cells["cost"], cells["base model"]) == (verdict, "0.0099 USD", "")
+    ends = {
+        BaseEnd("b"): "b",
+        BaseEnd("b", "2027-05-19", or_later=True, days_left=171): (
+            'b<br><span class="soft">retires not before 19 May 2027</span>'
+        ),
+        BaseEnd("b", "2026-12-01", days_left=9): 'b<br><span class="wait">retires 1 December 2026</span>',
+        BaseEnd("b", "2026-11-01", days_left=-21): 'b<br><span class="bad">retired 1 November 2026</span>',
+    }
+    assert {end: find_cells(end)["base model"] for end in ends} == ends
+
+
+def test_every_cell_has_a_label() -> None:
+    """A narrow page shows a table as a list, so each cell names its column, which its head names too."""
+    page = render_report(
+        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, now=NOW
+    )
+    labels = re.findall(r'<td[^>]* data-label="([^"]+)"', page)
+    assert len(labels) == page.count("<td")
+    assert set(labels) == set(re.findall(r"<th[^>]*>([^<]+)", page))
 
 
 def test_an_empty_state_is_a_page() -> None:

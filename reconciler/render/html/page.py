@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from reconciler.formats import count_noun, format_date
-from reconciler.model import Address, Live, Status
+from reconciler.model import Address, Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.change import Context, Drift
+from reconciler.render.bill import describe_cost
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.html.curve import draw_loss_curve
 from reconciler.render.terminal import escape
 from reconciler.render.text.records import NO_BASES, list_model_facts, list_titled_models
 from reconciler.render.values import format_loss, format_value
 from reconciler.render.words import describe_context
-from reconciler.state.values import Record, RecordedModel, State
+from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _STYLES = {Status.ACTIVE: "good", Status.CREATING: "wait", Status.FAILED: "bad"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -115,12 +116,18 @@ def _render_drift_section(drifts: Sequence[Drift]) -> Iterator[str]:
     yield '<div class="scroll"><table><thead><tr><th>model<th>finding<th>detail</tr></thead><tbody>'
     for drift in drifts:
         style = "bad" if drift.fails else "soft"
-        found = "<br>".join(_list_findings(drift))
         yield (
-            f'<tr><td class="id">{_escape(describe_subject(drift))}'
-            f'<td class="{style}">{_escape(find_drift_words(drift).phrase)}<td>{found}</tr>'
+            f"<tr>{_render_cell('model', _escape(describe_subject(drift)), 'id')}"
+            f"{_render_cell('finding', _escape(find_drift_words(drift).phrase), style)}"
+            f"{_render_cell('detail', '<br>'.join(_list_findings(drift)))}</tr>"
         )
     yield "</tbody></table></div>"
+
+
+def _render_cell(label: str, content: str, style: str = "") -> str:
+    """Render a cell. A narrow page shows the label before it, because it has no room for the table's head."""
+    class_name = f' class="{style}"' if style else ""
+    return f'<td{class_name} data-label="{label}">{content}'
 
 
 def _list_findings(drift: Drift) -> Iterator[str]:
@@ -142,9 +149,8 @@ def _render_table(
         yield "<p>Nothing is recorded.</p>"
         return
     yield (
-        '<div class="scroll"><table><thead><tr><th>model<th>condition<th>id'
-        '<th class="figure">examples<th class="figure">mean loss<th>promoted'
-        "<th>base model retires</tr></thead><tbody>"
+        '<div class="scroll"><table><thead><tr><th>model<th>condition<th class="figure">examples'
+        '<th class="figure">mean loss<th>checks<th>cost<th>promoted<th>base model</tr></thead><tbody>'
     )
     for index, record in enumerate(records):
         main = record.serving or record.candidate
@@ -152,24 +158,42 @@ def _render_table(
         word, style = _describe_status(record, shown)
         last = max(shown.snapshots, key=lambda snapshot: snapshot.step, default=None) if shown else None
         examples = f"{sum(data.examples for data in main.data):,}" if main and main.data else ""
+        name = f'<a href="#m{index}">{_escape(str(record.address))}</a>'
+        name += f'<br><span class="id soft">{_escape(main.id)}</span>' if main else ""
         yield (
-            f'<tr><td><a href="#m{index}">{_escape(str(record.address))}</a><td class="{style}">{word}'
-            f'<td class="id">{_escape(main.id) if main else ""}<td class="figure">{examples}'
-            f'<td class="figure">{format_loss(last.mean_loss) if last else ""}'
-            f'<td class="day">{_escape(main.promoted.partition("T")[0]) if main else ""}'
-            f"{_render_end(bases.get(main.id) if main else None)}</tr>"
+            f"<tr>{_render_cell('model', name)}{_render_cell('condition', word, style)}"
+            f"{_render_cell('examples', examples, 'figure')}"
+            f"{_render_cell('mean loss', format_loss(last.mean_loss) if last else '', 'figure')}"
+            f"{_render_cell('checks', _render_verdict(main) if main else '')}"
+            f"{_render_cell('cost', _escape(describe_cost(main)) if main else '', 'day')}"
+            f"{_render_cell('promoted', _escape(main.promoted.partition('T')[0]) if main else '', 'day')}"
+            f"{_render_cell('base model', _render_end(bases.get(main.id) if main else None))}</tr>"
         )
     yield "</tbody></table></div>"
 
 
+_VERDICTS = {Verdict.PASSED: "good", Verdict.FAILED: "bad", Verdict.UNKNOWN: "wait"}
+
+
+def _render_verdict(model: RecordedModel) -> str:
+    """Render the verdict of a model's checks, and below it each score."""
+    if model.verdict is Verdict.NONE:
+        return ""
+    verdict = f'<span class="{_VERDICTS[model.verdict]}">{model.verdict}</span>'
+    return "<br>".join([verdict, *(_escape(describe_scores([score])) for score in model.scores)])
+
+
 def _render_end(base: BaseEnd | None) -> str:
-    """Render the cell that tells when the base model of a model retires."""
-    if base is None or base.days_left is None:
-        return f"<td>{_escape(base.name) if base else ''}"
+    """Render a base model, and when it retires."""
+    if base is None:
+        return ""
+    if base.days_left is None:
+        return _escape(base.name)
     has_retired = base.days_left <= 0 and not base.or_later
     style = "bad" if has_retired else "wait" if base.is_near else "soft"
-    day = f"{'not before ' if base.or_later else ''}{format_date(date.fromisoformat(base.retires))}"
-    return f'<td>{_escape(base.name)} <span class="{style}">{day}</span>'
+    word = "retired" if has_retired else "retires not before" if base.or_later else "retires"
+    day = format_date(date.fromisoformat(base.retires))
+    return f'{_escape(base.name)}<br><span class="{style}">{word} {day}</span>'
 
 
 def _render_section(

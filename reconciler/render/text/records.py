@@ -8,7 +8,7 @@ from types import MappingProxyType
 from reconciler.formats import count_noun
 from reconciler.model import Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
-from reconciler.render.bill import describe_billed, describe_tokens, format_price
+from reconciler.render.bill import describe_billed, describe_estimated_price, describe_tokens
 from reconciler.render.terminal import Paint, count_cells, escape, pad, put_side_by_side, wrap
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.rows import Row, render_rows
@@ -136,10 +136,8 @@ def list_model_facts(
         yield "checks", escape(f"{model.verdict}{scores}")
     if estimate := model.estimate:
         about = [describe_tokens(estimate.tokens, at_most=estimate.at_most)] if estimate.tokens else []
-        about += (
-            [] if estimate.amount is None else [f"about {format_price(estimate.amount, estimate.currency)}"]
-        )
-        yield "estimate", ", ".join(about) or "unknown: the service chose the epochs"
+        about.append(describe_estimated_price(estimate))
+        yield "estimate", ", ".join(filter(None, about)) or "unknown: the service chose the epochs"
     if model.billed_tokens:
         currency = estimate.currency if estimate else ""
         expected = estimate.tokens if estimate else 0

@@ -18,7 +18,7 @@ WARN_WITHIN = 90
 
 
 CHARACTERS_PER_TOKEN = 4.0
-"""Where a table says nothing else. Google: "a token is equivalent to about 4 characters"."""
+"""The default, unless a table has another value. Google: "a token is equivalent to about 4 characters"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class Base:
         return (date.fromisoformat(self.retires) - today).days if self.retires else None
 
     def is_retired(self, today: date) -> bool:
-        """Whether it has retired, as far as is known. A floor retires nothing."""
+        """Return whether it has retired, as far as is known. A floor retires nothing."""
         left = self.count_days_left(today)
         return left is not None and left <= 0 and not self.or_later
 
     def ends_within(self, today: date, days: float) -> bool:
-        """Whether its date, a floor too, is at most this many days ahead, or has passed."""
+        """Return whether its date, a floor too, is at most this many days ahead, or has passed."""
         left = self.count_days_left(today)
         return left is not None and left <= days
 
@@ -97,7 +97,7 @@ class Base:
 
     @property
     def authority(self) -> str:
-        """Who says so: "documents read on 28 November 2026", or the place in the Stack."""
+        """The source of the row: "documents read on 28 November 2026", or the place in the Stack."""
         if self.place or not self.read:
             return self.place
         return f"documents read on {format_date(date.fromisoformat(self.read))}"

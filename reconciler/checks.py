@@ -30,7 +30,7 @@ Examples = Callable[[DataSet], Iterable[Example]]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         passed: how many answers were right.

@@ -16,7 +16,7 @@ from reconciler.model import Attributes, Permission, Value
 
 
 def is_same(field: Field, one: Value | None, other: Value | None) -> bool:
-    """Whether two values of a field mean the same to the service. None is an absent value."""
+    """Return whether two values of a field mean the same to the service. None is an absent value."""
     return find_meaning(field, one) == find_meaning(field, other)
 
 
@@ -79,7 +79,7 @@ def _find_before(field: Field, path: str, sent: Attributes, shown: Attributes) -
 
 
 def _may_be_there(field: Field, path: str, value: Value, sent: Attributes, shown: Attributes) -> bool:
-    """Whether the model may live at the declared place, judging by the names.
+    """Return whether the model may live at the declared place, judging by the names.
 
     An id and a number may name one project; two ids, or two numbers, name two.
     """

@@ -1,4 +1,4 @@
-"""How desired, live and recorded differ, as values: fields, data sets and grants."""
+"""Holds the differences between desired, live and recorded, as values: fields, data sets and grants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class ExampleChange:
-    """How many examples of a data set were added, were removed, and are the same, in whatever order."""
+    """Counts of the examples that were added, were removed, or are the same. Their order does not count."""
 
     added: int
     removed: int

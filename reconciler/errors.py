@@ -17,7 +17,7 @@ BODY_LIMIT = 256
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether a library written in Rust panicked. That is a BaseException: `except Exception` misses it."""
+    """Return whether a Rust library panicked. A panic is a BaseException: `except Exception` misses it."""
     return type(error).__name__ == "PanicException"
 
 

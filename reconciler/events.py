@@ -12,7 +12,7 @@ from typing import TypeAlias
 from reconciler.model import Address, Score
 
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
-"""Why a run stops waiting."""
+"""The reasons why a run stops waiting."""
 
 WAIT, APPLY = "wait", "apply"
 """The command that continues: `wait` for what has begun, `apply` for what has not."""
@@ -46,7 +46,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
         percent: 0 to 100. None until it is known.
@@ -151,7 +151,7 @@ class Detached:
 
 @dataclass(frozen=True, slots=True)
 class Uploading:
-    """How far the upload of a large data set is. It proves nothing about the model.
+    """The progress of the upload of a large data set. It proves nothing about the model.
 
     Attributes:
         shown: which data set, as its manifest names it.

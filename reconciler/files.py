@@ -45,7 +45,7 @@ def open_regular(path: str | Path, *, most: int) -> Iterator[BufferedReader]:
 
 
 _READER_SECONDS = 2.0
-"""How long to wait for a reader of a pipe."""
+"""The time to wait for a reader of a pipe."""
 
 
 def write_in_place(path: str | Path, content: bytes) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _SECONDS = 10.0
-"""How long a call may take that lists versions."""
+"""The time limit of a call that lists versions."""
 _QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 

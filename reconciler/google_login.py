@@ -60,7 +60,7 @@ class UnusableFileError(UnusableError):
 
 
 class Fault(StrEnum):
-    """Why credentials give no access token."""
+    """The reasons why credentials give no access token."""
 
     REFUSED = "refused"
     MALFORMED = "malformed"
@@ -119,7 +119,7 @@ class Login:
 
     @property
     def expiry(self) -> datetime | None:
-        """When the token expires, in UTC without a time zone; None if that is not known."""
+        """The time at which the token expires, in UTC without a time zone; None if that is not known."""
         found: datetime | None = self._credentials.expiry
         return found
 

@@ -27,7 +27,7 @@ from reconciler.strictjson import loads
 FORMULA = 2
 """The version of the formula that makes new ids. Models with an id of formula 1 are found too."""
 GENERATIONS = 16
-"""How many generations of an id we look for when there is no record."""
+"""The number of generations of an id that we look for when there is no record."""
 
 _MODELS = "models/"
 _SUFFIX = 8
@@ -225,7 +225,7 @@ def make_id(name: str, digest: str) -> str:
 
 
 def is_generation_of(name: str, id: str) -> bool:
-    """Whether an id looks like NAME-DIGEST8, so that it may be an earlier training under that name."""
+    """Return whether an id looks like NAME-DIGEST8, so that it may be an earlier training under that name."""
     head, dash, suffix = id.rpartition("-")
     return bool(dash) and head == name and len(suffix) == _SUFFIX and set(suffix) <= _ALPHABET
 

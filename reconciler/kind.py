@@ -21,7 +21,7 @@ class OnChange(StrEnum):
 
 
 class FieldType(StrEnum):
-    """How a field's values are compared and canonicalised."""
+    """The type of a field, which decides how its values are compared and canonicalised."""
 
     STRING = "string"
     INTEGER = "integer"

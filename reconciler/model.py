@@ -25,7 +25,7 @@ BASE_MODEL = "base_model"
 """The path, in every kind, of the field that names a base model."""
 
 LAG_SECONDS = 60.0
-"""How long a service may not show an accepted change. No document says, so the user can set it."""
+"""The time for which a service may not show an accepted change. No document says, so the user can set it."""
 
 NAME_LIMIT = 31
 """Characters of metadata.name, so that NAME-DIGEST8 has no more than 40."""
@@ -33,7 +33,7 @@ NAME_LIMIT = 31
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """What a manifest calls its model: "TunedModel/support-bot"."""
+    """The name that a manifest gives to its model: "TunedModel/support-bot"."""
 
     kind: str
     name: str
@@ -84,7 +84,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a manifest says of the columns of a data file.
+    """The columns of a data file, as a manifest declares them.
 
     Attributes:
         text_input, output, system_instruction: the file's names of these columns. All are "" for a file that
@@ -143,7 +143,7 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """Who may do what with a model; its own API resource.
+    """One grantee's role on a model. It is an API resource of its own.
 
     Attributes:
         grantee_type: USER, GROUP or EVERYONE.
@@ -159,7 +159,7 @@ class Permission:
 
     @property
     def grantee(self) -> tuple[str, str]:
-        """What identifies it at the service: role is the only part that can be patched."""
+        """The parts that identify it at the service. The role is not one of them, so it can be patched."""
         return (self.grantee_type, self.email_address.lower())
 
     def __str__(self) -> str:
@@ -169,7 +169,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked.
+    """A question to a model.
 
     Attributes:
         text: one turn of the user.
@@ -184,7 +184,7 @@ class Prompt:
 
 
 class Comparison(StrEnum):
-    """How an answer is compared. White space around it never counts."""
+    """The ways to compare an answer. White space around it never counts."""
 
     EXACT = "exact"
     CONTAINS = "contains"
@@ -241,7 +241,7 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a model did in one part of its checks.
+    """A model's score in one part of its checks.
 
     Attributes:
         check: "prompts" for all checks with a prompt, else the held-out file as the manifest names it.
@@ -297,7 +297,7 @@ class IgnoredDrift:
 
 
 class Replacement(StrEnum):
-    """How a model is replaced."""
+    """The ways to replace a model."""
 
     CANDIDATE = "candidate"
     """The new model is trained beside the old one, and the old one goes after the promotion."""
@@ -306,12 +306,12 @@ class Replacement(StrEnum):
 
 
 KEEP_DEPOSED = timedelta(hours=24)
-"""How long a replaced model stays by default, so that a reverted commit restores it without a training."""
+"""By default a replaced model stays for this time, so that a reverted commit needs no training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """How a model may be changed.
+    """The rules for changes of a model.
 
     Attributes:
         keep_deposed: how long the replaced model stays after promotion. None where it is not declared: see
@@ -326,7 +326,7 @@ class Lifecycle:
 
     @property
     def keeps_for(self) -> timedelta:
-        """How long a replaced model stays: as declared, else the default."""
+        """The time for which a replaced model stays: as declared, else the default."""
         return KEEP_DEPOSED if self.keep_deposed is None else self.keep_deposed
 
 
@@ -473,7 +473,7 @@ ANY_BASE = "default"
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a training costs, as the user states it.
+    """The prices of trainings, as the user states them.
 
     Attributes:
         per_1000_characters: currency units per 1,000 characters, where there is no price by token.
@@ -491,7 +491,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredBase:
-    """What a Stack says of a base model: it adds a row to the packaged table, or changes one.
+    """A Stack's entry for a base model. It adds a row to the packaged table, or changes one.
 
     Attributes:
         name: without a publisher.
@@ -544,6 +544,6 @@ class Stack:
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def place(self, path: str) -> str:
-        """FILE:LINE:COLUMN of a field, as far as it is known."""
+        """Return FILE:LINE:COLUMN of a field, as far as it is known."""
         numbers = self.places.get(path, (self.line,) if self.line else ())
         return ":".join(str(part) for part in (self.file, *numbers) if part)

@@ -32,7 +32,7 @@ class Refusal(NamedTuple):
 
 
 UTF8_ADVICE = "Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"
-"""What to do with a file in UTF-16."""
+"""Advice for a file in UTF-16."""
 
 
 class Problems:
@@ -80,9 +80,9 @@ class Problems:
 
 _SHOWN = 40
 FOLDED_ABOVE = 5
-"""Up to so many like problems of one file are all shown."""
+"""Up to this many similar problems of one file are all shown."""
 FOLDED_TO = 2
-"""How many are shown of more than that; the others are counted."""
+"""If there are more, only this many are shown, and the others are counted."""
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*")
 
 

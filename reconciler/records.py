@@ -61,7 +61,7 @@ def select(
 
 
 _SHOWN = 5
-"""How many things one line names."""
+"""The number of things that one line names."""
 
 
 def describe_unknown(state: State, kinds: Mapping[str, Kind]) -> str:

@@ -132,7 +132,7 @@ def _may_be_deep(data: bytes) -> bool:
 
 
 def is_deep(document: object) -> bool:
-    """Whether lists and objects stand inside of each other more than `bounds.DEPTH` times."""
+    """Return whether lists and objects stand inside of each other more than `bounds.DEPTH` times."""
     level = [document]
     for _ in range(bounds.DEPTH):
         level = [

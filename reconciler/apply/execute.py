@@ -18,7 +18,7 @@ from reconciler.state.values import Record, RecordedModel, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a step works on.
+    """The task, models and data that a step works on.
 
     Attributes:
         task: the task. It does not change while its call is under way.

@@ -20,7 +20,7 @@ _CHECK_ADVICE = (
     "again, which trains a new model"
 )
 RECORDED_ONLY = "its manifest has changed since it was approved; plan shows what will happen"
-"""Why a trained model is not promoted."""
+"""The reason why a trained model is not promoted."""
 _RETRY_ADVICE = "Apply again: nothing is trained twice"
 _REFUSED_ADVICE = "Trying again does not help. Correct what the service complains about, then apply again"
 _PASSES = frozenset({408, 409, 425, 429})

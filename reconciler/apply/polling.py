@@ -229,5 +229,5 @@ def _list_live(provider: Provider) -> dict[str, Live]:
 
 
 def _is_odd(answer: errors.ReconcilerError) -> bool:
-    """Whether the answer could not be understood, unlike a service that is busy or down."""
+    """Return whether the answer could not be understood, unlike a service that is busy or down."""
     return isinstance(answer, (errors.NotUnderstoodError, errors.UnreadableError))

@@ -159,7 +159,7 @@ def choose_command(step: steps.Step | None) -> str:
 
 
 def is_still_ours(task: Task, record: Record) -> bool:
-    """Whether the record still has the task's model where its next step expects it.
+    """Return whether the record still has the task's model where its next step expects it.
 
     While we only watch, other runs may promote, restore, delete or forget that model. Then we leave it.
     """

@@ -229,13 +229,13 @@ class Worker:
     # -- commits -----------------------------------------------------------------------------------
 
     def _due(self) -> float:
-        """The clock time of the next commit."""
+        """Compute the clock time of the next commit."""
         if self._tries:
             return self._last_commit + 2.0 ** (self._tries - 1)
         return self._last_commit + self._pause
 
     def _is_commit_due(self) -> bool:
-        """Whether to commit now. Outcomes are grouped while other calls are running."""
+        """Return whether to commit now. Outcomes are grouped while other calls are running."""
         if not self._settled:
             return False
         nothing_comes = not (self._running or self._tries) and (not self._queue or self._halt is not None)

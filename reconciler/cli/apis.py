@@ -31,5 +31,5 @@ def join_endpoint_variables(conjunction: str, apis: tuple[Api, ...] = APIS) -> s
 
 
 def has_named_endpoint(environ: Mapping[str, str]) -> bool:
-    """Whether the environment names an endpoint for any API."""
+    """Return whether the environment names an endpoint for any API."""
     return any(environ.get(api.endpoint_variable) for api in APIS)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def can_use_colour(environ: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Whether to use colour, by the conventions of no-color.org and bixense.com/clicolors."""
+    """Return whether to use colour, by the conventions of no-color.org and bixense.com/clicolors."""
     if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return False
     if environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
@@ -64,7 +64,7 @@ def timestamp() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """How to print for the person or program that started us.
+    """Prints for the person or program that started us.
 
     Attributes:
         as_json: stdout holds JSON only, errors too.

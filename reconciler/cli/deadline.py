@@ -40,7 +40,7 @@ class Deadline:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
     def has_passed(self) -> bool:
-        """Whether the time is up."""
+        """Return whether the time is up."""
         return self.measure_rest() == 0.0
 
     def arm(self) -> None:
@@ -52,7 +52,7 @@ class Deadline:
 
     @contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, tell the run to stop when the time is up, and interrupt it if it does not."""
+        """Tell the run to stop when its time is up during the block, and interrupt it if it does not stop."""
         self._stop = stop
         try:
             yield
@@ -61,7 +61,7 @@ class Deadline:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """While the block runs, interrupt it when the time is up. For calls after the end of the run."""
+        """Interrupt the block when the time is up. For calls after the end of the run."""
         self._is_quiet = False
         try:
             yield

@@ -110,12 +110,12 @@ class Services:
 
     @property
     def location(self) -> str:
-        """Where models are that name no location; "" where no API in use has locations."""
+        """The location of models that name none; "" if no API in use has locations."""
         found = (self._connections[api.kind.name].location for api in self._used)
         return next((location for location in found if location), "")
 
     def open_providers(self) -> dict[str, Provider]:
-        """Kind name to provider."""
+        """Open a provider for each kind. Keys are the kinds' names."""
         return {kind: connection.open_provider() for kind, connection in self._connections.items()}
 
     def close(self) -> None:

@@ -157,7 +157,7 @@ class Run:
 
 
 def _is_ongoing(event: Event) -> bool:
-    """Whether something is under way at the service, or was done or refused there."""
+    """Return whether something is under way at the service, or was done or refused there."""
     if isinstance(event, Skipped):
         return event.unfinished and event.resume == WAIT
     return not isinstance(event, Detached) or bool(event.training)

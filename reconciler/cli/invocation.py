@@ -37,7 +37,7 @@ _IN_A_PLAN = {"variables": "--var", "variable_files": "--var-file", **_SELECTION
 
 
 class Need(Enum):
-    """Which manifests a command needs."""
+    """The manifests that a command needs."""
 
     MODELS = auto()
     """All of them, and they declare at least one model."""
@@ -155,5 +155,5 @@ class Invocation:
 
 
 def _is_given(value: object) -> bool:
-    """Whether an option was on the command line; --max-deletes 0 is."""
+    """Return whether an option was on the command line; --max-deletes 0 is."""
     return value is not None and value is not False and value != ()

@@ -32,7 +32,7 @@ def find_saved_plan(paths: Sequence[str]) -> Plan | None:
 
 
 def is_plan(path: Path) -> bool:
-    """Whether a file was saved by plan --out; False for manifests, folders and what is not there.
+    """Return whether a file was saved by plan --out; False for manifests, folders and what is not there.
 
     Raises:
         UsageError: it is neither plan nor manifest; an empty file is neither.
@@ -51,7 +51,7 @@ def is_plan(path: Path) -> bool:
 
 
 def _looks_like_plan(data: bytes) -> bool:
-    """Whether it is a JSON object with format_version, even if it was damaged."""
+    """Return whether it is a JSON object with format_version, even if it was damaged."""
     if not data.lstrip().startswith(b"{"):
         return False
     try:

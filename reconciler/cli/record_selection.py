@@ -30,7 +30,7 @@ _ADDRESS = re.compile(r"(?:[A-Z][A-Za-z]*/)?[a-z0-9-]+")
 
 
 def may_be_address(word: str) -> bool:
-    """Whether a word has the form of KIND/NAME or NAME."""
+    """Return whether a word has the form of KIND/NAME or NAME."""
     return _ADDRESS.fullmatch(word) is not None
 
 
@@ -119,7 +119,7 @@ class RecordSelection:
         return set() if exact is None else {exact.address.kind}
 
     def is_recorded(self) -> bool:
-        """Whether the word is a recorded address. False if the state cannot be read."""
+        """Return whether the word is a recorded address. False if the state cannot be read."""
         try:
             with wiring.open_operation(self.invocation, lambda _loaded, _state: ()) as operation:
                 return self.find_exact(operation.read_state()) is not None
@@ -144,7 +144,7 @@ class RecordSelection:
 
 
 def _are_in_default_folder(paths: Collection[str]) -> bool:
-    """Whether all of these lie in the folder that a command reads by default."""
+    """Return whether all of these lie in the folder that a command reads by default."""
     top = os.path.realpath(wiring.DEFAULT_PATH)
     return Path(top).is_dir() and all(
         os.path.commonpath([top, os.path.realpath(path)]) == top for path in paths

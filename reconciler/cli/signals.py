@@ -41,7 +41,7 @@ def raise_interrupts() -> None:
 
 @contextmanager
 def detaching(stopping: threading.Event) -> Iterator[None]:
-    """While the block runs, the first signal sets `stopping`, and the second raises KeyboardInterrupt.
+    """Let the first signal set `stopping`, and the second raise KeyboardInterrupt, while the block runs.
 
     After the block, signals are ignored.
     """

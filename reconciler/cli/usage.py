@@ -10,7 +10,7 @@ import click
 from reconciler.errors import Diagnostic
 
 _SURPLUS = re.compile(r"Got unexpected extra arguments? \((.*)\)")
-"""How click words arguments that a command does not take. It keeps them nowhere else."""
+"""Click's message about arguments that a command does not take. Click keeps them nowhere else."""
 
 
 class Group(click.Group):

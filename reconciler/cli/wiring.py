@@ -100,7 +100,7 @@ def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
 
 @contextmanager
 def complete_advice(invocation: Invocation) -> Iterator[None]:
-    """While the block runs, let errors advise commands with this run's --emulator and --state."""
+    """Let errors of the block advise commands with this run's --emulator and --state."""
     try:
         yield
     except ReconcilerError as error:

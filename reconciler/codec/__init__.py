@@ -57,7 +57,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How the objects of one class are read and written."""
+    """Reads and writes the objects of one class."""
 
     readers: Mapping[str, Reader]
     required: tuple[str, ...]

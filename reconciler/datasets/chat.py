@@ -68,7 +68,7 @@ def count_characters(example: Example) -> int:
 
 
 def is_multimodal(example: Example) -> bool:
-    """Whether an example has images, audio or video."""
+    """Return whether an example has images, audio or video."""
     return bool(example.line) and any(key in example.line for key in _NOT_TEXT)
 
 

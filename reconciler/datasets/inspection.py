@@ -1,4 +1,4 @@
-"""What the command `data` tells of a model's data, or of one file, as values."""
+"""Holds the results of the command `data`, for the data of a model or for one file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.errors import Diagnostic
 
 
 class Use(StrEnum):
-    """What a data set is used for."""
+    """The use of a data set."""
 
     FILE = "data"
     TRAINING = "training data"
@@ -50,7 +50,7 @@ class Inspection:
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """What is wrong in any of them."""
+        """The errors of all data sets."""
         return tuple(error for inspected in self.sets for error in inspected.errors)
 
     def find_training(self, held: Inspected) -> Measured | None:

@@ -35,7 +35,7 @@ _SIGNATURES: Sequence[tuple[bytes, Refusal]] = (
     ),
 )
 LONGEST_SIGNATURE = 64
-"""How many first bytes `name_bytes` needs."""
+"""The number of first bytes that `name_bytes` needs."""
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -55,7 +55,7 @@ def name_bytes(start: bytes) -> Refusal | None:
 
 
 def _is_wide(start: bytes) -> bool:
-    """Whether the file begins with two characters of UTF-16 or one of UTF-32, without a byte order mark."""
+    """Return whether the file begins like UTF-16 or UTF-32 without a byte order mark."""
     return len(start) >= 4 and b"\0\0" in (start[0:4:2], start[1:4:2]) and start[:4] != bytes(4)
 
 
@@ -92,7 +92,7 @@ KEY_HINTS: Mapping[str, str] = {
 COLUMN_HINTS: Mapping[str, str] = {
     name: f"Our name comes first: {column}: {name}." for name, column in _COLUMNS.items() if name != column
 }
-"""What to write in `columns` instead of a file's own name for a column."""
+"""Advice for a key of `columns` that is a file's own name for a column."""
 _INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
 
 
@@ -102,7 +102,7 @@ def find_column(name: str) -> str:
 
 
 def is_index(name: str) -> bool:
-    """Whether a column is the index of a data frame, by its name."""
+    """Return whether a column is the index of a data frame, by its name."""
     return _INDEX.fullmatch(name.strip()) is not None
 
 

@@ -102,7 +102,7 @@ def cut_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_text(text: str) -> bool:
-    r"""Whether every character is whole. JSON's \ud800 alone is half of one, and cannot be sent."""
+    r"""Return whether every character is whole. JSON's \ud800 alone is half of one, and cannot be sent."""
     try:
         text.encode()
     except UnicodeEncodeError:

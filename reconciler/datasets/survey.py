@@ -58,7 +58,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How often something was found, and the first pairs of lines."""
+    """The number of pairs that were found, and the lines of the first ones."""
 
     count: int = 0
     pairs: tuple[Pair, ...] = ()
@@ -85,7 +85,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found in a data set.
+    """The numbers and findings for one data set.
 
     Attributes:
         inputs, outputs: their lengths. Of a chat, the last turn of the model is the output.
@@ -121,7 +121,7 @@ class Survey:
 
     @property
     def compared(self) -> int:
-        """How many examples were compared with each other."""
+        """The number of examples that were compared with each other."""
         return min(self.examples, MOST_COMPARED)
 
 

@@ -1,4 +1,4 @@
-"""Who the caller is.
+"""Finds out who the caller is.
 
 Nobody issues credentials here, so none is checked: the credential itself is the identity. Two different
 tokens are two different owners. Only a hash of a credential leaves this module.
@@ -33,7 +33,7 @@ class Credentials:
 
     @property
     def kind(self) -> Kind:
-        """Which of them counts; a token goes before a key."""
+        """The kind of the credential that counts. A token goes before a key."""
         if self.token is not None:
             return "bearer"
         return "none" if self.key is None else "key"

@@ -58,7 +58,7 @@ VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.re
 
 
 def is_retired(name: str, retires: Mapping[str, str], now: int, *, days_before: int = 0) -> bool:
-    """Whether a base model has retired, or will have within *days_before* days.
+    """Return whether a base model has retired, or will have within *days_before* days.
 
     *retires* has the days by name. A model that is not there does not retire.
     """

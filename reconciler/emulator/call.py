@@ -58,7 +58,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What to answer: JSON, or ready JSON text, or a stream of texts, or bytes."""
+    """The answer to a call: JSON, or ready JSON text, or a stream of texts, or bytes."""
 
     payload: object = None
     text: str | None = None
@@ -73,7 +73,7 @@ Handler: TypeAlias = Callable[[Call], Reply]
 
 
 class Route(NamedTuple):
-    """Who answers a call, the names in its path, and the query parameters that it may have; None for any."""
+    """A call's handler, the names in its path, and the query parameters that it may have; None for any."""
 
     handler: Handler
     names: Mapping[str, str]

@@ -20,7 +20,7 @@ def read_time(database: Database) -> int:
 
 
 def is_frozen(database: Database) -> bool:
-    """Whether the clock stands still."""
+    """Return whether the clock stands still."""
     return (database.read_fact("clock") or {}).get("frozen") is not None
 
 

@@ -99,7 +99,7 @@ class Database:
 
     @contextlib.contextmanager
     def begin_savepoint(self) -> Iterator[None]:
-        """Within a transaction, undo what the block does if it raises."""
+        """Undo what the block does if it raises, within a transaction."""
         self._connection.execute("SAVEPOINT block")
         try:
             yield
@@ -111,7 +111,7 @@ class Database:
 
     @property
     def changes(self) -> int:
-        """How many rows were written since the file was opened."""
+        """The number of rows that were written since the file was opened."""
         return self._connection.total_changes
 
     def add(self, record: R) -> R:

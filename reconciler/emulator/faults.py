@@ -42,7 +42,7 @@ class FaultRule(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What is done to one request: a delay, then at most one action, before or after the effect."""
+    """The fault of one request: a delay, then at most one action, before or after the effect."""
 
     delay: float = 0
     action: str = ""
@@ -52,7 +52,7 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What the rules have decided about a new model or job.
+    """The fate of a new model or job, as the rules have decided it.
 
     Attributes:
         failure: what a rule says of the google.rpc.Status it ends with, None when it does not fail.

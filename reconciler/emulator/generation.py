@@ -1,4 +1,4 @@
-"""What the models answer. There is no intelligence: a tuned model repeats its nearest training example.
+"""Makes the models' answers. There is no intelligence: a tuned model repeats its nearest training example.
 
 It answers with the output of the example whose input is the prompt, or else of the one that shares most
 words and letters with the prompt. A base model repeats the prompt, and says that nobody is there.

@@ -53,5 +53,5 @@ class HostGuard:
 
 
 def is_local(client: str) -> bool:
-    """Whether the address of a client is of this machine."""
+    """Return whether the address of a client is of this machine."""
     return client.startswith(_LOOPBACK)

@@ -1,4 +1,4 @@
-"""What can be set about an emulator, when it starts or while it runs.
+"""Holds the emulator's settings, which can be set when it starts or while it runs.
 
 A Settings is a value: a change makes another one. Only `merge_settings` reads settings from JSON, and it
 refuses what it does not know.
@@ -15,7 +15,7 @@ from reconciler.emulator.errors import ArgumentError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the emulator behaves.
+    """The behaviour of the emulator.
 
     Attributes:
         training_seconds: how long a training takes, on the emulator's clock.
@@ -92,7 +92,7 @@ def _merge_value(kept: object, value: Any) -> object:
 
 
 def is_seconds(value: object) -> bool:
-    """Whether it is a number of seconds that the clock can handle."""
+    """Return whether it is a number of seconds that the clock can handle."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 
 

@@ -28,7 +28,7 @@ class Credential(Protocol):
 
     @property
     def description(self) -> str:
-        """What kind of credential it is, for people ("access token", "none"); never the secret."""
+        """The kind of credential, for people ("access token", "none"); never the secret."""
 
     def sign(self) -> Signature:
         """Return the signature of a request that is sent now. May ask a token endpoint."""

@@ -50,7 +50,7 @@ class Request:
 
     @property
     def where(self) -> str:
-        """How messages name the request: without its query."""
+        """The name of the request in messages, without its query."""
         return f"{self.method} {self.path} at {urlsplit(self.base_url).netloc}"
 
 

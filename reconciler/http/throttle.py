@@ -22,7 +22,7 @@ _MOST_SPACING = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one call may be repeated.
+    """The limits for the repetitions of one call.
 
     Attributes:
         seconds: how long failures are repeated in all. Also the longest single delay that a 429 may ask for.

@@ -1,4 +1,4 @@
-"""How a manifest names a data file: its path, the names of its columns, and its delimiter."""
+"""Reads a data file's entry in a manifest: its path, the names of its columns, and its delimiter."""
 
 from __future__ import annotations
 

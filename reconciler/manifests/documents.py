@@ -23,7 +23,7 @@ from reconciler.manifests.yaml_builder import Builder, LimitError, find_mark
 from reconciler.problems import Place, Problems
 
 Path: TypeAlias = str | Sequence[str | int]
-"""Where something stands: "spec.base_model", which means either spelling; or the very keys and indices."""
+"""The path of a value: "spec.base_model", which means both spellings, or the exact keys and indices."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Document:
 
     @property
     def place(self) -> Place:
-        """Where the document begins."""
+        """The place where the document begins."""
         return Place(self.file, *self.mark)
 
     @property

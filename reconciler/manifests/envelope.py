@@ -117,7 +117,7 @@ class DeclaredIgnoredDrift(schema.Declared):
 
 
 class DeclaredLifecycle(schema.Declared):
-    """How the model may be changed. Absent keys come from the Stack, or else have defaults."""
+    """The rules for changes of the model. Absent keys come from the Stack, or else have defaults."""
 
     prevent_destroy: schema.Flag | None = None
     ignore_changes: list[schema.Text] | None = None

@@ -21,7 +21,7 @@ _PREFIX = rf"gs://{BUCKET}(?:/[^\x00-\x1f]{{0,1024}})?"
 
 
 class GenerationConfig(schema.Declared):
-    """How answers are generated. Objects in it are passed on as they are."""
+    """Settings for the generation of answers. Objects in it are passed on as they are."""
 
     audio_timestamp: schema.Flag | None = None
     audio_transcription_config: Map | None = None
@@ -193,7 +193,7 @@ class GcsDestination(schema.Declared):
 
 
 class OutputConfig(schema.Declared):
-    """Where the results go."""
+    """The place that the results are written to."""
 
     gcs_destination: GcsDestination
 

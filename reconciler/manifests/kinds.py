@@ -20,7 +20,7 @@ Choice = tuple[str, tuple[str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a kind is written in manifests.
+    """The form of a kind in manifests.
 
     Attributes:
         manifest: the schema of the whole document.

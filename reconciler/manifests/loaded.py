@@ -15,7 +15,7 @@ Names: TypeAlias = Mapping[Address, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a set of manifests declares.
+    """The content of a set of manifests.
 
     Attributes:
         desired: sorted by address.

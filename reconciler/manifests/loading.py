@@ -209,7 +209,7 @@ def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
 
 
 def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
-    """Whether a document is one of our manifests, so that its other keys can be checked."""
+    """Return whether a document is one of our manifests, so that its other keys can be checked."""
     root, body = document.at([]), document.body
     if not isinstance(body, YamlMap):
         root.error(

@@ -36,7 +36,7 @@ from reconciler.model import (
 from reconciler.problems import Problems
 
 _BESIDE = "metadata."
-"""What the path of a field begins with, if it does not stand under spec."""
+"""The beginning of a field's path if the field is not under spec."""
 
 
 class ModelReader:

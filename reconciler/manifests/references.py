@@ -12,7 +12,7 @@ from reconciler.problems import find_nearest
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What other documents must know about a document with a name, even if it has problems.
+    """A document with a name, as other documents must know it, even if it has problems.
 
     Attributes:
         address: the model's address.

@@ -35,7 +35,7 @@ class RemovedMetadata(schema.Declared):
 
 
 class RemovedSpec(schema.Declared):
-    """What to take out of the state. destroy says whether its models are deleted at the service too."""
+    """The record to take out of the state. `destroy`: delete its models at the service too."""
 
     HINTS: ClassVar = {"name": "Write address: KIND/NAME.", "from": "Write address: KIND/NAME."}
 

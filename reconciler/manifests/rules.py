@@ -103,7 +103,7 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
 
 
 def is_there_already(document: Document) -> bool:
-    """Whether the manifest takes over a live model. That is not trained, so data may be absent."""
+    """Return whether the manifest takes over a live model. That is not trained, so data may be absent."""
     return any(isinstance(document.at(f"metadata.{key}").value, str) for key in ("import", "id"))
 
 

@@ -24,7 +24,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+
 _OTHER_BASE = re.compile(r"0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}", re.ASCII)
 
 LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+", re.ASCII)
-"""What YAML 1.1 takes for octal: text for us, and an error where a number must stand."""
+"""A number that YAML 1.1 reads as octal. We read it as text, and refuse it where a number is required."""
 
 
 def resolve(text: str) -> str | int | float | bool | None:

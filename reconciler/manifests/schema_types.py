@@ -1,4 +1,4 @@
-"""What the schemas of all manifests share: strictness, two spellings of each key, and the types of values.
+"""Provides what all manifest schemas share: strictness, two spellings of each key, and types of values.
 
 Rule: a schema says what may be written. `validation_messages` says what is wrong, unless only the type knows
 the reason.

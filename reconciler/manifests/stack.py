@@ -130,7 +130,7 @@ TokenPrices = Annotated[dict[BaseName, schema.Price], BeforeValidator(_check_spe
 
 
 class DeclaredPrices(schema.Declared):
-    """What the user pays, for the bill in the plan."""
+    """The user's prices, for the bill in the plan."""
 
     per_1000_characters: schema.Price | None = None
     per_million_tokens: TokenPrices = Field(default_factory=dict)
@@ -142,7 +142,7 @@ class DeclaredPrices(schema.Declared):
 
 
 class StackBaseModel(schema.Declared):
-    """What the Stack says about a base model. It is added to the packaged table, or replaces a row of it."""
+    """The Stack's entry for a base model. It is added to the packaged table, or replaces a row of it."""
 
     name: BaseName
     tunable: schema.Flag | None = None
@@ -167,7 +167,7 @@ def _check_bases(bases: list[StackBaseModel]) -> list[StackBaseModel]:
 
 
 class DeclaredDrift(schema.Declared):
-    """Which notes make `drift` end with exit code 2, and how early it warns that a base model will retire."""
+    """Sets which notes make `drift` exit with 2, and how early it warns that a base model will retire."""
 
     retire_within: schema.Duration | None = None
     fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)

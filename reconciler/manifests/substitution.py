@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from reconciler.problems import Refusal
 
 PREFIX = "RECONCILER_VAR_"
-"""How the name of a variable begins in the environment."""
+"""The prefix of a variable's name in the environment."""
 NAME = "[A-Za-z_][A-Za-z0-9_-]*"
 """A variable's name, as a regular expression."""
 REFERENCE_PATTERN = rf"\$\{{\s*var\.{NAME}\s*\}}"

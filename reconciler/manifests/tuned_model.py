@@ -87,7 +87,7 @@ class TunedModelSource(schema.Declared):
 
 
 class Hyperparameters(schema.Declared):
-    """How the model is trained. All are immutable. The service has a default for each."""
+    """The settings of the training. All are immutable. The service has a default for each."""
 
     HINTS: ClassVar = {
         "epochs": "Write epoch_count.",

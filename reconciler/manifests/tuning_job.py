@@ -161,7 +161,7 @@ class PlacedMetadata(ModelMetadata):
 
 
 class SupervisedHyperParameters(schema.Declared):
-    """How the model is trained. All are immutable. The service chooses those that are absent."""
+    """The settings of the training. All are immutable. The service chooses those that are absent."""
 
     HINTS: ClassVar = {
         "epochs": "Write epoch_count.",

@@ -75,7 +75,7 @@ def _read_file(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether every line that is not empty has the form K=V."""
+    """Return whether every line that is not empty has the form K=V."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     return bool(lines) and all(re.match(r"\s*(?:export\s+)?[A-Za-z_][\w-]*\s*=", line) for line in lines)
 

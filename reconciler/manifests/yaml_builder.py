@@ -29,13 +29,13 @@ from reconciler.problems import Place, Problems, write_scalar
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000
-"""How many values the aliases of one document may add to it."""
+"""The number of values that the aliases of one document may add to it."""
 
 VALUE_LIMIT = 500_000
-"""How many values a document may have; no request of 4 MB holds 400,000."""
+"""The number of values that a document may have. No request of 4 MB holds 400,000."""
 
 _DATA_DEPTH = 4
-"""How deep the mapping spec.tuning_task.training_data stands, whose `examples` are data."""
+"""The depth of the mapping spec.tuning_task.training_data, whose `examples` are data."""
 
 
 class LimitError(Exception):

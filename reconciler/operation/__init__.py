@@ -39,7 +39,7 @@ Check: TypeAlias = Callable[[State], tuple[Plan, Facts]]
 """Makes a plan from the state as it is under the lock."""
 
 _LOOKS = 5
-"""How often state and service are read again while other runs change both."""
+"""State and service are read at most this often while other runs change both."""
 
 
 @dataclass(slots=True)
@@ -194,7 +194,7 @@ class Operation:
         )
 
     def recheck(self, approved: Plan) -> Check:
-        """For apply, return a function that makes the plan again. StalePlanError if it has changed."""
+        """Return a function that makes the plan again, for apply. StalePlanError if the plan has changed."""
 
         def check(state: State) -> tuple[Plan, Facts]:
             fresh, facts = self.make_plan(self._ensure_ours(state))
@@ -317,7 +317,7 @@ class Operation:
 
 
 def _is_anything_missing(facts: Facts) -> bool:
-    """Whether a model that serves, or was accepted, is not live."""
+    """Return whether a model that serves, or was accepted, is not live."""
     return any(
         model is not None
         and not model.is_pending

@@ -24,7 +24,7 @@ from reconciler.plan.rows.adoption import compare_import
 from reconciler.providers import Provider
 
 _CORRECTIONS = 20
-"""How many keys of one manifest are turned into comments before it is given up."""
+"""The number of keys of one manifest that are turned into comments before we give up."""
 
 
 def survey(operation: Operation, kind: str, wish: Wish) -> Estate:

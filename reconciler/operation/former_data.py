@@ -94,7 +94,7 @@ def _find_former(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the former data may be.
+    """A place where the former data may be.
 
     Attributes:
         path: tells the format.

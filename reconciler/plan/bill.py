@@ -20,7 +20,7 @@ from reconciler.state.values import RecordedEstimate, RecordedModel
 
 @dataclass(frozen=True, slots=True)
 class TokenRate:
-    """How many characters of training data a token has.
+    """The number of characters of training data in a token.
 
     Attributes:
         trainings: how many recorded trainings this was measured from; 0 if the package says so.

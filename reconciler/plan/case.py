@@ -75,7 +75,7 @@ class Case:
         return self.facts.observed.live.get(self.desired.address.kind, {})
 
     def is_same(self, model: RecordedModel) -> bool:
-        """Whether this recorded model is the desired one, except for fields that can be updated."""
+        """Return whether this recorded model is the desired one, except for fields that can be updated."""
         return not any(self.compare(model))
 
     def compare(self, model: RecordedModel) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
@@ -119,7 +119,7 @@ class Decision:
 
 
 def warn_of_deletion(live: Live | None) -> tuple[str, ...]:
-    """Notes on a deletion: the model is in training, or the service does not show it yet."""
+    """Return notes on a deletion: the model is in training, or the service does not show it yet."""
     if live is None:
         return (NOT_SHOWN_YET,)
     return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
@@ -275,7 +275,7 @@ _ADOPTIONS: Mapping[Action, tuple[type[Adopt | Restore], Ending]] = {
     Action.ADOPT: (Adopt, Ending.ADOPT),
     Action.RESTORE: (Restore, Ending.RESTORE),
 }
-"""How an action records its model before the first call, and what its promotion completes."""
+"""For each action: the step that records its model before the first call, and how its promotion ends."""
 
 
 def explain_keeping(case: Case) -> str:

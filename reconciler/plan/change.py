@@ -201,7 +201,7 @@ class Change:
 
     @property
     def deletes(self) -> int:
-        """How many models this removes from the service, now or after promotion, once it is approved."""
+        """The number of models that this removes from the service, now or after promotion, once approved."""
         return len(list_deleted(select_unapproved(self.steps)))
 
 
@@ -346,5 +346,5 @@ class Plan:
         return any(change.steps for change in self.changes)
 
     def count(self, *actions: Action) -> int:
-        """How many changes have one of these actions."""
+        """Count the changes that have one of these actions."""
         return sum(1 for change in self.changes if change.action in actions)

@@ -1,4 +1,4 @@
-"""What trainings cost: found in the records when they end, and summed afterwards."""
+"""Finds the cost of trainings in their records when they end, and sums costs afterwards."""
 
 from __future__ import annotations
 

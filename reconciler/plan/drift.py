@@ -134,7 +134,7 @@ def _find_changes(facts: Facts, address: Address, model: RecordedModel, live: Li
 
 
 def _is_in_force(ignored: IgnoredDrift, facts: Facts) -> bool:
-    """Whether a difference is still ignored: up to and including the day `until`."""
+    """Return whether a difference is still ignored: up to and including the day `until`."""
     return not ignored.until or facts.now.date() <= date.fromisoformat(ignored.until)
 
 

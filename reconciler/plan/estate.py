@@ -1,4 +1,4 @@
-"""Which live models `import --all` takes over, and under which names.
+"""Decides which live models `import --all` takes over, and under which names.
 
 Rule: a model that somebody else may manage is left alone unless the user asks for it. Values only.
 """
@@ -20,7 +20,7 @@ from reconciler.plan.rows.generations import list_ids
 
 
 class Left(StrEnum):
-    """Why a live model gets no manifest, as a clause."""
+    """The reasons why a live model gets no manifest, as clauses."""
 
     MANAGED = "recorded or declared already"
     FILTERED = "not what --filter names"
@@ -33,7 +33,7 @@ class Left(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to take over.
+    """The user's selection of the models to take over.
 
     Attributes:
         pattern: a glob over ids and display names; "" for all.
@@ -108,7 +108,7 @@ class Claims:
         return Left.FOREIGN if _is_of_reconciler(live) and not wish.include_foreign else None
 
     def _is_explained(self, live: Live) -> bool:
-        """Whether the next apply adopts it for an address that is declared here."""
+        """Return whether the next apply adopts it for an address that is declared here."""
         if not _looks_generated(live.id):
             return False
         desired = self._facts.desired.get(Address(self._kind, live.id[:-SUFFIX]))

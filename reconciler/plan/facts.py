@@ -54,7 +54,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the services showed before the decision.
+    """The services' answers before the decision.
 
     Attributes:
         live: kind name to id to model.
@@ -121,7 +121,7 @@ class Facts:
 
     @cached_property
     def token_rates(self) -> TokenRates:
-        """How many characters a token has, for each base model."""
+        """The number of characters in a token, for each base model."""
         return TokenRates(BaseFinder(self.desired, self.state, self.kinds))
 
     def compute_bill(self, desired: Desired) -> Bill:
@@ -211,7 +211,7 @@ class Facts:
         return None if any(m.create_time == live.create_time for m in namesakes) else live
 
     def is_elsewhere(self, record: Record) -> bool:
-        """Whether an undeclared record was declared outside the folders of this run.
+        """Return whether an undeclared record was declared outside the folders of this run.
 
         Under a named Stack no record is: everybody who uses the Stack shares its manifests.
         """
@@ -223,12 +223,12 @@ class Facts:
         )
 
     def may_delete(self, record: Record) -> bool:
-        """Whether we may delete an undeclared record: it is known that manifests of this run declared it."""
+        """Return whether we may delete an undeclared record: this run's manifests must have declared it."""
         known = bool(self.stack.name or self.folders is None or record.manifest)
         return known and not self.is_elsewhere(record)
 
     def is_unseen_yet(self, model: RecordedModel) -> bool:
-        """Whether a model may be missing only because the service's lists lag.
+        """Return whether a model may be missing only because the service's lists lag.
 
         It was accepted, trained or promoted within the lag, so it is neither trained again nor forgotten.
         """
@@ -254,12 +254,12 @@ class Facts:
         return next((child for child in found if child is not None), None)
 
     def is_hidden(self, address: Address, id: str) -> bool:
-        """Whether a model exists but cannot be read: access is refused, or it is not understood."""
+        """Return whether a model exists but cannot be read: access is refused, or it is not understood."""
         key = (address.kind, id)
         return key in self.observed.forbidden or key in self.observed.odd
 
     def is_there(self, record: Record, model: RecordedModel) -> bool:
-        """Whether a model is live, or may only not be shown yet."""
+        """Return whether a model is live, or may only not be shown yet."""
         return self.find_live_of(record, model) is not None or self.is_unseen_yet(model)
 
     def parse_source(self, value: object) -> Address | None:
@@ -347,7 +347,7 @@ def digest_approval(
 
 
 def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: Kind) -> bool:
-    """Whether an approval was for this manifest.
+    """Return whether an approval was for this manifest.
 
     Older versions approved the spelling, not the meaning, and kept no replaced model unless told to.
     """

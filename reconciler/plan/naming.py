@@ -14,7 +14,7 @@ def strip_project(name: str) -> str:
 
 
 def is_name_of(said: str, id: str, name: str) -> bool:
-    """Whether `said` may mean the model with this id and resource name.
+    """Return whether `said` may mean the model with this id and resource name.
 
     Two names that differ only in their projects may mean the same model, if one of them has the id of the
     project and the other its number.

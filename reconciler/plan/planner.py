@@ -20,7 +20,7 @@ from reconciler.plan.table import decide
 from reconciler.state.values import Record
 
 _PLANNED = frozenset({DriftClass.UNPROMOTED, DriftClass.KEPT})
-"""What a plan lists among its changes: a candidate that waits for promotion, and a deposed model."""
+"""Drift that a plan lists among its changes: a candidate that waits for promotion, and a deposed model."""
 
 
 def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:

@@ -1,4 +1,4 @@
-"""What each step leaves recorded. Rule: `recorded_after` alone says so, to binding and to apply alike."""
+"""Computes the record after each step. Rule: binding and apply use only `recorded_after` for this."""
 
 from __future__ import annotations
 

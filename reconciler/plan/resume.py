@@ -94,7 +94,7 @@ def _drop_refused(plan: Plan, facts: Facts) -> Plan:
 
 
 def _is_to_be_deleted(record: Record) -> bool:
-    """Whether only models are left that the service refused to delete while they were in training."""
+    """Return whether only models are left that the service refused to delete while they were in training."""
     alone = record.serving is None and record.candidate is None
     return alone and bool(record.deposed) and not any(model.promoted for model in record.deposed)
 
@@ -135,13 +135,13 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
 
 
 def _is_due(steps: Steps) -> bool:
-    """Whether the steps delete a deposed model as it was approved, without waiting for its successor."""
+    """Return whether the steps delete a deposed model as approved, without waiting for its successor."""
     asks = any(isinstance(step, DeleteReplaced) and not step.is_due for step in steps)
     return bool(list_deleted(steps)) and not asks and all(step.after is None for step in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:
-    """Whether a create is unchanged since an apply sent it and the service had no room."""
+    """Return whether a create is unchanged since an apply sent it and the service had no room."""
     if not candidate.has_no_room or not main.trains or main.id != candidate.id:
         return False
     return bool(candidate.approved) and is_approved(

@@ -23,7 +23,7 @@ _LISTED = 5
 
 
 def matches(address: Address, labels: Labels | None, pattern: str) -> bool:
-    """Whether a pattern matches this address.
+    """Return whether a pattern matches this address.
 
     A pattern is KIND/NAME or NAME, with shell wildcards, or KEY=VALUE for a label.
     """

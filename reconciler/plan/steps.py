@@ -334,7 +334,7 @@ def drop_intent(steps: Iterable[Step]) -> Steps:
 
 
 def has_effect(steps: Iterable[Step]) -> bool:
-    """Whether the steps do more than record an observation or report a failure."""
+    """Return whether the steps do more than record an observation or report a failure."""
     return any(not isinstance(step, (RecordIntent, ReportFailure)) for step in steps)
 
 

@@ -64,7 +64,7 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class BaseModels:
-    """Which base models can be tuned.
+    """The base models that can be tuned.
 
     Attributes:
         tunable: their names.
@@ -187,4 +187,4 @@ class Provider(Protocol):
 
 
 Providers = Mapping[str, Provider]
-"""Kind name to its provider."""
+"""Maps the name of a kind to its provider."""

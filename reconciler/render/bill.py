@@ -97,7 +97,7 @@ def _mark_estimate(*, by_token: bool, estimated: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What all trainings of a plan cost together.
+    """The cost of all trainings of a plan together.
 
     Attributes:
         unread: trainings whose data is not read here. If there are any, the counts are lower bounds.

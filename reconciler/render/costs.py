@@ -1,4 +1,4 @@
-"""What was spent on trainings, as JSON: what `cost --json` prints."""
+"""Describes what was spent on trainings as JSON, for `cost --json`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def describe_subject(drift: Drift) -> str:
 
 
 class DriftWords(NamedTuple):
-    """How a class of drift is shown.
+    """The words for a class of drift.
 
     Attributes:
         symbol: one character.

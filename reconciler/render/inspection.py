@@ -1,4 +1,4 @@
-"""What is in training data, as JSON: what `data --json` prints.
+"""Describes training data as JSON, for `data --json`.
 
     {"address", "data": [{"name", "use", "examples", "bytes", "characters", "estimated_tokens", "numbered_by",
      "compared", "inputs", "outputs", "repeated", "contradictions", "labels", "long", "also_trained",

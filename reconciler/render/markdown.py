@@ -39,9 +39,9 @@ _TITLE = 400
 _LINE = 1_000
 _LEAST_DETAILS = 120
 _RELEASED = 10
-"""How many sentences about released fields are shown. A comment has no room for thousands."""
+"""The number of sentences about released fields. A comment has no room for thousands."""
 _KEPT = 10
-"""How many deposed models that are kept are named."""
+"""The number of kept deposed models that are named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a run has done, counted from its events, for the last lines of a text or of a stream.
+"""Counts what a run has done from its events, for the last lines of a text or of a stream.
 
 Rule: only events count. A training counts as trained once its model serves.
 """
@@ -19,12 +19,12 @@ _SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE})
 """The operations that end with another model being called."""
 
 NAMED = 10
-"""How many names to call are looked up and listed. `output` lists all."""
+"""The number of names to call that are looked up and listed. `output` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What a run has done, in numbers of models.
+    """The work of a run, in numbers of models.
 
     Attributes:
         done: for each operation, the number of its models.

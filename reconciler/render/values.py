@@ -7,7 +7,7 @@ from reconciler.model import Value
 from reconciler.render.terminal import escape, quote
 
 DIGEST = 8
-"""How many characters of a digest are shown, for people to compare."""
+"""The number of characters of a digest that are shown, for people to compare."""
 
 
 def format_number(value: float) -> str:

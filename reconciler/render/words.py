@@ -44,7 +44,7 @@ def name_subject(change: Change) -> str:
 
 
 class Wording(NamedTuple):
-    """How a change is shown.
+    """The words for a change.
 
     Attributes:
         symbol: at most three characters: Terraform's, and Pulumi's = for import.
@@ -108,7 +108,7 @@ def _describe_replacement(id: str, change: Change) -> str:
 
 
 def _was_checked(change: Change) -> bool:
-    """Whether the model was trained before, and its checks ran and did not pass."""
+    """Return whether the model was trained before, and its checks ran and did not pass."""
     promote = find_step(change.steps, steps.Promote)
     return promote is not None and promote.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 

@@ -49,7 +49,7 @@ class Settings(Mapping[str, str]):
         return len(self._raw)
 
     def __contains__(self, name: object) -> bool:
-        """Whether a variable is set; the value is not checked."""
+        """Return whether a variable is set; the value is not checked."""
         return name in self._raw
 
     @property
@@ -59,7 +59,7 @@ class Settings(Mapping[str, str]):
         return find_secrets(self._raw[name] for name in names if not self._is_shown(name))
 
     def _is_shown(self, name: str) -> bool:
-        """Whether messages may show the value: a path, or an address without a login."""
+        """Return whether messages may show the value: a path, or an address without a login."""
         value = self._raw[name].strip()
         if name == "RECONCILER_STATE":
             return hide_login(value) == value

@@ -31,7 +31,7 @@ def parse_url(url: str) -> SplitResult | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address can only be this machine: localhost, 127.0.0.0/8 or ::1.
+    """Return whether an address can only be this machine: localhost, 127.0.0.0/8 or ::1.
 
     Not x.localhost, which some resolvers ask the network for.
     """
@@ -47,6 +47,6 @@ def is_loopback(url: str) -> bool:
 
 
 def is_plain(url: str) -> bool:
-    """Whether a request to this address is not encrypted."""
+    """Return whether a request to this address is not encrypted."""
     parts = parse_url(url)
     return parts is None or parts.scheme == "http"

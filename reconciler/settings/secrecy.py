@@ -35,7 +35,7 @@ def hide_login(address: str) -> str:
 
 
 def has_login(address: str) -> bool:
-    """Whether `hide_login` removes a login."""
+    """Return whether `hide_login` removes a login."""
     return f"{LEFT_OUT}@" in hide_login(address) and LEFT_OUT not in address
 
 

@@ -133,7 +133,7 @@ _OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_SERVICE_")
 
 
 def may_hold_a_secret(name: str) -> bool:
-    """Whether a variable may hold a secret, which no message should contain."""
+    """Return whether a variable may hold a secret, which no message should contain."""
     setting = SETTINGS.get(name)
     if setting is not None:
         return (setting.secret and name != "TF_HTTP_USERNAME") or name == "RECONCILER_STATE"

@@ -56,7 +56,7 @@ def explain_distrust(
 
 
 def _matches(host: str, pattern: str) -> bool:
-    """Whether a host is the one of a pattern, or below it where the pattern begins with "*."."""
+    """Return whether a host is the one of a pattern, or below it where the pattern begins with "*."."""
     if not host or not pattern.startswith("*."):
         return bool(host) and host == pattern
     return host.endswith(pattern[1:]) and len(host) >= len(pattern)

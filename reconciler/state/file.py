@@ -48,7 +48,7 @@ from reconciler.strictjson import show_value
 
 _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
 _LISTS = ("costs", "older_costs")
-"""What is written only where it is not empty, an entry a line."""
+"""Lists that are written only if they are not empty, one entry a line."""
 _MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 
 REBUILD = (
@@ -57,7 +57,7 @@ REBUILD = (
     "trains nothing. Models with a pinned metadata.id are found too, and their data is recorded as assumed. "
     "Imported models without such a line need `reconciler import` again."
 )
-"""What to do about a state that cannot be read."""
+"""Advice for a state that cannot be read."""
 
 
 def dumps(

@@ -261,7 +261,7 @@ class Session:
         self._heartbeat.ensure_fresh()
 
     def check_stop(self) -> bool:
-        """Whether the run is being stopped. See `Interruptible.check_stop`: the first yes starts a clock."""
+        """Return whether the run is being stopped. The first True starts a clock: see `Interruptible`."""
         return self._backend.check_stop()
 
     def _find_out(self, data: bytes, written: State) -> bool:
@@ -275,7 +275,7 @@ class Session:
 
 
 def _holds(stored: Stored, data: bytes, written: State) -> bool:
-    """Whether the store holds what we wrote. Some servers change the layout of JSON."""
+    """Return whether the store holds what we wrote. Some servers change the layout of JSON."""
     if stored.data == data:
         return True
     with suppress(errors.StateError):

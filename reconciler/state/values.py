@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordedData:
-    """What is recorded of a data set that was sent.
+    """The record of a data set that was sent.
 
     Attributes:
         field: which data set of the model it is.
@@ -53,7 +53,7 @@ class RecordedData:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEstimate:
-    """What a training was expected to cost when it was requested.
+    """The expected cost of a training, as it was estimated when the training was requested.
 
     Attributes:
         tokens: of all epochs; 0 if they were not estimated.
@@ -72,7 +72,7 @@ class RecordedEstimate:
 
 
 QUOTA = "quota"
-"""Why an approved create waits: the service had no room for another training."""
+"""The reason why an approved create waits: the service had no room for another training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class RecordedModel:
 
     @property
     def amount(self) -> float | None:
-        """What its training cost, by the tokens that were billed. None if that is not known."""
+        """The cost of its training, by the tokens that were billed. None if that is not known."""
         estimate = self.estimate
         if estimate is None or estimate.token_price is None or not self.billed_tokens:
             return None
@@ -191,12 +191,12 @@ class Record:
 
 
 COSTS = 1000
-"""How many costs a state keeps one by one. Older ones are summed by month."""
+"""The number of costs that a state keeps one by one. Older costs are summed by month."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a training cost. It stays when its model and its address are gone.
+    """The cost of a training. It stays when its model and its address are gone.
 
     Attributes:
         date: ISO date on which its end was recorded, in UTC.

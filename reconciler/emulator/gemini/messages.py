@@ -1,4 +1,4 @@
-"""What a request to the Gemini API may say: the protos' messages, and the enums of answers."""
+"""Declares the messages of the Gemini API's requests, as its protos do, and the enums of its answers."""
 
 from collections.abc import Mapping
 

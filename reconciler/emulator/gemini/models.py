@@ -31,7 +31,7 @@ def find_names(call: Call) -> list[str]:
 
 
 def is_tunable(call: Call, name: str) -> bool:
-    """Whether a tuning of a base model may begin."""
+    """Return whether a tuning of a base model may begin."""
     settings = call.settings
     is_gone = is_retired(name, settings.retires, call.now, days_before=settings.tuning_blocked_days)
     return name in settings.tunable and not is_gone

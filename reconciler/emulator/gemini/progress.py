@@ -1,4 +1,4 @@
-"""What a training looks like at a given time.
+"""Computes the progress of a training at a given time.
 
 Nothing runs in the background: progress is a pure function of the start, the duration and the time. A
 training stops with a frozen clock, and continues when the clock moves. Losses follow from the model's id, so
@@ -24,7 +24,7 @@ _START_DELAY = 400_000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """What decides the course of a training. A failure has a code, a message and a time."""
+    """The values that decide the course of a training. A failure has a code, a message and a time."""
 
     model: str
     created: int
@@ -36,17 +36,17 @@ class Training:
 
     @property
     def total_steps(self) -> int:
-        """How many batches there are in all epochs."""
+        """The number of batches in all epochs."""
         return math.ceil(self.examples * self.epochs / self.batch)
 
     @property
     def started(self) -> int:
-        """When the first step begins: a little after the creation."""
+        """The time at which the first step begins: a little after the creation."""
         return self.created + min(_START_DELAY, self.duration // 10)
 
     @property
     def ended(self) -> int:
-        """When the training ends, well or not."""
+        """The time at which the training ends or fails."""
         return int(self.failure["time"]) if self.failure else self.created + self.duration
 
 

@@ -1,4 +1,4 @@
-"""What is kept of the Gemini API: tuned models, their training examples and their permissions."""
+"""Declares the records of the Gemini API: tuned models, their training examples and their permissions."""
 
 import dataclasses
 import secrets
@@ -59,7 +59,7 @@ class Examples(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Permission(Record):
-    """Who may do what with a model."""
+    """A permission: one grantee's role on a model."""
 
     TABLE = "permissions"
     UNIQUE = ("model, id", "model, grantee, email")

@@ -1,4 +1,4 @@
-"""What is kept of Cloud Storage: buckets, objects, unfinished uploads, and the bytes of both.
+"""Declares the records of Cloud Storage: buckets, objects, unfinished uploads, and the bytes of both.
 
 Bytes stay in the chunks in which they came, under the number of a content, so that a large upload is never
 copied.

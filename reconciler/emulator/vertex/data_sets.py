@@ -33,7 +33,7 @@ _MOST_INDICES = 20
 
 
 class UnfitDataError(Exception):
-    """What is wrong with a data set, in the words of the job's error."""
+    """A data set is unfit for training. The message is the text of the job's error."""
 
 
 @dataclasses.dataclass(frozen=True)

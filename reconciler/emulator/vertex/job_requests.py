@@ -79,7 +79,7 @@ def choose_hyperparameters(job: dict[str, Any], examples: int) -> None:
 
 
 def is_multimodal(uri: str) -> bool:
-    """Whether this is the resource name of a multimodal dataset."""
+    """Return whether this is the resource name of a multimodal dataset."""
     return re.fullmatch(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+", uri) is not None
 
 

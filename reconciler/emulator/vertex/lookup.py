@@ -1,4 +1,4 @@
-"""Where a call is, and what is there: single records, and the pages of lists.
+"""Finds a call's project and location, and the records there: single ones, and the pages of lists.
 
 Answers name a project by its number, whatever the request called it, as the real service does. There is no
 directory of projects, so the number is made from the id.

@@ -1,4 +1,4 @@
-"""What a request to Vertex AI may say: the messages of the aiplatform v1 discovery document.
+"""Declares the messages of Vertex AI's requests, from the aiplatform v1 discovery document.
 
 Output-only fields may be sent, because clients send whole resources back, but they are not read. v1beta1
 takes the fields of v1 here: a field that only v1beta1 has is refused as unknown.

@@ -1,4 +1,4 @@
-"""What a job makes: a version of a model, and an endpoint for each of its checkpoints.
+"""Makes the outputs of a job: a version of a model, and an endpoint for each of its checkpoints.
 
 Both are written down when the job is created, and exist once the job has ended.
 """

@@ -1,4 +1,4 @@
-"""What is kept of Vertex AI: jobs, what they learnt from and what they made, and long-running operations.
+"""Declares the records of Vertex AI: jobs, their examples and outputs, and long-running operations.
 
 The state of a job is computed in one place, the SQL below, for answers and filters alike. A record has the
 times of future events too, and a query passes the present time as `:now`.
@@ -94,7 +94,7 @@ class Job(Resource):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examples(Record):
-    """What a job learnt from: the prompt and the answer of each example."""
+    """The examples that a job learnt from: the prompt and the answer of each."""
 
     TABLE = "vertex_examples"
     INDEXES = ("job",)
@@ -125,7 +125,7 @@ class Product(Resource):
 
     @property
     def last_changed(self) -> int:
-        """When it was made or last changed."""
+        """The time at which it was made or last changed."""
         return max(self.updated or 0, self.born or 0)
 
     def make_etag(self, *more: object) -> str:
@@ -173,7 +173,7 @@ class Endpoint(Product):
         return self.write_name(f"endpoints/{self.id}")
 
     def has_model(self, now: int) -> bool:
-        """Whether a model is deployed to it at *now*."""
+        """Return whether a model is deployed to it at *now*."""
         return self.undeployed is None or self.undeployed > now
 
 

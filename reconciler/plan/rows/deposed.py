@@ -129,7 +129,7 @@ def explain_traffic(live: Live) -> str:
 
 
 def _may_be_needed(case: Case, model: RecordedModel) -> bool:
-    """Whether a model is the desired training and no model of that training serves yet.
+    """Return whether a model is the desired training and no model of that training serves yet.
 
     Its twin may still fail its checks. Then this one is the good one. With --replace neither is wanted.
     """

@@ -32,7 +32,7 @@ NOT_OURS = "same name, not known to be ours; not touched"
 
 
 def _can_none_exist(case: Case) -> bool:
-    """Whether no live or recorded model can be a generation of this name."""
+    """Return whether no live or recorded model can be a generation of this name."""
     address = case.desired.address
     return address.name not in case.facts.stems.get(address.kind, {}) and not case.record.models
 
@@ -202,7 +202,7 @@ def describe_difference(case: Case, live: Live) -> str:
 
 
 def is_elsewhere(case: Case, live: Live) -> bool:
-    """Whether a live model is known to be in another place than the desired one."""
+    """Return whether a live model is known to be in another place than the desired one."""
     place = {
         path: value
         for path, value in case.attributes.items()

@@ -226,7 +226,7 @@ class _Search:
         return list(islice(fitting, _MOST_NAMED + 1))
 
     def _is_same(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
-        """Whether the model is the desired training, whatever its id."""
+        """Return whether the model is the desired training, whatever its id."""
         live = self.facts.find_live(desired.address, model.id)
         kind = self.facts.get_kind(desired.address)
         fields, data = find_replacement_reasons(replace(desired, id=None), attributes, model, live, kind)
@@ -281,7 +281,7 @@ class _Search:
                 found.setdefault(old, address)
 
     def _is_served(self, desired: Desired, attributes: Attributes) -> bool:
-        """Whether an address already serves its desired model."""
+        """Return whether an address already serves its desired model."""
         record = self.resources.get(desired.address)
         model = record.serving if record else None
         if model is None or not self._is_same(desired, attributes, model):
@@ -297,6 +297,6 @@ def _join_names(addresses: Sequence[Address]) -> str:
 
 
 def _may_be(desired: Desired, model: RecordedModel) -> bool:
-    """Whether the manifest does not name another model."""
+    """Return whether the manifest does not name another model."""
     imported = not desired.imports or is_name_of(desired.imports, model.id, model.name)
     return imported and desired.id in {None, model.id}

@@ -26,7 +26,7 @@ _MOST_KEYS = 32
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What must be equal. `values` are those of the declared fields; None fits all of them."""
+    """A key that equal trainings share. `values` are those of the declared fields; None fits any values."""
 
     is_known: bool
     digests: frozenset[str]
@@ -35,7 +35,7 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Which fields a manifest declares.
+    """The fields that a manifest declares.
 
     Attributes:
         declared: the paths of all of them.
@@ -155,12 +155,12 @@ def _list_digests(data: Iterable[DataSet | RecordedData]) -> frozenset[str]:
 
 
 def has_known_data(model: RecordedModel) -> bool:
-    """Whether the digests of its data are certain. An assumed digest proves nothing."""
+    """Return whether the digests of its data are certain. An assumed digest proves nothing."""
     return bool(model.data) and all(data.digest and not data.assumed for data in model.data)
 
 
 def has_dropped_hyperparameter(model: RecordedModel, declared: frozenset[str], kind: Kind) -> bool:
-    """Whether the model was trained with a hyperparameter that is not declared."""
+    """Return whether the model was trained with a hyperparameter that is not declared."""
     return any(
         path in kind.fields and kind.fields[path].role is FieldRole.HYPERPARAMETER and path not in declared
         for path, value in model.sent.items()

@@ -120,7 +120,7 @@ def _compile_steps(
 
 
 def can_train(case: Case) -> bool:
-    """Whether a training is possible: the manifest has data and no `metadata.import`."""
+    """Return whether a training is possible: the manifest has data and no `metadata.import`."""
     return bool(case.desired.data) and not case.desired.imports
 
 
@@ -155,7 +155,7 @@ def _explain(case: Case, reason: Reason) -> str:
 
 
 def _is_unknown_base(case: Case) -> bool:
-    """Whether the base model is not among the tunable ones, as far as they are known."""
+    """Return whether the base model is not among the tunable ones, as far as they are known."""
     tunable = case.facts.observed.tunable.get(case.desired.address.kind)
     return tunable is not None and BASE_MODEL in case.attributes and case.source not in tunable
 

@@ -80,7 +80,7 @@ def _supersede_candidate(case: Case) -> Record:
 
 
 def _can_serve(case: Case, model: RecordedModel) -> bool:
-    """Whether a superseded candidate can serve: it is ACTIVE, and no checks failed or are left to run."""
+    """Return whether a superseded candidate can serve: it is ACTIVE, and no check failed or remains."""
     live = case.find_live(model)
     unproven = case.desired.checks or model.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
     return live is not None and live.status is Status.ACTIVE and not unproven

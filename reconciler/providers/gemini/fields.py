@@ -15,7 +15,7 @@ HYPERPARAMETERS = "tuning_task.hyperparameters"
 BASE_MODEL = "base_model"
 PARENT = "tuned_model_source.tuned_model"
 BASE_NAMES = ("projects/*/locations/*/publishers/google/models/", "publishers/google/models/", "models/")
-"""How a base model's name may begin; this API's own way is the last."""
+"""Prefixes that a base model's name may have. This API's own prefix is the last."""
 
 _FIELDS = (
     # source_model is a oneof of these two; both are immutable (tuned_model.proto)

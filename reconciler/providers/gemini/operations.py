@@ -58,7 +58,7 @@ def find_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
 
 
 def is_of(operation: JsonObject, name: str) -> bool:
-    """Whether an operation is about that model, or names no model."""
+    """Return whether an operation is about that model, or names no model."""
     made = read_text(pick_object(operation, "metadata"), "tunedModel") or name
     return made == name and read_text(operation, "name").startswith(f"{name}/operations/")
 

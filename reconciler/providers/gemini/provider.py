@@ -127,7 +127,7 @@ class GeminiProvider:
         return desired
 
     def read_data(self, uri: str) -> None:
-        """None: no data lies at the service."""
+        """Return None, because no data lies at the service."""
         del uri
 
     def create(

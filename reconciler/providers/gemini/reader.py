@@ -79,5 +79,5 @@ def name_of(handle: Handle) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a resource name, from the service or a record, is safe in a URL."""
+    """Return whether a resource name, from the service or a record, is safe in a URL."""
     return bool(_PATH.fullmatch(name))

@@ -1,1 +1,1 @@
-"""What both of Google's APIs share: their JSON, pages, look-ups and refusals."""
+"""Holds what both of Google's APIs share: their JSON, pages, look-ups and refusals."""

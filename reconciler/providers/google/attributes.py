@@ -75,7 +75,7 @@ def require_mutable(attributes: Attributes, fields: Mapping[str, Field]) -> None
 
 
 def is_equal(value: Value, other: Value) -> bool:
-    """Whether two values of a field are the same to the service."""
+    """Return whether two values of a field are the same to the service."""
     if isinstance(value, float) or isinstance(other, float):
         try:
             return to_float32(float(value)) == to_float32(float(other))  # type: ignore[arg-type]  # numbers by the table

@@ -24,7 +24,10 @@ SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/generative-language.tuning",
 )
-"""What Google's tuning tutorial asks for. Some projects cannot consent to the second: RECONCILER_SCOPES."""
+"""The scopes in Google's tuning tutorial.
+
+Users whose project cannot consent to the second scope set RECONCILER_SCOPES.
+"""
 
 
 def spell_login(scopes: tuple[str, ...] = SCOPES) -> str:

@@ -35,7 +35,7 @@ _PASSING = re.compile(
     r"|\btry again in (?:a few|some|a couple of) (?:minutes|moments)\b",
     re.IGNORECASE,
 )
-"""How a service says that something is being made ready. Vertex AI, where a project uses it first: "Service
+"""A service says that something is being made ready. Vertex AI, when a project first uses it: "Service
 agents are being provisioned (…). … So please try again in a few minutes." (400 FAILED_PRECONDITION)."""
 _PASSES = "This passes by itself, usually within minutes; nothing has to be corrected: run it again then."
 _NO_ANSWER = frozenset({404, 409})

@@ -16,7 +16,7 @@ from reconciler.redaction import make_printable
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What an error reply says.
+    """The content of an error reply.
 
     Attributes:
         status: HTTP status.

@@ -14,4 +14,4 @@ LOGIN_VARIABLES = frozenset(
         "GOOGLE_CLOUD_QUOTA_PROJECT",
     }
 )
-"""What says as whom Google's APIs are asked."""
+"""Environment variables that decide whose identity calls to Google's APIs have."""

@@ -197,7 +197,7 @@ class _Steps:
 
 
 def is_object(uri: str) -> bool:
-    """Whether a data set's address is an object's, and not the name of a Vertex AI data set."""
+    """Return whether a data set's address is an object's, and not the name of a Vertex AI data set."""
     return uri.startswith("gs://")
 
 

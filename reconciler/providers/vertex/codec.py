@@ -69,12 +69,12 @@ def read_state(job: JsonObject) -> str:
 
 
 def is_under_way(job: JsonObject) -> bool:
-    """Whether a job may still be training. A state that we do not know counts as training."""
+    """Return whether a job may still be training. A state that we do not know counts as training."""
     return read_state(job) not in _ENDED_WELL | _ENDED_BADLY
 
 
 def is_finished(job: JsonObject) -> bool:
-    """Whether a job ended with a model."""
+    """Return whether a job ended with a model."""
     return read_state(job) in _ENDED_WELL
 
 

@@ -85,7 +85,7 @@ class Creation:
 
 
 def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
-    """Whether the answer to a create is about our job: it has the right place and our label."""
+    """Return whether the answer to a create is about our job: it has the right place and our label."""
     try:
         place = names.parse(read_text(reply, "name"), JOBS)
         return place.location == location and codec.read_labels(reply).get(labels.ID) == id

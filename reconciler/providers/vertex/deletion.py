@@ -28,11 +28,11 @@ from reconciler.providers.vertex.regions import Regions
 from reconciler.redaction import make_printable
 
 CANCEL_SECONDS = 20.0
-"""How long a cancelled job is watched; one that takes longer is deleted by a later run."""
+"""A cancelled job is watched for this time. If it takes longer, a later run deletes it."""
 OPERATION_SECONDS = 600.0
-"""How long one step may take."""
+"""The time limit of one step."""
 BUSY_SECONDS = 30.0
-"""How long a call is repeated that was refused because of the resource's state: an operation may end."""
+"""A call that the resource's state forbids is repeated for this time, because an operation may end."""
 _NOT_FOUND = 5
 """google.rpc.Code."""
 

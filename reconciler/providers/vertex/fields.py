@@ -25,11 +25,11 @@ SPECS = ("supervised_tuning_spec", "preference_optimization_spec")
 """The two ways to tune; a job has one of them."""
 
 PUBLISHER = "publishers/google/models/"
-"""How a base model's name may also begin."""
+"""A prefix that a base model's name may have."""
 
 
 BASE_NAMES = (f"projects/*/locations/*/{PUBLISHER}", PUBLISHER, "models/")
-"""How a base model's name may begin; this API takes it without."""
+"""Prefixes that a base model's name may have. This API takes the name without a prefix."""
 
 _WITH_PRESENCE = frozenset(
     {

@@ -13,11 +13,11 @@ PARENT = "reconciler_parent"
 """Our id of the model that it was tuned from, where that is one of ours."""
 
 _NOT_THE_USERS = ("reconciler_", "google-", "goog-", "tune-type", "vertex-ai-")
-"""How labels begin that are ours, or that the service sets by itself."""
+"""Prefixes of labels that are ours, or that the service sets by itself."""
 
 
 def is_users(key: str) -> bool:
-    """Whether a manifest may set a label."""
+    """Return whether a manifest may set a label."""
     return not key.startswith(_NOT_THE_USERS)
 
 

@@ -42,20 +42,20 @@ class Name:
 
 
 def is_same(name: str, other: str) -> bool:
-    """Whether two names may mean the same version of a model. A name without a version may mean any."""
+    """Return whether two names may mean the same version of a model. A name without a version means any."""
     if not (name and other):
         return False
     return may_be_same(parse(name, "models"), parse(other, "models"))
 
 
 def may_be_same(first: Name, second: Name) -> bool:
-    """Whether two parsed names may mean the same version of a model. See `is_same`."""
+    """Return whether two parsed names may mean the same version of a model. See `is_same`."""
     versions = {first.version, second.version} - {""}
     return first.key == second.key and len(versions) < 2
 
 
 def is_answer(asked: str, found: str) -> bool:
-    """Whether `found` may mean `asked`. One may have the project's id, and the other its number."""
+    """Return whether `found` may mean `asked`. One may have the project's id, and the other its number."""
     wanted, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
     if wanted is None or other is None or any(wanted[part] != other[part] for part in _PARTS):
         return False

@@ -26,11 +26,11 @@ from reconciler.strictjson import loads_answer
 QUANTUM = 256 * 1024
 """Bytes: each part but the last is a multiple of it, as documented."""
 PART = 8 * 1024 * 1024
-"""Bytes of a part, as Google advises; and up to which an object is one request."""
+"""Bytes of a part, as Google advises. An object of at most this size is sent in one request."""
 CONTENT_TYPE = "application/jsonl"
 
 _SESSIONS = 3
-"""How often an upload is started if the service forgets it (it keeps uploads for a week)."""
+"""The number of times that an upload is started if the service forgets it (it keeps uploads for a week)."""
 _FAILURES = 8
 """Parts in a row that make no progress."""
 
@@ -162,7 +162,7 @@ class Upload:
         )
 
     def _is_about_it(self, reply: Reply) -> bool:
-        """Whether the reply is a JSON object about this upload."""
+        """Return whether the reply is a JSON object about this upload."""
         try:
             document = loads_answer(reply.body)
         except errors.NotJSONError:

@@ -9,7 +9,7 @@ from reconciler.plan.estate import Estate, Left, Omitted
 from reconciler.render.terminal import escape, wrap
 
 _NAMED = 5
-"""How many models of one reason are named."""
+"""The number of models that are named for one reason."""
 _ADVICE = {Left.FOREIGN: "--include-foreign takes them"}
 
 

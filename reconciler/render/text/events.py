@@ -24,7 +24,7 @@ from reconciler.render.words import describe_upload
 
 
 class _Words(NamedTuple):
-    """How to say that an operation goes on, is done, was skipped, or failed."""
+    """Phrases for an operation that goes on, is done, was skipped, or failed."""
 
     goes_on: str
     done: str

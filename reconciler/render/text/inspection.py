@@ -1,4 +1,4 @@
-"""What is in training data, for people: what `data` prints."""
+"""Describes training data for people, as `data` prints it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from reconciler.render.text.rows import Row, choose_colour, render_rows
 _FORCES = "# forces replacement"
 _PLAIN = Paint(colour=False)
 _LISTED = 10
-"""How many models are named in a list that is only for information."""
+"""The number of models that are named in a list that is only for information."""
 
 
 def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool = True) -> Iterator[str]:

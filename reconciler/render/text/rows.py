@@ -14,7 +14,7 @@ _NAME_LIMIT = 26
 _LEAST = 16
 """The least number of cells for a value, even on a narrow terminal."""
 _CONTEXT = 6
-"""How many characters are shown before the first difference of two long texts."""
+"""The number of characters that are shown before the first difference of two long texts."""
 
 
 @dataclass(frozen=True, slots=True)

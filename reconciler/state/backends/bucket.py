@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOCK_ENDING = ".lock"
 _NO_CREDENTIAL = "The operation lacked valid authentication credentials for path "
 _UNTRUSTED = ("invalid peer certificate", "UnknownIssuer", "InvalidCertificate")
-"""How the client's error says it, in its innermost cause."""
+"""The words of the client's error, in its innermost cause."""
 _REFUSED = re.compile(
     r"status code: 403|\b403 Forbidden|PermissionDenied|AccessDenied|lacked the necessary priv"
 )
@@ -154,7 +154,7 @@ class Bucket:
 
 
 def _has_answer(error: StateStoreError) -> bool:
-    """Whether the store answered, so that it is worth asking it what it did."""
+    """Return whether the store answered, so that it is worth asking it what it did."""
     return "status code: " in str(error.__cause__)
 
 

@@ -47,7 +47,7 @@ class Interruptible:
         self._until = math.inf
 
     def check_stop(self) -> bool:
-        """Whether the run is being stopped. The first yes starts the clock: the store then has PATIENCE."""
+        """Return whether the run is being stopped. The first True starts the clock of PATIENCE."""
         is_stopping = self._interrupted or self._stopping()
         if is_stopping and self._until == math.inf:
             self._until = self._clock() + PATIENCE

@@ -24,7 +24,7 @@ _WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a state is kept.
+    """The place where a state is kept.
 
     Attributes:
         url: the whole value, with its login.

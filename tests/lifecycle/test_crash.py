@@ -38,8 +38,10 @@ from tests.lifecycle.story import (
 )
 from tests.lifecycle.story_runner import StoryRunner
 
+LIVES = 400
+"""How many lives `make test-all` tells."""
 EMULATED_LIVES = int(os.environ.get("EMULATED_LIVES", "12"))
-"""How many lives are told on the emulator, where each takes a second or two."""
+"""How many it tells on the emulator, where each takes a second or two."""
 PARENTS = {"a": None, "kid": "a", "grandkid": "kid", "job": None, "subjob": "job"}
 """Names to what they may be tuned from; two of them are TuningJobs, so that a stack is often mixed."""
 NAMES = sorted(PARENTS)
@@ -197,8 +199,16 @@ def lives(most: int) -> settings:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(1200)
-@lives(400)
+@lives(LIVES)
+@given(story=stories())
+def test_many_lives_converge(story: Story) -> None:
+    """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
+    StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()
+
+
+@lives(LIVES // 8)
 @given(story=stories())
 @example(
     # a delete_first that waits for its parent, stopped, and then not asked for any more
@@ -231,8 +241,16 @@ def test_every_life_converges(story: Story) -> None:
     StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600 + 20 * EMULATED_LIVES)
 @lives(EMULATED_LIVES)
+@given(story=stories(("a", "job", "subjob")))
+def test_many_lives_converge_on_the_emulator(emulator: Emulator, story: Story) -> None:
+    """The same, with the real providers of both APIs: a process dies at any of its requests."""
+    StoryRunner(story, EmulatedServiceAdmin(simulate(emulator))).run_story()
+
+
+@lives(2)
 @given(story=stories(("a", "job", "subjob")))
 @example(
     # accepted, not recorded, and not to be seen in a list when the next run comes
@@ -263,7 +281,12 @@ def test_every_life_converges(story: Story) -> None:
 )
 def test_every_life_converges_on_the_emulator(emulator: Emulator, story: Story) -> None:
     """The same, with the real providers of both APIs: a process dies at any of its requests."""
-    sim = EmulatedSimulation(
+    StoryRunner(story, EmulatedServiceAdmin(simulate(emulator))).run_story()
+
+
+def simulate(emulator: Emulator) -> EmulatedSimulation:
+    """Start on an emulator on which nothing takes long, and four jobs train at once."""
+    return EmulatedSimulation(
         emulator,
         training_seconds=TRAINING_SECONDS,
         vertex_concurrent_jobs=4,
@@ -271,4 +294,3 @@ def test_every_life_converges_on_the_emulator(emulator: Emulator, story: Story) 
         vertex_operation_seconds=0.5,
         vertex_cancel_seconds=0.5,
     )
-    StoryRunner(story, EmulatedServiceAdmin(sim)).run_story()

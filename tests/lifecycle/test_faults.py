@@ -34,6 +34,11 @@ CASES = [
     for name, row in ROWS.items()
     for api in ([row.only[0]] if row.only else APIS.values())
 ]
+TAKING_TURNS = {
+    (name, list(APIS.values())[number % len(APIS)].kind.name)
+    for number, name in enumerate(name for name, row in ROWS.items() if not row.only)
+}
+"""Of the rows of both APIs, the API that `make test` tells. The other API is told by `make test-all`."""
 
 
 def declared(wants: Wants, api: Api) -> tuple[Desired, ...]:
@@ -47,7 +52,15 @@ def rules(row: Row, api: Api) -> list[dict[str, Any]]:
     return [{"times": 99 if {"train", "lag"} & one.keys() else 1, **one} for one in found]
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        pytest.param(
+            name, kind, marks=() if ROWS[name].only or (name, kind) in TAKING_TURNS else pytest.mark.thorough
+        )
+        for name, kind in CASES
+    ],
+)
 def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: str, kind: str) -> None:
     """And the next run does the rest: nothing is trained twice, and the plan is empty."""
     row, api = ROWS[name], APIS[kind]

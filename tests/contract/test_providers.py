@@ -37,6 +37,7 @@ from tests.contract.provider import (
     create,
     handle,
 )
+from tests.emulator_clock import EmulatorClock
 from tests.fakes import BASE, FakeClock, FakeProvider, FakeService, unfenced
 
 PATHS = {
@@ -52,7 +53,7 @@ class EmulatorBench:
 
     url: str
     session: requests.Session
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: EmulatorClock = field(init=False)
     source: str = "models/gemini-1.5-flash-001-tuning"
     sample: Sample = TUNED_MODEL
     look: str = PATHS["model"]
@@ -60,7 +61,7 @@ class EmulatorBench:
 
     def __post_init__(self) -> None:
         """Stop the emulator's clock."""
-        self.control("clock", {"frozen": True})
+        self.clock = EmulatorClock(self.url, self.session)
         self._connect("20")
 
     def _connect(self, timeout: str) -> None:
@@ -68,19 +69,16 @@ class EmulatorBench:
             base_url=self.url,
             environ={"RECONCILER_HTTP_TIMEOUT": timeout},
             clock=self.clock,
-            sleep=self._sleep,
+            sleep=self.clock.sleep,
         )
-        self.provider = self._provider(transport)
+        self.provider = self._provider(self.clock.share(transport))
 
     def _provider(self, transport: Transport) -> Provider:
         return GeminiProvider(transport, page_size=3)
 
-    def _sleep(self, seconds: float) -> None:
-        self.clock.sleep(seconds)
-        self.control("clock", {"advance": seconds})
-
     def control(self, path: str, change: object) -> Any:
-        """Post to the emulator's own side."""
+        """Post to the emulator's own side, at the time of our clock."""
+        self.clock.catch_up()
         reply = self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5)
         assert reply.ok, reply.text
         return reply.json()

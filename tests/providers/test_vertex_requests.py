@@ -27,7 +27,8 @@ from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions, find_host
 from tests.contract.provider import EXAMPLES, TUNING_JOB
-from tests.fakes import Crash, FakeClock, unfenced
+from tests.emulator_clock import EmulatorClock
+from tests.fakes import Crash, unfenced
 
 HOME = "projects/p/locations/us-central1"
 SOURCE = "gemini-3.1-flash-lite"
@@ -68,29 +69,25 @@ class Stand:
     """A provider on an emulator; a new one is a new process."""
 
     def __init__(self, url: str, session: requests.Session) -> None:
-        self.url, self.session, self.clock = url, session, FakeClock()
-        self.control("clock", {"frozen": True})
+        self.url, self.session, self.clock = url, session, EmulatorClock(url, session)
 
     def control(self, path: str, change: object) -> None:
-        """The emulator's own side."""
+        """Post to the emulator's own side, at the time of our clock."""
+        self.clock.catch_up()
         assert self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5).ok
-
-    def sleep(self, seconds: float) -> None:
-        """On both clocks."""
-        self.clock.sleep(seconds)
-        self.control("clock", {"advance": seconds})
 
     def provider(self, dies: tuple[int, str] | None = None) -> tuple[VertexProvider, Recording]:
         """A new process."""
-        opened = connect(base_url=self.url, environ={}, clock=self.clock, sleep=self.sleep)
+        opened = connect(base_url=self.url, environ={}, clock=self.clock, sleep=self.clock.sleep)
         recording = Recording.__new__(Recording)
-        vars(recording).update(vars(opened))
+        vars(recording).update(vars(self.clock.share(opened)))
         recording.seen, recording.dies = [], dies
         regions = Regions(project="p", location="us-central1", open=lambda _: recording, base_url=self.url)
         return VertexProvider(regions, Bucket(regions, "gs://data/sets", lambda _: None)), recording
 
     def listed(self, collection: str) -> list[dict[str, Any]]:
-        """What the service has."""
+        """What the service has, at the time of our clock."""
+        self.clock.catch_up()
         reply = self.session.get(f"{self.url}/v1/{HOME}/{collection}", timeout=5).json()
         found: list[dict[str, Any]] = reply.get(collection, [])
         return found

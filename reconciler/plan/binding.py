@@ -79,17 +79,22 @@ def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
     """Make a binding for each address that the changes affect."""
     by_address: dict[Address, list[Change]] = {}
     for change in changes:
-        if has_effect(change.steps):
-            by_address.setdefault(change.address, []).append(change)
-    return {address: _bind(facts, address, several) for address, several in by_address.items()}
+        by_address.setdefault(change.address, []).append(change)
+    return {
+        address: _bind(facts, address, several)
+        for address, several in by_address.items()
+        if any(has_effect(change.steps) for change in several)
+    }
 
 
 def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
+    """Bind all changes of an address. One without effect, such as a failure, may still write the record."""
     record = facts.state.resources.get(address, Record(address))
     kind = facts.get_kind(address)
     live = [
         _digest_live(kind, shown, change.after or {})
         for change in changes
+        if has_effect(change.steps)
         for shown in _list_live(facts, record, change)
     ]
     manifest = _digest_manifest(facts.desired.get(address))

@@ -143,6 +143,14 @@ SCENES: dict[str, tuple[Facts, list[tuple[str, str, str]]]] = {
         around([want()], [Record(BOT, candidate=candidate(id_of()))], [live(id_of(), Status.FAILED)]),
         [("bot", "failed", id_of())],
     ),
+    "failed, and its record is written beside a deletion": (
+        around(
+            [want()],
+            [Record(BOT, candidate=candidate(id_of()), deposed=(candidate(OLD),), prevent_destroy=True)],
+            [live(id_of(), Status.FAILED), live(OLD)],
+        ),
+        [("bot", "failed", id_of()), ("bot", "delete", OLD)],
+    ),
 }
 
 

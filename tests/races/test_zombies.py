@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
 from tests.cli.harness import Project, finish, kill, model, until
+from tests.lifecycle.crash_proxy import BEFORE, crash_proxy_to
+from tests.limits import NET
 from tests.races.conftest import CONFORMANCE, LEASE, Opener, Store
 from tests.races.team import APPLY, ONE_BY_ONE, converged, document, holder, serving
 
@@ -61,6 +64,44 @@ def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None
     assert len(late) <= 1, late
     assert document(leased) == before
     converged(leased, NAMES)
+
+
+def test_the_last_request_of_a_zombie_arrives_late_and_has_no_effect(project: Project, gs: Store) -> None:
+    """A create whose fence was checked in time is held on its way until another run has made that model.
+
+    The service answers that the id exists, so nothing is trained twice, and the zombie sends nothing more.
+    """
+    project.environ |= gs.environ
+    project.declare(*(model(name) for name in NAMES))
+    sent, released = threading.Event(), threading.Event()
+
+    def hold(number: int, when: str) -> bool:
+        if when == BEFORE and proxy.requests[number - 1].startswith("POST "):
+            sent.set()
+            released.wait(120)
+        return True
+
+    with crash_proxy_to(project.service.url) as proxy:
+        proxy.reset(hold)
+        zombie = project.start(*ONE_BY_ONE, environ={"GOOGLE_GEMINI_BASE_URL": proxy.url})
+        try:
+            assert sent.wait(NET)
+            zombie.send_signal(signal.SIGSTOP)
+            project.run(*APPLY, "--lock-timeout", "60s", expect=0)
+            before = document(project)
+            logged = len(project.service.log())
+            released.set()
+            until(lambda: len(project.service.log()) > logged)
+        finally:
+            released.set()
+            zombie.send_signal(signal.SIGCONT)
+        result = finish(zombie)
+    assert result.code == 4, result.all
+    late = [entry for entry in project.service.log()[logged:] if entry["method"] != "GET"]
+    assert [(entry["method"], entry["status"], entry["effect"]) for entry in late] == [("POST", 409, False)]
+    assert project.service.creates() == len(NAMES)
+    assert document(project) == before
+    converged(project, NAMES)
 
 
 def test_a_call_that_waits_for_the_service_is_not_sent_by_a_zombie(project: Project, gs: Store) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from reconciler.errors import ReconcilerError, StateStoreError
+from reconciler.errors import PlanError, ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
 from reconciler.operation import Check
+from reconciler.records import move
 from reconciler.state.values import RecordedModel
 from tests.fakes import BASES, Crash, Fuse
 from tests.lifecycle.service_admin import FOREIGN_EPOCHS, STRANGERS, ServiceAdmin, Trained
@@ -30,6 +32,8 @@ from tests.lifecycle.story import (
     where,
 )
 
+_MOVED_FROM = re.compile(r"metadata\.moved_from: (\S+)")
+_STATE_MOVE = re.compile(r"reconciler state mv (\S+) (\S+)\.")
 Content: TypeAlias = tuple[str, str, str, int]
 """What is trained: name (or pinned id), source, data and epochs; another generation is the same content."""
 
@@ -254,9 +258,32 @@ class StoryRunner:
             self.serves(spec)
         assert sim.state.resources.keys() <= {where(spec.name) for spec in self.story.final}
 
+    def follow_advice(self) -> None:
+        """Do what a refused plan advises where it cannot tell which of several names a model has by now."""
+        for _ in self.sim.manifests:
+            try:
+                self.sim.plan(retry_failed=True)
+            except PlanError as refused:
+                problem = refused.diagnostics[0]
+            else:
+                return
+            if found := _MOVED_FROM.search(problem.detail):
+                self.sim.manifests = tuple(
+                    replace(one, moved_from=Address(one.address.kind, found[1]))
+                    if str(one.address) == problem.address
+                    else one
+                    for one in self.sim.manifests
+                )
+            elif found := _STATE_MOVE.search(problem.detail):
+                with self.sim.process().operation.manager.locked() as session:
+                    session.commit(move(session.state, Address.parse(found[1]), Address.parse(found[2])))
+            else:
+                return
+
     def settle(self, specs: tuple[Spec, ...]) -> None:
         """Apply until nothing is left to do."""
         self.happen(Edit(specs))
+        self.follow_advice()
         for _ in range(4):
             self.happen(Run(retry=True))
             self.look()

@@ -236,6 +236,24 @@ def test_many_lives_converge(story: Story) -> None:
         final=(Spec("b"),),
     )
 )
+@example(
+    # two new names of one training: no plan can tell which of them the old one has become
+    story=Story(
+        events=(Edit((Spec("grandkid", data="two"), Spec("job"))), Run()),
+        final=(Spec("a", data="two"), Spec("kid", data="two")),
+    )
+)
+@example(
+    # one new name of two trainings that are the same
+    story=Story(events=(Edit((Spec("a"), Spec("kid"))), Run()), final=(Spec("grandkid"),))
+)
+@example(
+    # a protected model went to a new name, and the former name is declared beside it
+    story=Story(
+        events=(Edit((Spec("job"),)), Run(), Edit((Spec("subjob", protect=True),)), Run()),
+        final=(Spec("job"),),
+    )
+)
 def test_every_life_converges(story: Story) -> None:
     """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
     StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()

@@ -1,4 +1,4 @@
-"""An emulator and a project folder for each test: starting one takes milliseconds, sharing one leaks."""
+"""Each test gets its own emulator and project folder: starting one takes milliseconds, sharing would leak."""
 
 from __future__ import annotations
 

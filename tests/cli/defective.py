@@ -1,6 +1,6 @@
-"""Runs the command in this process with a defect put in; a process of the tests' own.
+"""Runs the command with a defect added to it, in a process that a test starts.
 
-Usage: defective.py PLACE COMMAND…: PLACE is where a TypeError is raised that nobody foresaw.
+Usage: defective.py PLACE COMMAND…: the command raises an unexpected TypeError at PLACE.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Result:
 
     @property
     def all(self) -> str:
-        """Both streams."""
+        """Both streams, standard output first."""
         return self.out + self.err
 
     def json(self) -> Any:
@@ -72,7 +72,7 @@ class Service:
     url: str
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request to the service itself; it must succeed."""
+        """Send a request to the service. It must succeed."""
         with requests.Session() as session:
             session.trust_env = False
             answer = session.request(method, f"{self.url}/{path}", json=body, timeout=10)
@@ -104,7 +104,7 @@ class Service:
         self.call("DELETE", "emulator/faults")
 
     def log(self) -> list[dict[str, Any]]:
-        """Every request so far, oldest first; those of `names` and `get` of this class included."""
+        """Every request so far, oldest first."""
         return list(self.call("GET", "emulator/requests")["requests"])
 
     def forget_log(self) -> None:
@@ -112,11 +112,11 @@ class Service:
         self.call("DELETE", "emulator/requests")
 
     def sent(self, *methods: str) -> list[tuple[str, str]]:
-        """Method and path of the logged requests, of these methods where given."""
+        """Method and path of the logged requests, limited to the given methods."""
         return [(one["method"], one["path"]) for one in self.log() if not methods or one["method"] in methods]
 
     def creates(self) -> int:
-        """How many models were really created."""
+        """How many requests to create a tuned model took effect."""
         return sum(
             1
             for one in self.log()
@@ -124,12 +124,12 @@ class Service:
         )
 
     def models(self) -> dict[str, dict[str, Any]]:
-        """Id to model, all that live."""
+        """Live models by id."""
         found = self.call("GET", "v1beta/tunedModels?pageSize=1000").get("tunedModels", [])
         return {one["name"].removeprefix("tunedModels/"): one for one in found}
 
     def create(self, id: str, pairs: Sequence[tuple[str, str]] = PAIRS, **fields: Any) -> None:
-        """Create a model behind everybody's back."""
+        """Create a model without the client."""
         body = {
             "displayName": id,
             "baseModel": BASE,
@@ -146,15 +146,15 @@ class Service:
         self.call("POST", f"v1beta/tunedModels?tunedModelId={id}", body)
 
     def delete(self, id: str) -> None:
-        """Delete a model behind everybody's back."""
+        """Delete a model without the client."""
         self.call("DELETE", f"v1beta/tunedModels/{id}")
 
     def patch(self, id: str, mask: str, **fields: Any) -> None:
-        """Change a model behind everybody's back."""
+        """Change a model without the client."""
         self.call("PATCH", f"v1beta/tunedModels/{id}?updateMask={mask}", fields)
 
     def permissions(self, id: str) -> set[tuple[str, str, str]]:
-        """Type, address and role of a model's permissions, the owner's left out."""
+        """Type, address and role of each of a model's permissions, without the owner's."""
         found = self.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100").get("permissions", [])
         return {
             (one["granteeType"], one.get("emailAddress", ""), one["role"])
@@ -241,7 +241,7 @@ class Project:
         return self.run("plan", *arguments, expect=expect, **options)
 
     def settled(self) -> None:
-        """Assert that nothing is left to do."""
+        """Assert that a plan has nothing to do."""
         result = self.plan("--detailed-exitcode", expect=None)
         assert result.code == 0, result.all
 
@@ -297,7 +297,7 @@ class Project:
         return record
 
     def recorded(self) -> list[str]:
-        """Every recorded address."""
+        """Every recorded address, in the state's order."""
         return [one["address"] for one in self.state()["resources"]]
 
 
@@ -392,7 +392,7 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 def finish(process: subprocess.Popen[str], number: int | None = None) -> Result:
-    """Wait for the end, after a signal if one is given; return what the command left."""
+    """Send a signal if one is given, wait for the process to end, and return its result."""
     if number is not None:
         process.send_signal(number)
     out, err = process.communicate(timeout=SECONDS if number is None else STOPPING_SECONDS)
@@ -402,7 +402,7 @@ def finish(process: subprocess.Popen[str], number: int | None = None) -> Result:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """SIGKILL, as an out-of-memory killer does it."""
+    """Send SIGKILL, as an out-of-memory killer does."""
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -411,7 +411,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 def recording(
     answer: Answer,
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Serve HTTP and note every request's method, path and headers; yields address and notes."""
+    """Serve HTTP and record each request's method, path and headers. Yields the address and the records."""
     seen: list[dict[str, Any]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -444,7 +444,7 @@ def recording(
 
 
 def forward(service: Service) -> Answer:
-    """Return what passes every request on to the emulator."""
+    """Return a function that passes every request on to the emulator."""
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         with requests.Session() as session:

@@ -1,4 +1,4 @@
-"""docs/adopting.md: its commands, run one after the other on an estate that others made."""
+"""docs/adopting.md: its commands, run in order on models that other people made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "adopting.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """Two tuned models and two jobs of others, one of which has our label."""
+    """A project with two tuned models and two jobs of other people. One job has our label."""
     service = project.service
     project.environ["GOOGLE_VERTEX_BASE_URL"] = service.url
     for name in ("train", "valid"):
@@ -32,7 +32,7 @@ def project(project: Project) -> Project:
 
 
 def test_every_command_of_the_page_does_what_it_says(project: Project) -> None:
-    """Each command of the page ends with 0 in its order, and none of them trains, changes or deletes."""
+    """Every command on the page exits 0, in order, and none of them trains, changes or deletes a model."""
     lines = [
         shlex.split(line)[1:]
         for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""What a message advises fits what was asked (style: what, where, why, and what to do now)."""
+"""The advice in each message fits the situation (style: what, where, why, and what to do now)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.cli.harness import PAIRS, Project, model
     ],
 )
 def test_a_wrong_word_is_told_in_our_words(project: Project, words: str, summary: str, command: str) -> None:
-    """The message names the word and what it must be, and leads to the help of the command."""
+    """The message names the wrong word, says what is valid, and points to the command's help."""
     result = project.run(*words.split(), expect=1)
     advice = f"    Try: reconciler {command} --help\n" if command else ""
     assert result.err == f"Error: {summary}\n{advice}"
@@ -42,21 +42,21 @@ def test_a_wrong_word_is_told_in_our_words(project: Project, words: str, summary
 
 @pytest.mark.parametrize("group", [(), ("state",)])
 def test_a_command_without_arguments_shows_its_help(project: Project, group: tuple[str, ...]) -> None:
-    """Help, as with --help, on stderr with exit 1: not an error around it."""
+    """A command without arguments prints its help on stderr and exits 1, without an error message."""
     result = project.run(*group, expect=1)
     assert result.out == ""
     assert result.err == project.run(*group, "--help", expect=0).out
 
 
 def test_a_plan_file_that_is_not_there_is_not_answered_with_auto_approve(project: Project) -> None:
-    """Apply of a missing file names it; approving would have been the wrong way out."""
+    """Apply names the missing plan file and does not advise --auto-approve, which would not help."""
     result = project.run("apply", "plan.json", expect=1)
     assert "plan.json: there is no such file" in result.err
     assert "--auto-approve" not in result.err
 
 
 def test_import_without_a_manifest_asks_for_one(project: Project) -> None:
-    """What is missing is a manifest, so the state's list is no help."""
+    """The message asks for a manifest and does not point to `state list`, which would not help."""
     project.declare(model("one"))
     result = project.run("import", "quite-different", "handmade", expect=1)
     assert "Write its manifest first" in result.err
@@ -64,7 +64,7 @@ def test_import_without_a_manifest_asks_for_one(project: Project) -> None:
 
 
 def test_import_of_what_the_address_has_already_asks_for_nothing(project: Project) -> None:
-    """A second import of the same model does not advise to move it to where it is."""
+    """A second import of the same model does not advise moving it to the address that it already has."""
     project.declare(model("one"))
     project.apply()
     result = project.run("import", "one", project.record("one")["id"], expect=1)
@@ -73,7 +73,7 @@ def test_import_of_what_the_address_has_already_asks_for_nothing(project: Projec
 
 
 def test_mv_says_both_addresses_whole(project: Project) -> None:
-    """Names alone are taken; what was done is told with kinds."""
+    """`state mv` accepts bare names and reports both addresses with their kinds."""
     project.declare(model("one"))
     project.apply()
     result = project.run("state", "mv", "one", "uno", expect=0)
@@ -81,7 +81,7 @@ def test_mv_says_both_addresses_whole(project: Project) -> None:
 
 
 def test_a_saved_plan_with_nothing_to_do_says_so(project: Project) -> None:
-    """It does not say "complete" where nothing was done."""
+    """Applying an empty saved plan says that there is nothing to do and does not say "complete"."""
     project.declare(model("one"))
     project.apply()
     project.run("plan", "--out", "plan.json", expect=0)
@@ -89,14 +89,14 @@ def test_a_saved_plan_with_nothing_to_do_says_so(project: Project) -> None:
 
 
 def test_a_variables_file_is_looked_for_in_the_working_directory(project: Project) -> None:
-    """No file names it, so its path is not relative to one."""
+    """The path of a variables file is relative to the working directory, and the error says so."""
     project.declare(model("one"))
     result = project.run("plan", "--var-file", "nowhere", expect=1)
     assert "relative to the working directory" in result.err
 
 
 def test_a_protected_model_without_manifest_is_told_how_to_go(project: Project) -> None:
-    """The advice does not speak of a manifest as if it were there, and names the other way."""
+    """The advice does not assume that the manifest still exists, and it names the other way to delete."""
     project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two"))
     project.apply()
     project.declare(model("two"))
@@ -106,7 +106,7 @@ def test_a_protected_model_without_manifest_is_told_how_to_go(project: Project) 
 
 
 def test_a_port_that_is_taken_is_all_that_the_emulator_speaks_of(project: Project) -> None:
-    """Without --data nothing is to be kept, so nothing is said about it; the address stands there once."""
+    """Without --data the error about a taken port names the address once. It says nothing about data."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = project.run("emulator", "--port", str(port), expect=1)
@@ -115,7 +115,7 @@ def test_a_port_that_is_taken_is_all_that_the_emulator_speaks_of(project: Projec
 
 
 def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
-    """The next command that it names works as it is written, without a credential."""
+    """The next command that `init` prints works as printed, without a credential."""
     first = project.run("init", "--emulator", expect=0)
     assert first.out.endswith("reconciler plan --emulator\n")
     vertex = {"GOOGLE_VERTEX_BASE_URL": project.service.url}
@@ -125,7 +125,7 @@ def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
 
 
 def test_init_names_each_base_model_once(project: Project) -> None:
-    """A model is not offered a second time under its publisher's longer name."""
+    """`init` does not offer a base model a second time under its longer publisher name."""
     said = project.run("init", "--emulator", expect=0).out
     (line,) = [one for one in said.splitlines() if one.startswith("TuningJob can be tuned from: ")]
     names = [one.rpartition("/")[2] for one in line.partition(": ")[2].split(", ")]
@@ -135,7 +135,7 @@ def test_init_names_each_base_model_once(project: Project) -> None:
 
 @pytest.mark.parametrize("given", [(), ("--kind", "TunedModel")], ids=["TuningJob", "TunedModel"])
 def test_init_without_a_credential_says_how_to_try_it(project: Project, given: tuple[str, ...]) -> None:
-    """Someone who has no account yet is told of the emulator, besides the ways to log in."""
+    """`init` tells a user without an account about the emulator, as well as about the ways to log in."""
     google = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_CLOUD_PROJECT": "x"}
     result = project.run("init", *given, expect=1, environ=google)
     assert "GOOGLE_OAUTH_ACCESS_TOKEN" in result.err
@@ -144,14 +144,14 @@ def test_init_without_a_credential_says_how_to_try_it(project: Project, given: t
 
 @pytest.mark.parametrize("content", ["", "apiVersion: reconciler/v1\nkind: Stack\n", '{"a": 1}\n', "hello\n"])
 def test_show_of_what_is_no_plan(project: Project, content: str) -> None:
-    """A manifest is not a plan that was cut off."""
+    """Show does not call a manifest a truncated plan."""
     project.write("file", content)
     result = project.run("show", "./file", expect=1)
     assert "file is not a saved plan" in result.err
 
 
 def test_a_document_that_cannot_be_pushed_is_no_reason_to_delete_the_state(project: Project) -> None:
-    """The advice is about the document that was given."""
+    """The advice is about the document that was pushed and never suggests deleting the state."""
     project.write("copy.json", '{"a": 1}\n')
     result = project.run("state", "push", "copy.json", expect=1)
     assert "copy.json" in result.err
@@ -160,14 +160,14 @@ def test_a_document_that_cannot_be_pushed_is_no_reason_to_delete_the_state(proje
 
 
 def test_an_empty_state_says_where_it_is(project: Project) -> None:
-    """So that an empty list is not taken for that of another folder; standard output stays a list."""
+    """The note on stderr shows which state is empty, in case it is the wrong folder. Stdout stays a list."""
     listed = project.run("state", "list", expect=0)
     assert listed.out == ""
     assert listed.err == "state/default.json has no records.\n"
 
 
 def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Project) -> None:
-    """A plan warns of few examples if it trains on them, and does not warn about models that stay."""
+    """A plan warns about too few examples in data that it trains on. Models that stay get no warning."""
     project.declare(model("one", pairs=PAIRS[:10]), model("two"))
     assert "10 examples" in project.plan().err
     assert "10 examples" in project.plan("--json").out
@@ -179,7 +179,7 @@ def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Proj
 
 
 def test_why_a_model_does_not_serve(project: Project) -> None:
-    """In training, failed, or refused by its checks: the advice differs."""
+    """The advice differs for a model in training, a failed training and a failed check."""
     project.service.fault({"train": "failing", "fail": {"code": 13, "message": "no"}, "at": 0.5})
     project.declare(
         model("failing"),
@@ -205,20 +205,20 @@ def test_why_a_model_does_not_serve(project: Project) -> None:
     ],
 )
 def test_the_nearest_name_is_near(project: Project, asked: str, advised: str) -> None:
-    """A name is compared with names: the kind before it makes no two of them alike."""
+    """Suggestions compare the names only. Two addresses are not similar because they have one kind."""
     project.declare(model("one"))
     project.apply("--no-wait")
     assert advised in project.run("state", "show", asked, expect=1).err
 
 
 def test_a_plan_of_nothing_and_a_plan_of_deletions_are_not_one(project: Project) -> None:
-    """Options that contradict each other are refused, not chosen from."""
+    """Options that contradict each other are refused. Neither silently wins."""
     project.declare(model("one"))
     assert "Give one of them" in project.plan("--refresh-only", "--destroy", expect=1).err
 
 
 def test_an_advised_command_works_on_the_same_state(project: Project) -> None:
-    """An error, a failed training and a guard advise commands with the --state of their run."""
+    """Commands advised after an error, a failed training or a guard repeat the run's --state."""
     place = ("--state", "elsewhere")
     kept, new = model("one", lifecycle={"prevent_destroy": True}), model("three")
     project.declare(kept, model("two"))

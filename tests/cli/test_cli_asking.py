@@ -1,4 +1,4 @@
-"""Which commands ask a service: no other holds an endpoint or a credential against the state (design 2.3)."""
+"""Which commands contact a service. The others do not check the endpoint or credential (design 2.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOWHERE = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_VERTEX_BASE_URL": None}
 
 @pytest.fixture
 def jobs(project: Project) -> Project:
-    """A stack of tuning jobs only; nothing says where the Gemini API is."""
+    """A stack of tuning jobs only, with no setting for the Gemini API's address."""
     write_data(project)
     project.service.control("settings", {"vertex_operation_seconds": 0.05, "vertex_cancel_seconds": 0.05})
     project.environ = {
@@ -25,7 +25,7 @@ def jobs(project: Project) -> Project:
 
 
 def test_a_destroyed_stack_of_jobs_can_still_be_looked_at(jobs: Project) -> None:
-    """With nothing recorded, nobody is asked, and what the manifests declare decides where to."""
+    """With an empty state, commands contact only the services of the kinds that the manifests declare."""
     jobs.declare(job("bot"))
     endpoint = jobs.apply().out.splitlines()[-1]
     assert endpoint == f"  TuningJob/bot  {jobs.run('output', 'bot', expect=0).out.strip()}"
@@ -41,7 +41,7 @@ def test_a_destroyed_stack_of_jobs_can_still_be_looked_at(jobs: Project) -> None
 
 
 def test_jobs_that_no_manifest_declares_any_more_are_deleted(jobs: Project) -> None:
-    """Which service answers is judged from the records too, not from the manifests alone."""
+    """The records decide which service to contact too, because the manifests may no longer name a job."""
     jobs.declare(stack("kept"), job("bot"))
     jobs.apply()
     jobs.declare(stack("kept"))
@@ -53,7 +53,7 @@ def test_jobs_that_no_manifest_declares_any_more_are_deleted(jobs: Project) -> N
 
 
 def test_what_asks_no_service_needs_no_endpoint(project: Project) -> None:
-    """show, output of tuned models, and state work on the record alone, whatever endpoint is set."""
+    """`show`, `output` of tuned models, and `state` use only the record, so any endpoint setting will do."""
     project.declare(model("one"))
     project.apply()
     asked = len(project.service.sent())
@@ -70,7 +70,7 @@ def test_what_asks_no_service_needs_no_endpoint(project: Project) -> None:
 
 
 def test_a_saved_plan_is_shown_without_anything_else(project: Project) -> None:
-    """Neither state nor service nor manifests nor credentials are needed: all of them may be broken."""
+    """Showing a saved plan reads no state, service, manifest or credential, so all of them may be broken."""
     project.declare(model("one"))
     project.plan("--out", "plan.json")
     project.plan("--out", "plan")
@@ -87,7 +87,7 @@ def test_a_saved_plan_is_shown_without_anything_else(project: Project) -> None:
 
 
 def test_an_address_wins_over_a_plan_of_its_name(project: Project) -> None:
-    """Where the state has the address it is shown, with ./ the file; garbage of that name is no matter."""
+    """`show NAME` shows the recorded address even if a file has that name. `show ./NAME` shows the file."""
     project.declare(model("one"), model("two"))
     project.apply()
     project.declare(model("one", spec={"display_name": "other"}), model("two"))

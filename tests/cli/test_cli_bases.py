@@ -1,6 +1,6 @@
-"""Base models that retire, as users meet them: validate, plan, drift, show, report, and the table itself.
+"""Base models that retire: what validate, plan, drift, show, report and bases say about them.
 
-Every test gives the day by RECONCILER_TODAY, so that nothing depends on the day on which it runs.
+Every test sets the day by RECONCILER_TODAY, so no result depends on today's date.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OFFER = "gemini-3.5-flash can be tuned instead; it retires not before 19 May 202
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """With Vertex AI on the emulator, and a data file."""
+    """A project with Vertex AI on the emulator, and a data file."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.environ["RECONCILER_LAG_SECONDS"] = "1"
     project.service.control("settings", {"vertex_operation_seconds": 0.05, "vertex_cancel_seconds": 0.05})
@@ -42,7 +42,7 @@ def join_lines(text: str) -> str:
 
 
 def test_validate_warns_of_a_floor_within_ninety_days(project: Project) -> None:
-    """With the date, the days, who says so, and a replacement; a day earlier it says nothing."""
+    """The warning has the date, the days left, the source and a replacement. A day earlier there is none."""
     project.declare(stack("s"), job())
     warned = project.run("validate", environ=SOON)
     assert f"{WARNING}" in join_lines(warned.err)
@@ -59,7 +59,7 @@ def test_validate_warns_of_a_floor_within_ninety_days(project: Project) -> None:
 
 
 def test_plan_warns_in_every_format_and_never_refuses(project: Project) -> None:
-    """Text, Markdown and the event stream say the same; once it is trained, nothing is said."""
+    """Text, Markdown and the event stream give the same warning. After the training there is none."""
     project.declare(stack("s"), job())
     assert f"Note: {WARNING}. {OFFER}" in join_lines(project.plan(environ=SOON).out)
     comment = project.plan("--format", "markdown", environ=SOON).out
@@ -76,7 +76,7 @@ def test_plan_warns_in_every_format_and_never_refuses(project: Project) -> None:
 
 
 def test_a_saved_plan_is_bound_to_no_day(project: Project) -> None:
-    """What is approved may be applied later, though base models are then nearer to their end."""
+    """An approved plan may be applied later, even if its base model is closer to its end by then."""
     project.declare(stack("s"), job())
     project.plan("--out", "p.plan", environ=SOON)
     assert f"Note: {WARNING}" in join_lines(project.run("show", "p.plan", environ=NEAR).out)
@@ -84,7 +84,7 @@ def test_a_saved_plan_is_bound_to_no_day(project: Project) -> None:
 
 
 def test_the_stack_corrects_the_table(project: Project) -> None:
-    """A later date is believed, another replacement is offered, and `tunable: false` refuses."""
+    """The Stack can set a later date or another replacement, and `tunable: false` refuses the base model."""
     said: dict[str, Any] = {"name": "gemini-3.1-flash-lite", "retires": "2027-09-30"}
     project.declare(stack("s", base_models=[said]), job())
     assert "stands on" not in project.run("validate", environ=SOON).all
@@ -104,7 +104,7 @@ def test_the_stack_corrects_the_table(project: Project) -> None:
 
 
 def test_the_list_of_the_stack_is_still_read(project: Project) -> None:
-    """`tunable_base_models` refuses the others, but for those that `base_models` calls tunable."""
+    """`tunable_base_models` refuses all others except those that `base_models` marks as tunable."""
     project.declare(stack("s", tunable_base_models=["gemini-3.5-flash"]), job())
     assert "Base models that are: gemini-3.5-flash" in project.plan(expect=1).err
     allowed = [{"name": "gemini-3.1-flash-lite", "tunable": True}]
@@ -113,7 +113,10 @@ def test_the_list_of_the_stack_is_still_read(project: Project) -> None:
 
 
 def test_drift_tells_it_sixty_days_before(project: Project) -> None:
-    """A note with date and days, which fails only if fail_on has it; retire_within says how early."""
+    """Drift notes the date and the days left.
+
+    It fails only if fail_on says so; retire_within sets how early.
+    """
     project.declare(stack("s"), job())
     project.apply()
     assert project.run("drift", environ=SOON).out.endswith("No drift.\n")
@@ -140,7 +143,7 @@ def test_drift_tells_it_sixty_days_before(project: Project) -> None:
 
 
 def test_show_and_report_tell_the_date(project: Project) -> None:
-    """For a model, in text and JSON, and for every model of the page."""
+    """`show` tells the date in text and JSON, and the report tells it for every model."""
     project.declare(stack("s"), job())
     project.apply()
     shown = project.run("show", "bot", environ=NEAR)
@@ -161,7 +164,7 @@ def test_show_and_report_tell_the_date(project: Project) -> None:
 
 
 def test_bases_lists_ours_first(project: Project) -> None:
-    """What manifests declare and what is recorded, each on its row; then the rest of the table."""
+    """Declared and recorded base models come first, each on its own row. The rest of the table follows."""
     project.declare(stack("s"), job(), job("next", base_model="gemini-3.5-flash"))
     project.apply("--target", "bot")
     project.declare(stack("s"), job("next", base_model="gemini-3.5-flash"))
@@ -182,7 +185,7 @@ def test_bases_lists_ours_first(project: Project) -> None:
 
 
 def test_bases_needs_neither_manifests_nor_state_nor_a_service(project: Project) -> None:
-    """The table is told in an empty folder; what cannot be read is left out with a note."""
+    """`bases` prints the table in an empty folder. A note names each source that could not be read."""
     project.service.forget_log()
     for file in (project.root / "manifests").iterdir():
         file.unlink()
@@ -205,7 +208,7 @@ def test_bases_needs_neither_manifests_nor_state_nor_a_service(project: Project)
 
 
 def test_a_day_that_is_none_is_refused(project: Project) -> None:
-    """RECONCILER_TODAY names itself in the error."""
+    """The error for an invalid RECONCILER_TODAY names the variable."""
     refused = project.run("bases", environ={"RECONCILER_TODAY": "2027-02-30"}, expect=1)
     assert "RECONCILER_TODAY=2027-02-30 is not a date" in refused.err
     records = project.run("bases", "--json", environ={"RECONCILER_TODAY": "soon"}, expect=1)

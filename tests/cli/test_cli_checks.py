@@ -11,7 +11,7 @@ WRONG = ("1000", "a thousand and one")
 
 
 def write_held_out(project: Project, pairs: list[tuple[str, str]], name: str = "held-out") -> str:
-    """Write a file of held-out examples beside the manifests; its path in them."""
+    """Write a file of held-out examples beside the manifests and return its path as a manifest has it."""
     lines = [json.dumps({"text_input": text, "output": output}) for text, output in pairs]
     project.write(f"manifests/data/{name}.jsonl", "\n".join(lines))
     return f"data/{name}.jsonl"
@@ -24,7 +24,10 @@ def read_scores(project: Project, name: str, slot: str = "serving") -> list[tupl
 
 
 def test_a_candidate_is_promoted_by_its_score_beside_that_of_the_model_that_serves(project: Project) -> None:
-    """The plan counts the calls; state, show, report and events tell the scores; the worse one waits."""
+    """A candidate with too low a score is not promoted. The plan counts the calls.
+
+    State, show, report and events give the scores beside those of the serving model.
+    """
     file = write_held_out(project, [*PAIRS[:3], WRONG])
     checks = [{"prompt": PAIRS[0][0], "one_of": ["?", PAIRS[0][1]]}, {"file": file, "at_least": 0.75}]
     project.declare(model("bot", checks=checks))
@@ -49,7 +52,7 @@ def test_a_candidate_is_promoted_by_its_score_beside_that_of_the_model_that_serv
 
 
 def test_test_tells_scores_and_writes_junit(project: Project) -> None:
-    """--format junit is XML, and the exit code is that of the checks."""
+    """`--format junit` prints XML, and the exit code is that of the checks."""
     file = write_held_out(project, [PAIRS[0], WRONG])
     project.declare(model("bot", checks=[{"file": file, "at_least": 0.5}]))
     project.apply()
@@ -72,7 +75,7 @@ def test_a_held_out_file_that_changed_after_the_plan_is_refused(project: Project
 
 
 def test_a_held_out_file_has_at_most_1000_examples(project: Project) -> None:
-    """Each is a call that is billed."""
+    """A larger file is refused, because each example is a billed call."""
     file = write_held_out(project, [(str(number), "x") for number in range(1001)])
     project.declare(model("bot", checks=[{"file": file}]))
     assert (

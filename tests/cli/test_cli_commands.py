@@ -26,7 +26,7 @@ spec:
 
 @pytest.mark.parametrize("kind", [None, "TunedModel"])
 def test_init_writes_what_plan_takes(project: Project, kind: str | None) -> None:
-    """A manifest and a Stack with a random suffix, valid without a warning; a second init writes nothing."""
+    """`init` writes a Stack with a random suffix and a valid manifest. A second `init` writes nothing."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     given = ["--kind", kind] if kind else []
     first = project.run("init", *given, expect=0)
@@ -48,7 +48,7 @@ def test_init_writes_what_plan_takes(project: Project, kind: str | None) -> None
 
 
 def test_what_init_writes_is_valid_for_google(project: Project) -> None:
-    """Its Stack names a bucket after itself, so that validate finds no error before there is an account."""
+    """The new Stack names a bucket after itself, so validate finds no error before an account exists."""
     google = {"GOOGLE_VERTEX_BASE_URL": None, "GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_CLOUD_PROJECT": "acme"}
     project.run("init", expect=1, environ=google)
     stack = yaml.safe_load((project.root / "manifests/stack.yaml").read_text())
@@ -57,7 +57,7 @@ def test_what_init_writes_is_valid_for_google(project: Project) -> None:
 
 
 def test_init_leads_with_what_can_be_tuned_today(project: Project) -> None:
-    """Without --kind the first model is a TuningJob, whose training data stands beside it."""
+    """Without --kind the first model is a TuningJob, with its training data beside it."""
     project.run("init", "--emulator", expect=0)
     text = (project.root / "manifests/number-generator.yaml").read_text()
     assert "kind: TuningJob" in text
@@ -89,7 +89,7 @@ def test_init_adds_to_gitignore_what_it_lacks(project: Project, before: bytes | 
 
 
 def test_two_inits_have_two_stack_names(project: Project) -> None:
-    """The suffix is random."""
+    """Two runs of `init` choose different random suffixes."""
     project.run("init", "--emulator", "a", expect=0)
     project.run("init", "--emulator", "b", expect=0)
 
@@ -106,13 +106,13 @@ def test_two_inits_have_two_stack_names(project: Project) -> None:
 
 
 def test_init_checks_the_endpoint(project: Project) -> None:
-    """An endpoint that does not answer is exit 1."""
+    """`init` exits 1 if the endpoint does not answer."""
     nowhere = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"}
     project.run("init", "--kind", "TunedModel", expect=1, environ=nowhere)
 
 
 def test_validate_is_offline(project: Project) -> None:
-    """No network, no credential, no state."""
+    """`validate` works without network, credential or state."""
     project.declare(stack("s"), model("one"))
     result = project.run("validate", expect=0, environ=NOWHERE)
     assert "1 model" in result.all
@@ -176,7 +176,7 @@ def test_all_problems_at_once_with_their_places(project: Project) -> None:
     ],
 )
 def test_bad_manifests_are_1(project: Project, text: str, words: tuple[str, ...]) -> None:
-    """Each is an error that names the place, never a traceback."""
+    """Each bad manifest gives exit 1 and an error with its place, never a traceback."""
     project.write("manifests/m.yaml", text)
     err = project.run("validate", expect=1).err
     for word in words:
@@ -184,7 +184,7 @@ def test_bad_manifests_are_1(project: Project, text: str, words: tuple[str, ...]
 
 
 def test_yaml_traps(project: Project) -> None:
-    """1e-3 is a number; what the API takes as text stays the text that was written."""
+    """1e-3 is read as a number, and text fields keep the text exactly as written."""
     project.write(
         "manifests/m.yaml",
         GOOD.replace("tuning_task: {", "tuning_task: {hyperparameters: {learning_rate: 1e-3}, "),
@@ -195,7 +195,7 @@ def test_yaml_traps(project: Project) -> None:
 
 
 def test_an_alias_bomb_is_refused(project: Project) -> None:
-    """Ten levels of nine aliases do not eat the memory."""
+    """Ten levels of nine aliases do not exhaust the memory."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 11)]
     project.write("manifests/m.yaml", "\n".join(lines) + "\n")
@@ -203,7 +203,10 @@ def test_an_alias_bomb_is_refused(project: Project) -> None:
 
 
 def test_data_outside_the_work_tree_is_refused(project: Project) -> None:
-    """Path relative to the manifest, inside the git work tree; without one, the working directory."""
+    """A data path is relative to its manifest and must stay inside the git work tree.
+
+    Outside of git it must stay inside the working directory.
+    """
     line = '{"text_input": "a", "output": "b"}\n'
     (project.root.parent / "outside.jsonl").write_text(line)
     project.declare(model("one", file="../../outside.jsonl"))
@@ -237,7 +240,7 @@ def test_data_outside_the_work_tree_is_refused(project: Project) -> None:
     ],
 )
 def test_bad_data_files_are_1(project: Project, name: str, content: str | None) -> None:
-    """Named, with the line where there is one."""
+    """Each bad data file is named, with the line number where there is one."""
     if content is not None:
         project.write(f"manifests/{name}", content)
     project.declare(model("one", file=name))
@@ -245,7 +248,7 @@ def test_bad_data_files_are_1(project: Project, name: str, content: str | None) 
 
 
 def test_columns_in_camel_case_are_the_apis(project: Project) -> None:
-    """Columns text_input and output; the API's own textInput is the same column."""
+    """The API's own column name textInput is read as text_input."""
     project.write("manifests/d.jsonl", '{"textInput": "a", "output": "b"}\n')
     project.declare(model("one", file="d.jsonl"))
     result = project.run("validate")
@@ -255,7 +258,7 @@ def test_columns_in_camel_case_are_the_apis(project: Project) -> None:
 
 
 def test_example_limits(project: Project) -> None:
-    """Input above 40,000 or output above 5,000 characters is known offline."""
+    """An input above 40,000 characters or an output above 5,000 is refused offline."""
     project.declare(model("one", pairs=[("x" * 40_001, "y"), ("x", "y" * 5_001)]))
     err = project.run("validate", expect=1).err
     assert "models.yaml:19:7: error: text_input has 40,001 characters, and the service takes 40,000\n" in err
@@ -264,7 +267,7 @@ def test_example_limits(project: Project) -> None:
 
 
 def test_generate_answers(project: Project) -> None:
-    """The model's answer on stdout, nothing else."""
+    """`generate` prints the model's answer and nothing else on stdout."""
     project.declare(model("one"))
     project.apply()
     assert project.run("generate", "one", "3", expect=0).out == "4\n"
@@ -273,7 +276,7 @@ def test_generate_answers(project: Project) -> None:
 
 
 def test_generate_when_the_service_fails(project: Project) -> None:
-    """A refusal of the service is an error with its message, never a traceback."""
+    """A refusal by the service is an error with the service's message, never a traceback."""
     project.declare(model("one"))
     project.apply()
     project.service.fault(
@@ -290,7 +293,7 @@ def test_generate_when_the_service_fails(project: Project) -> None:
 
 
 def test_test_runs_every_check(project: Project) -> None:
-    """All pass: 0; one fails: 4 and both answers; unknown: 3."""
+    """`test` exits 0 if all pass, 4 with both answers if one fails, and 3 if one is unknown."""
     project.declare(
         model("one", checks=[{"prompt": "1", "expect": "2"}]),
         model("two", checks=[{"prompt": "3", "expect": "4"}]),
@@ -321,7 +324,10 @@ def test_test_runs_every_check(project: Project) -> None:
 def test_an_odd_answer_concerns_its_model_alone(
     project: Project, answer: dict[str, Any], code: int, said: str
 ) -> None:
-    """A model that says nothing failed its check, an answer that is none is unknown; the others are asked."""
+    """An empty answer fails that model's check and an unreadable one is unknown.
+
+    Other models are still checked.
+    """
     checks = [{"prompt": "1", "expect": "2"}]
     project.declare(model("one", checks=checks), model("two", checks=checks))
     project.apply()
@@ -334,7 +340,7 @@ def test_an_odd_answer_concerns_its_model_alone(
 
 
 def test_checks_added_later_are_no_change(project: Project) -> None:
-    """A serving model's new checks are for `test`, not for training or promotion."""
+    """New checks on a serving model run in `test` and cause no training or promotion."""
     project.declare(model("one"))
     project.apply()
     project.declare(model("one", checks=[{"prompt": "1", "expect": "2"}]))
@@ -342,7 +348,7 @@ def test_checks_added_later_are_no_change(project: Project) -> None:
 
 
 def test_schema_is_json_schema(project: Project) -> None:
-    """It accepts a good manifest's keys, and needs neither network nor manifests."""
+    """The schema accepts a good manifest's keys, and printing it needs neither network nor manifests."""
     document = project.run("schema", expect=0, environ=NOWHERE).json()
     assert "$schema" in document
     text = json.dumps(document)
@@ -358,7 +364,7 @@ def test_schema_is_json_schema(project: Project) -> None:
 
 
 def test_report_is_one_page(project: Project) -> None:
-    """One self-contained HTML file with every model."""
+    """`report` writes one self-contained HTML file with every model."""
     project.declare(model("one"), model("two", pairs=PAIRS[:15]))
     project.apply()
     project.run("report", "-o", "r.html", expect=0)
@@ -371,7 +377,7 @@ def test_report_is_one_page(project: Project) -> None:
 
 
 def test_refresh_only_shows_drift_and_changes_nothing(project: Project) -> None:
-    """Plan --refresh-only tells how live differs, and proposes nothing."""
+    """`plan --refresh-only` shows how live models differ and proposes no change."""
     project.declare(model("one", spec={"description": "ours"}))
     project.apply()
     project.service.patch(identity("one"), "description", description="theirs")
@@ -381,14 +387,14 @@ def test_refresh_only_shows_drift_and_changes_nothing(project: Project) -> None:
 
 
 def test_a_folder_given_as_path(project: Project) -> None:
-    """Another folder is the whole desired set; folders are read to their depth."""
+    """A folder given as PATH is the whole desired set, and its subfolders are read too."""
     project.declare(model("one"), file="prod/deep/er/one.yml")
     project.apply("prod")
     assert list(project.service.models()) == [identity("one")]
 
 
 def test_the_tutorials_python_body(project: Project) -> None:
-    """The requests body of the tutorial, single quotes and all, is YAML under spec."""
+    """The tutorial's Python request body, single quotes included, is valid YAML under spec."""
     project.write(
         "manifests/t.yaml",
         f"""\

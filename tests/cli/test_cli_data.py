@@ -1,4 +1,4 @@
-"""`data` tells what is in a model's data, wherever it lies, and what is in a file."""
+"""`data` describes all data of a model, wherever it is stored, or the data in one file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write(project: Project, name: str, pairs: list[tuple[str, str]]) -> None:
 
 
 def test_all_data_of_a_model_is_told(project: Project) -> None:
-    """Training data, validation data and a check's file are compared, without asking a service."""
+    """Training data, validation data and a check's file are compared without contacting a service."""
     write(project, "manifests/t.jsonl", CONTRADICTION)
     write(project, "manifests/v.jsonl", [("q2", "no")])
     write(project, "manifests/h.jsonl", [("q9", "no")])
@@ -40,7 +40,7 @@ def test_all_data_of_a_model_is_told(project: Project) -> None:
 
 
 def test_an_object_in_a_bucket_is_read_and_not_kept(project: Project) -> None:
-    """It is streamed with the credential at hand. No file of the project changes."""
+    """The object is streamed with the credential that is set. No file of the project changes."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     upload(project.service, "train", CONTRADICTION)
     project.declare(stack("s", project="p", location="us-central1"), job(data="gs://bucket/train.jsonl"))
@@ -55,7 +55,7 @@ def test_an_object_in_a_bucket_is_read_and_not_kept(project: Project) -> None:
 
 
 def test_an_object_that_is_not_there_says_so(project: Project) -> None:
-    """The other data sets are told all the same."""
+    """A missing object is reported, and the other data sets are still described."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.declare(stack("s", project="p", location="us-central1"), job(data="gs://bucket/none.jsonl"))
     out = project.run("data", job()["metadata"]["name"], expect=0).out
@@ -63,7 +63,7 @@ def test_an_object_that_is_not_there_says_so(project: Project) -> None:
 
 
 def test_an_object_is_not_converted(project: Project) -> None:
-    """A line that the service cannot read is an error, though a file with it would be converted."""
+    """A line of an object that the service cannot read is an error. Only local files are converted."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     upload(project.service, "train", CONTRADICTION)
     row = json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})
@@ -76,7 +76,7 @@ def test_an_object_is_not_converted(project: Project) -> None:
 
 
 def test_a_file_needs_no_manifest(project: Project) -> None:
-    """What is sound is measured; what is wrong is told after it, and exits 1."""
+    """The valid part of a file is measured. The errors are printed after it, with exit 1."""
     project.write("d.jsonl", '{"text_input": "a", "output": "b"}\n{"text_input": 3, "output": "b"}\n')
     result = project.run("data", "d.jsonl", expect=1)
     assert "  examples        1\n" in result.out
@@ -86,13 +86,13 @@ def test_a_file_needs_no_manifest(project: Project) -> None:
 
 
 def test_inline_data_is_told_by_its_numbers(project: Project) -> None:
-    """Examples inside of a manifest are numbered from 1."""
+    """Examples inside a manifest are numbered from 1."""
     project.declare(model("one", pairs=CONTRADICTION))
     assert "examples 1 and 3" in project.run("data", "one", expect=0).out
 
 
 def test_wrong_words_are_refused(project: Project) -> None:
-    """An unknown address, a file that is not there, and a file of another sort."""
+    """An unknown address, a missing file and a file of another format are refused."""
     project.declare(model("one"))
     assert "Did you mean one?" in project.run("data", "onee", expect=1).err
     assert "there is no such file" in project.run("data", "none.jsonl", expect=1).err
@@ -100,7 +100,7 @@ def test_wrong_words_are_refused(project: Project) -> None:
 
 
 def test_other_files_are_not_read(project: Project) -> None:
-    """A broken training file of another model is no matter."""
+    """A broken training file of another model has no effect."""
     project.write("manifests/broken.jsonl", "nonsense\n")
     write(project, "manifests/t.jsonl", CONTRADICTION)
     other = job(data="broken.jsonl", metadata={"name": "other"})

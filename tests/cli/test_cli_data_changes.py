@@ -1,4 +1,4 @@
-"""A plan says what changed in a data set, where the former data can still be read."""
+"""A plan says what changed in a data set, if the previous data can still be read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def declare(project: Project, file: str) -> None:
 
 
 def trained(project: Project) -> None:
-    """A repository with a model that is trained on what is committed."""
+    """A git repository with a model that was trained on the committed data."""
     git(project, "init", "-q")
     write(project, "n.jsonl", ROWS)
     declare(project, "n.jsonl")
@@ -49,7 +49,7 @@ def trained(project: Project) -> None:
 
 
 def say(project: Project) -> str:
-    """What a plan says of the training data."""
+    """Return what a plan says about the training data."""
     (line,) = [
         line for line in project.plan().out.splitlines() if "training_data = " in line or "_uri = " in line
     ]
@@ -57,7 +57,7 @@ def say(project: Project) -> str:
 
 
 def test_a_change_is_counted_in_examples(project: Project) -> None:
-    """In text, Markdown and JSON, committed or not; in the file of a saved plan too."""
+    """Text, Markdown, JSON and a saved plan count changed examples, committed or not."""
     trained(project)
     write(project, "n.jsonl", CHANGED)
     assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
@@ -73,14 +73,14 @@ def test_a_change_is_counted_in_examples(project: Project) -> None:
 
 
 def test_an_order_is_a_change_too(project: Project) -> None:
-    """The examples are trained in their order, so the digest is another, and the plan says why."""
+    """Examples are trained in their order, so a new order changes the digest, and the plan says why."""
     trained(project)
     write(project, "n.jsonl", ROWS[::-1])
     assert say(project) == "28 -> 28 examples, the same in another order"
 
 
 def test_another_file_is_compared_with_the_former_one(project: Project) -> None:
-    """The committed manifest names the former file, which may be there still or only in git."""
+    """The committed manifest names the former file, which is read from the folder or from git."""
     trained(project)
     write(project, "new.jsonl", CHANGED)
     declare(project, "new.jsonl")
@@ -92,7 +92,7 @@ def test_another_file_is_compared_with_the_former_one(project: Project) -> None:
 
 @pytest.mark.parametrize("how", ["no repository", "another version", "broken git"])
 def test_without_the_former_data_there_are_counts(project: Project, how: str) -> None:
-    """That is no error: the plan is as before."""
+    """Without the former data the plan shows counts. This is no error."""
     if how == "no repository":
         write(project, "n.jsonl", ROWS)
         declare(project, "n.jsonl")
@@ -109,7 +109,7 @@ def test_without_the_former_data_there_are_counts(project: Project, how: str) ->
 
 
 def test_an_upload_of_an_earlier_run_is_the_former_data(project: Project) -> None:
-    """Without git, the live job names the object that was uploaded for it."""
+    """Without git, the former data is the object that the live job was trained on."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     settings = stack("s", project="p", location="us-central1", bucket="gs://bucket")
     write(project, "n.jsonl", ROWS)
@@ -120,7 +120,7 @@ def test_an_upload_of_an_earlier_run_is_the_former_data(project: Project) -> Non
 
 
 def test_git_is_asked_only_about_data_that_changed(project: Project) -> None:
-    """A plan without changes of data calls no other program."""
+    """A plan without data changes starts no other program."""
     trained(project)
     project.write("bin/git", "#!/bin/sh\ntouch called\n").chmod(0o755)
     path = f"{project.root}/bin:/usr/bin:/bin"
@@ -132,7 +132,7 @@ def test_git_is_asked_only_about_data_that_changed(project: Project) -> None:
 
 
 def test_a_plan_warns_of_data_that_it_trains_on(project: Project) -> None:
-    """Contradictions are told with the plan that trains on them, and no more when it is too late."""
+    """A plan warns about contradictions in data that it trains on, and not after the training."""
     write(project, "n.jsonl", [*ROWS, ("0", "other")])
     declare(project, "n.jsonl")
     said = "manifests/n.jsonl:29: warning: an input has more than one output: lines 1 and 29"

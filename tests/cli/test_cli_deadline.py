@@ -1,4 +1,7 @@
-"""--timeout bounds the whole run, calls that hang included: within D plus 5 s, and 1, 3 or 4 (design 2.9)."""
+"""--timeout bounds the whole run, hanging calls included (design 2.9).
+
+A run ends within D + 5 s, with exit 1, 3 or 4.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ SECONDS = 2.0
 
 @contextmanager
 def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[None]:
-    """From the count-th request that begins with this line on, the service does not answer such requests."""
+    """Make the service hang on requests that begin with this line, starting at the count-th."""
     released, seen = threading.Event(), [0]
     with crash_proxy_to(project.service.url) as proxy:
 
@@ -40,7 +43,7 @@ def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[
 
 
 def timed(project: Project, *arguments: str) -> Result:
-    """Run with the time-out; what it meets hangs for twice as long as the run may last."""
+    """Run with a time-out while the matching request hangs for twice as long as the run may last."""
     return project.run(*arguments, "--timeout", f"{SECONDS:g}s")
 
 
@@ -62,7 +65,10 @@ LIST, CREATE, POLL = "GET /v1beta/tunedModels?", "POST /v1beta/tunedModels?", "G
 def test_a_call_that_hangs_ends_in_time(
     project: Project, line: str, when: str, count: int, code: int
 ) -> None:
-    """Exit 1 where nothing was begun, 3 after; the lock is free, and the next run trains once in all."""
+    """The run exits 1 if nothing was begun and 3 after that.
+
+    The lock is free, and the next run trains once in total.
+    """
     project.service.settings(training_seconds=0.2)
     project.declare(model("one"))
     with hanging(project, line, when, count):
@@ -77,7 +83,7 @@ def test_a_call_that_hangs_ends_in_time(
 
 
 def test_what_failed_wins(project: Project) -> None:
-    """One create is refused, another model is still in training: 4."""
+    """Exit 4 wins if one create is refused and another model is still in training."""
     project.service.fault(
         {
             "method": "POST",
@@ -93,7 +99,7 @@ def test_what_failed_wins(project: Project) -> None:
 
 
 def test_wait_ends_in_time(project: Project) -> None:
-    """A poll that hangs: 3, and nothing is lost; a list that hangs before anything is read: 1."""
+    """A hanging poll ends with exit 3 and loses nothing. A hanging first list ends with exit 1."""
     project.declare(model("one"))
     project.service.freeze()
     project.apply("--no-wait")
@@ -107,7 +113,7 @@ def test_wait_ends_in_time(project: Project) -> None:
 
 
 def test_destroy_ends_in_time(project: Project) -> None:
-    """A deletion that hangs: 3, what is recorded stays, and destroy is what goes on."""
+    """A hanging deletion ends with exit 3, keeps the record, and names `destroy` as the next command."""
     project.declare(model("one"))
     project.apply()
     with hanging(project, "DELETE", BEFORE):
@@ -118,7 +124,7 @@ def test_destroy_ends_in_time(project: Project) -> None:
 
 
 def test_a_wait_for_somebody_elses_lock_ends_in_time(project: Project) -> None:
-    """The lock is held by another run: 1, because nothing was begun."""
+    """Waiting for another run's lock ends with exit 1, because nothing was begun."""
     project.service.freeze()
     project.declare(model("one"))
     path = project.root / "state" / "default.lock"
@@ -131,7 +137,7 @@ def test_a_wait_for_somebody_elses_lock_ends_in_time(project: Project) -> None:
 
 
 def test_a_named_delay_ends_with_the_time(project: Project) -> None:
-    """A 429 that asks for 50 s: the time-out comes first, and the create is recorded as waiting."""
+    """If the time-out comes before the 50 s that a 429 asks for, the create is recorded as waiting."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "50s"}]
     error = {"code": 429, "message": "Slower.", "status": "RESOURCE_EXHAUSTED", "details": details}
     project.service.fault(

@@ -1,4 +1,4 @@
-"""A defect of ours: told as one, and 1 only where nothing was begun (design 2.2)."""
+"""A defect of the program is reported as a defect, with exit 1 only if nothing was begun (design 2.2)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def with_defect(project: Project, place: str, **environ: str) -> subprocess.Comp
 
 @pytest.mark.parametrize("place", ["create", "settle", "show", "conclude"])
 def test_a_defect_after_something_was_begun_is_4(project: Project, place: str) -> None:
-    """Wherever it is met after the POST: the exit code does not say that nothing was begun."""
+    """A defect anywhere after the POST exits 4, because exit 1 would mean that nothing was begun."""
     project.declare(model("one"))
     result = with_defect(project, place)
     assert project.service.creates() == 1
@@ -43,7 +43,7 @@ def test_a_defect_after_something_was_begun_is_4(project: Project, place: str) -
 
 
 def test_a_defect_before_anything_was_begun_is_1(project: Project) -> None:
-    """Nothing was sent that changes anything."""
+    """A defect before the first changing request exits 1."""
     project.declare(model("one"))
     result = with_defect(project, "list")
     assert result.returncode == 1, result.stdout + result.stderr
@@ -51,7 +51,10 @@ def test_a_defect_before_anything_was_begun_is_1(project: Project) -> None:
 
 
 def test_what_cannot_be_shown_is_done_all_the_same(project: Project) -> None:
-    """A defect in the rendering of events stops no work: it is told once, and all is recorded."""
+    """A defect in rendering events does not stop the work.
+
+    It is reported once, and everything is recorded.
+    """
     project.declare(model("one"), model("two"))
     result = with_defect(project, "show")
     records = [json.loads(line) for line in result.stdout.splitlines()]
@@ -60,7 +63,7 @@ def test_what_cannot_be_shown_is_done_all_the_same(project: Project) -> None:
 
 
 def test_a_traceback_that_was_asked_for_changes_no_code(project: Project) -> None:
-    """RECONCILER_DEBUG shows where, on stderr, and the exit code stays the same."""
+    """RECONCILER_DEBUG prints a traceback on stderr and leaves the exit code as it is."""
     project.declare(model("one"))
     result = with_defect(project, "settle", RECONCILER_DEBUG="1")
     assert result.returncode == 4, result.stdout + result.stderr

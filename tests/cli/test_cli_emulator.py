@@ -1,4 +1,4 @@
-"""Starting the emulator, inside a command or as a server: what is missing or in the way is said."""
+"""Starting the emulator, inside a command or as a server: the error says what is missing or in the way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INSIDE, SERVER = ("plan", "--emulator"), ("emulator", "--port", "0", "--data", "
     ids=["missing", "another version", "another layout"],
 )
 def test_packages(project: Project, command: tuple[str, ...], broken: str, says: str) -> None:
-    """Only an absent package is called missing. Any other import error is shown as it is."""
+    """Only an absent package is called missing. Any other import error is shown unchanged."""
     project.declare(model("one"))
     shadow = project.write("shadow/uvicorn/__init__.py", broken + "\n").parents[1]
     result = project.run(
@@ -42,7 +42,7 @@ def test_packages(project: Project, command: tuple[str, ...], broken: str, says:
 
 @pytest.mark.parametrize("command", [INSIDE, SERVER], ids=["inside", "server"])
 def test_a_file_that_is_not_the_emulators(project: Project, command: tuple[str, ...]) -> None:
-    """It is named, and left as it is."""
+    """A data file of another program is named in the error and left unchanged."""
     project.declare(model("one"))
     file = project.write("state/emulator.sqlite3", "somebody's notes, and no database at all\n" * 20)
     before = file.read_bytes()
@@ -51,7 +51,7 @@ def test_a_file_that_is_not_the_emulators(project: Project, command: tuple[str, 
 
 
 def test_no_folder_for_the_data(project: Project) -> None:
-    """Where the state's folder should be there is a file."""
+    """A file in place of the state's folder is an error that names it."""
     project.declare(model("one"))
     project.write("state", "")
     assert "state/emulator.sqlite3: File exists" in project.run(*INSIDE, expect=1).err
@@ -59,7 +59,7 @@ def test_no_folder_for_the_data(project: Project) -> None:
 
 @pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
 def test_how_long_a_training_takes_is_a_number(project: Project, seconds: str) -> None:
-    """RECONCILER_EMULATOR_SECONDS is refused with its name, before anything is started."""
+    """An invalid RECONCILER_EMULATOR_SECONDS is refused by name before anything starts."""
     project.declare(model("one"))
     refused = project.run(*INSIDE, expect=1, environ={"RECONCILER_EMULATOR_SECONDS": seconds})
     assert f"RECONCILER_EMULATOR_SECONDS={seconds} is not" in refused.err
@@ -68,7 +68,7 @@ def test_how_long_a_training_takes_is_a_number(project: Project, seconds: str) -
 
 @pytest.mark.parametrize("seconds", ["soon", "-1", "nan", "inf", "1e12"])
 def test_the_server_refuses_what_is_no_time(project: Project, seconds: str) -> None:
-    """--training-seconds is refused by its name, when it is no number or more than the clock can handle."""
+    """--training-seconds is refused by name if it is no number or more than the clock can handle."""
     refused = project.run("emulator", "--port", "0", "--training-seconds", seconds, expect=1)
     assert "--training-seconds" in refused.err
     assert "internal error" not in refused.err
@@ -78,7 +78,7 @@ def test_the_server_refuses_what_is_no_time(project: Project, seconds: str) -> N
     "days", ["2027-05-19", "gemini-3.5-flash", "gemini-3.5-flash=May 19", "a=2027-02-30", "a=1969-12-31"]
 )
 def test_the_day_of_a_base_model_is_a_day(project: Project, days: str) -> None:
-    """RECONCILER_EMULATOR_RETIRES is refused with its name and an example, before anything is started."""
+    """An invalid RECONCILER_EMULATOR_RETIRES is refused by name, with an example, before anything starts."""
     project.declare(model("one"))
     refused = project.run(*INSIDE, expect=1, environ={"RECONCILER_EMULATOR_RETIRES": f"b=2027-01-01,{days}"})
     assert f"RECONCILER_EMULATOR_RETIRES=b=2027-01-01,{days} is not a list of days by model" in refused.err
@@ -87,7 +87,7 @@ def test_the_day_of_a_base_model_is_a_day(project: Project, days: str) -> None:
 
 
 def test_the_days_of_base_models_are_set_for_each_api(project: Project) -> None:
-    """Days are added to the emulator's own, or taken away, and stay in its file."""
+    """Each API's retirement days can be added or removed, and stay in the emulator's file."""
     project.declare(model("one"))
     days = "gemini-3.5-flash=2027-05-19, models/gemini-2.5-pro=2026-12-01, gemini-2.5-pro="
     environ = {"RECONCILER_EMULATOR_RETIRES": days, "RECONCILER_EMULATOR_SECONDS": "0.5"}
@@ -103,7 +103,7 @@ def test_the_days_of_base_models_are_set_for_each_api(project: Project) -> None:
 
 
 def test_a_retired_base_is_refused_inside(project: Project) -> None:
-    """A model on a base that RECONCILER_EMULATOR_RETIRES has retired is not trained."""
+    """The embedded emulator trains no model on a base that RECONCILER_EMULATOR_RETIRES has retired."""
     project.declare(model("one"))
     environ = {"RECONCILER_EMULATOR_RETIRES": "models/gemini-1.0-pro-001=2026-01-01"}
     refused = project.run(*INSIDE, expect=1, environ=environ)
@@ -111,7 +111,7 @@ def test_a_retired_base_is_refused_inside(project: Project) -> None:
 
 
 def test_the_server_says_how_to_use_both_apis(project: Project) -> None:
-    """The line that it prints can be pasted into a shell."""
+    """The printed line can be pasted into a shell."""
     with project.start("emulator", "--port", "0") as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
@@ -123,7 +123,7 @@ def test_the_server_says_how_to_use_both_apis(project: Project) -> None:
 
 
 def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
-    """With STORAGE_EMULATOR_HOST, the emulator keeps a gs:// state, so a team can try it on one machine."""
+    """With STORAGE_EMULATOR_HOST the emulator keeps a gs:// state, so a team can try it on one machine."""
     project.declare(model("one"))
     there = {"RECONCILER_STATE": "gs://team-state/models", "STORAGE_EMULATOR_HOST": project.service.url}
     project.run("apply", "--auto-approve", expect=0, environ=there)
@@ -136,7 +136,7 @@ def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
 
 @pytest.mark.parametrize("host", ["a\x1b[31m\u2066", "a..b", "x" * 300, "\udcff"])
 def test_a_host_that_is_none_is_refused(project: Project, host: str) -> None:
-    """A name that no host can have is an error of the option, and drives no terminal."""
+    """An invalid host name is an error of the option, and its control characters are escaped."""
     result = project.run("emulator", "--port", "0", "--host", host, expect=1)
     assert "cannot listen on" in result.err
     assert "\x1b" not in result.err

@@ -19,7 +19,7 @@ HEADERS = ("authorization", "x-goog-api-key")
 
 @contextlib.contextmanager
 def seen_by(service: Service) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Put a server between command and emulator that notes headers."""
+    """Start a server between command and emulator that records headers."""
     with recording(forward(service)) as (url, seen):
         yield url, seen
 
@@ -58,7 +58,7 @@ def test_the_first_credential_found_is_sent(
 
 
 def test_permissions_skip_api_keys(project: Project) -> None:
-    """A key is not sent along with permissions."""
+    """Requests about permissions carry no API key."""
     grant = {"grantee_type": "EVERYONE", "role": "READER"}
     project.declare(model("one", permissions=[grant]))
     with seen_by(project.service) as (url, seen):
@@ -74,7 +74,7 @@ def test_permissions_skip_api_keys(project: Project) -> None:
 
 
 def test_the_quota_project_is_sent(project: Project) -> None:
-    """GOOGLE_CLOUD_QUOTA_PROJECT goes into x-goog-user-project, beside a token."""
+    """GOOGLE_CLOUD_QUOTA_PROJECT is sent as x-goog-user-project beside a token."""
     project.declare(model("one"))
     environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GOOGLE_CLOUD_QUOTA_PROJECT": "billing"}
     with seen_by(project.service) as (url, seen):
@@ -87,7 +87,7 @@ def test_the_quota_project_is_sent(project: Project) -> None:
     "host", ["192.0.2.1", "models.example.com", "127.0.0.1.example.com", "localhost.example.com"]
 )
 def test_no_credential_over_plain_http_elsewhere(project: Project, secret: dict[str, str], host: str) -> None:
-    """A plain-http address that is not loopback gets nothing at all: exit 1, even by way of a proxy."""
+    """A plain-http address other than loopback gets no request at all and exits 1, through a proxy too."""
     project.declare(model("one"))
     with recording(lambda *_: (200, {}, b"{}")) as (proxy, seen):
         environ = {"GOOGLE_GEMINI_BASE_URL": f"http://{host}", "http_proxy": proxy, **secret}
@@ -110,7 +110,7 @@ def test_no_credential_along_a_redirect(project: Project, secret: dict[str, str]
 
 
 def test_without_credentials_google_is_not_asked(project: Project) -> None:
-    """The real endpoint needs a credential: 1, and what to set."""
+    """Without a credential, a command for Google exits 1, says what to set, and sends nothing."""
     project.declare(model("one"))
     result = project.plan(environ={"GOOGLE_GEMINI_BASE_URL": None, "NO_GCE_CHECK": "true"}, expect=1)
     assert "GEMINI_API_KEY" in result.err
@@ -118,7 +118,7 @@ def test_without_credentials_google_is_not_asked(project: Project) -> None:
 
 
 def test_a_refused_credential_is_1_and_says_so(project: Project) -> None:
-    """401 before anything was begun: exit 1; the value of the credential is not printed."""
+    """A 401 before anything was begun exits 1, and the credential's value is not printed."""
     project.service.settings(auth="bearer")
     project.declare(model("one"))
     result = project.apply(expect=1, environ={"GEMINI_API_KEY": KEY})
@@ -127,7 +127,7 @@ def test_a_refused_credential_is_1_and_says_so(project: Project) -> None:
 
 
 def test_the_stacks_endpoint_wins_over_the_variable(project: Project) -> None:
-    """Precedence: Stack before GOOGLE_*."""
+    """The Stack's endpoint takes precedence over the GOOGLE_* variable."""
     project.declare(stack("s", endpoint=project.service.url), model("one"))
     project.plan(environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
     project.declare(stack("s", endpoint="http://127.0.0.1:9"), model("one"))
@@ -135,7 +135,7 @@ def test_the_stacks_endpoint_wins_over_the_variable(project: Project) -> None:
 
 
 def test_the_stacks_project_wins_over_the_variable(project: Project) -> None:
-    """Precedence: Stack before GOOGLE_CLOUD_PROJECT; the first line names it."""
+    """The Stack's project takes precedence over GOOGLE_CLOUD_PROJECT, and the first line names it."""
     project.declare(stack("s", project="of-stack"), model("one"))
     first = project.plan(environ={"GOOGLE_CLOUD_PROJECT": "of-variable"}).out.splitlines()[0]
     assert "of-stack" in first
@@ -145,7 +145,7 @@ def test_the_stacks_project_wins_over_the_variable(project: Project) -> None:
 
 
 def test_variables_in_their_order(project: Project) -> None:
-    """--var, --var-file, RECONCILER_VAR_name, Stack.variables."""
+    """--var wins over --var-file, then RECONCILER_VAR_name, then Stack.variables."""
     project.declare(stack("s", variables={"who": "stack"}), model("one", spec={"description": "${var.who}"}))
     project.write("vars.yaml", "who: file\n")
 
@@ -161,7 +161,7 @@ def test_variables_in_their_order(project: Project) -> None:
 
 
 def test_an_unset_variable_is_an_error(project: Project) -> None:
-    """It names file, line and variable."""
+    """The error names the file, the line and the variable."""
     project.write(
         "manifests/m.yaml",
         """\
@@ -181,7 +181,7 @@ spec:
 
 @pytest.fixture
 def emulated(project: Project) -> Project:
-    """Return a project whose own emulator trains quickly, and whose environment would lead elsewhere."""
+    """A project whose embedded emulator trains quickly, and whose environment points somewhere else."""
     process = project.start(
         "emulator", "--port", "0", "--data", "state/emulator.sqlite3", "--training-seconds", "0.2"
     )
@@ -225,7 +225,7 @@ def test_emulator_ignores_the_environment_and_the_stack(emulated: Project) -> No
 
 
 def test_emulator_with_state_on_the_command_line(emulated: Project) -> None:
-    """--state on the command line is honoured, with the name that it always has."""
+    """--emulator keeps its state in the folder that --state names."""
     emulated.declare(model("one"))
     emulated.apply("--emulator", "--state", "mine")
     assert (emulated.root / "mine/default.json").exists()
@@ -233,7 +233,7 @@ def test_emulator_with_state_on_the_command_line(emulated: Project) -> None:
 
 
 def test_a_plan_saved_under_the_emulator_option_is_applied_under_it(emulated: Project) -> None:
-    """Its port is another one each time, and that is no move."""
+    """The embedded emulator's port changes with each run, and the plan still fits."""
     emulated.declare(model("one"))
     emulated.plan("--emulator", "--out", "p")
     emulated.run("apply", "p", "--emulator", expect=0)
@@ -241,7 +241,7 @@ def test_a_plan_saved_under_the_emulator_option_is_applied_under_it(emulated: Pr
 
 
 def test_a_google_state_is_refused_under_the_emulator_option(emulated: Project) -> None:
-    """Nobody forgets real models because of a flag."""
+    """--emulator refuses a Google state, so that the flag cannot make the state forget real models."""
     emulated.declare(model("one"))
     emulated.apply("--emulator", "--state", "mine")
     path = emulated.root / "mine/default.json"
@@ -253,7 +253,7 @@ def test_a_google_state_is_refused_under_the_emulator_option(emulated: Project) 
 
 
 def test_an_emulators_state_is_refused_at_google(emulated: Project) -> None:
-    """The other way round: what the emulator has is not looked for at Google."""
+    """Google's endpoint refuses an emulator's state, because its models do not exist there."""
     emulated.declare(model("one"))
     emulated.apply("--emulator", "--state", "mine")
     before = (emulated.root / "mine/default.json").read_bytes()
@@ -270,7 +270,7 @@ def test_an_emulators_state_is_refused_at_google(emulated: Project) -> None:
 
 
 def test_the_emulators_files_are_ignored_by_git() -> None:
-    """Neither file is ever committed here."""
+    """Git ignores both files of the emulator, so they are never committed."""
     files = ["state/emulator.json", "state/emulator.sqlite3"]
     done = subprocess.run(
         ["git", "check-ignore", *files], cwd=ROOT, capture_output=True, text=True, check=False
@@ -283,7 +283,7 @@ def test_the_emulators_files_are_ignored_by_git() -> None:
 
 
 def test_the_emulator_survives_kill_9(project: Project) -> None:
-    """What `emulator --data FILE` acknowledged is there after SIGKILL, on the same port."""
+    """Everything that `emulator --data FILE` acknowledged is there after SIGKILL, on the same port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""`import --all`: one command and one apply take over the models of others, and train nothing."""
+"""`import --all`: one command and one apply take over other people's models without training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CRASH_POINT = str(pathlib.Path(__file__).parents[1] / "lifecycle" / "crash_point
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """A Stack of the emulator's project, both APIs on one emulator, and data in a bucket."""
+    """A Stack with the emulator's project, both APIs on one emulator, and data in a bucket."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.environ["RECONCILER_LAG_SECONDS"] = "1"
     upload(project.service, "train", PAIRS)
@@ -31,7 +31,7 @@ def project(project: Project) -> Project:
 
 
 def post_job(service: Service, number: int = 0, **fields: Any) -> str:
-    """Start a job by plain REST, as somebody else does; returns its name."""
+    """Start a job by plain REST, without the client. Returns the job's name."""
     body = {
         **({} if "preTunedModel" in fields else {"baseModel": "gemini-3.1-flash-lite"}),
         "tunedModelDisplayName": f"Support {number}",
@@ -48,7 +48,7 @@ def post_job(service: Service, number: int = 0, **fields: Any) -> str:
 
 
 def build_estate(service: Service) -> None:
-    """Make the models of others, and let every training end. The last job is tuned from the one before."""
+    """Create models of other people and let every training end. The last job is tuned from the one before."""
     made = ""
     for number in range(EACH):
         service.create(f"handmade-{number}", displayName=f"Numbers no. {number}", temperature=0.3)
@@ -64,7 +64,10 @@ def build_estate(service: Service) -> None:
 
 
 def test_an_estate_is_taken_over(project: Project) -> None:
-    """20 jobs and 20 tuned models: one command, one apply without a training, and an empty plan."""
+    """One command and one apply take over 20 jobs and 20 tuned models.
+
+    Nothing trains, and the next plan is empty.
+    """
     service = project.service
     build_estate(service)
     taken = project.run("import", "--all")
@@ -83,7 +86,7 @@ def test_an_estate_is_taken_over(project: Project) -> None:
 
 
 def test_a_manifest_is_pleasant_to_read(project: Project) -> None:
-    """It says what the service shows, and where the data lies, or that nobody knows."""
+    """A manifest has what the service shows, and the data's place or a note that it is unknown."""
     service = project.service
     service.create("handmade", displayName="Zahlen: größer", temperature=0.3)
     name = post_job(service)
@@ -144,7 +147,7 @@ def crash(project: Project, number: int, when: str, *command: str) -> None:
 
 
 def test_the_next_run_finishes_after_a_crash(project: Project) -> None:
-    """Killed while it writes manifests, and while apply records: the next runs finish, and train nothing."""
+    """A run that was killed while it wrote manifests or records is finished by the next. Nothing trains."""
     service = project.service
     build_estate(service)
     crash(project, 8, "link", "import", "--all")
@@ -160,7 +163,7 @@ def test_the_next_run_finishes_after_a_crash(project: Project) -> None:
 
 
 def test_what_others_manage_is_left_out(project: Project) -> None:
-    """Models with our label or a name like ours are left out, and taken when that is asked for."""
+    """Models with our label or a name like ours are left out, unless the user asks for them."""
     service = project.service
     service.create("bot-abcdefgh", displayName="bot")
     service.create("mine", displayName="mine")
@@ -180,7 +183,7 @@ def test_what_others_manage_is_left_out(project: Project) -> None:
 
 
 def test_what_a_manifest_explains_is_not_foreign(project: Project) -> None:
-    """A model whose state was lost is adopted by the next apply, so it gets no second manifest."""
+    """A declared model gets no second manifest after its state was lost. The next apply adopts it."""
     project.declare(model("bot"), stack("numbers", project="local", location="us-central1"))
     project.apply()
     project.state_file.unlink()
@@ -192,7 +195,7 @@ def test_what_a_manifest_explains_is_not_foreign(project: Project) -> None:
 
 
 def test_jobs_without_a_model_are_counted(project: Project) -> None:
-    """A failed job, and one whose model was deleted, are left out and told apart."""
+    """Failed jobs and jobs with a deleted model are left out, and counted separately."""
     service = project.service
     gone = post_job(service, 1)
     service.advance(100_000)
@@ -209,7 +212,7 @@ def test_jobs_without_a_model_are_counted(project: Project) -> None:
 
 
 def test_a_selection_goes_into_a_folder_of_its_own(project: Project) -> None:
-    """--kind and --filter choose, --out is inside PATH, and no file that exists is touched."""
+    """--kind and --filter select models, --out must be inside PATH, and existing files stay unchanged."""
     service = project.service
     for id in ("one", "two", "three"):
         service.create(id, displayName="Same name")
@@ -232,7 +235,7 @@ def test_a_selection_goes_into_a_folder_of_its_own(project: Project) -> None:
 
 
 def test_data_that_cannot_be_read_is_a_comment(project: Project) -> None:
-    """Its address stays in the manifest as a comment with the reason, and the model is managed without it."""
+    """The manifest keeps the unreadable address as a comment with the reason. The model is managed anyway."""
     service = project.service
     post_job(service)
     service.advance(100_000)
@@ -246,7 +249,7 @@ def test_data_that_cannot_be_read_is_a_comment(project: Project) -> None:
 
 
 def test_a_service_that_is_not_set_up_is_left_out_with_the_reason(project: Project) -> None:
-    """Where one API refuses, the models of the other one are taken over."""
+    """If one API refuses, the models of the other API are still taken over."""
     project.service.create("mine", displayName="mine")
     project.service.advance()
     refusal = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not for you"}}

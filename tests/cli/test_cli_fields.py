@@ -1,4 +1,4 @@
-"""Fields and permissions: what is patched, what is ignored, what is the server's own (design 2.1, 3)."""
+"""Fields and permissions: which are patched, ignored, or left to the server (design 2.1, 3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MUTABLE: list[tuple[dict[str, Any], tuple[str, Any]]] = [
 
 
 def test_mutable_fields_are_patched_in_place(project: Project) -> None:
-    """One PATCH for each, which sets that field; no training; the ids do not change."""
+    """Each field gets one PATCH that sets only it. Nothing trains, and the ids do not change."""
     names = [f"m{n}" for n in range(len(MUTABLE))]
     project.declare(*(model(name) for name in names))
     project.apply()
@@ -39,7 +39,7 @@ def test_mutable_fields_are_patched_in_place(project: Project) -> None:
 
 
 def test_a_patch_touches_the_masked_field_only(project: Project) -> None:
-    """What the manifest does not declare keeps the value that somebody gave it."""
+    """A field that the manifest does not declare keeps its live value."""
     project.declare(model("one"))
     project.apply()
     project.service.patch(identity("one"), "description,temperature", description="theirs", temperature=0.125)
@@ -51,7 +51,7 @@ def test_a_patch_touches_the_masked_field_only(project: Project) -> None:
 
 
 def test_server_defaults_are_no_difference(project: Project) -> None:
-    """A model without temperature, top_p, top_k and hyperparameters settles at once."""
+    """A model without temperature, top_p, top_k and hyperparameters has an empty plan after one apply."""
     document = model("bare", hyperparameters={})
     del document["spec"]["display_name"]
     project.declare(document)
@@ -61,14 +61,14 @@ def test_server_defaults_are_no_difference(project: Project) -> None:
 
 
 def test_float32_rounding_is_no_difference(project: Project) -> None:
-    """0.1 and 0.7 are not float32 numbers and settle all the same."""
+    """0.1 and 0.7 are no exact float32 numbers, and the plan is empty all the same."""
     project.declare(model("one", spec={"temperature": 0.7, "top_p": 0.1}))
     project.apply()
     project.settled()
 
 
 def test_small_learning_rates_differ(project: Project) -> None:
-    """1e-7 and 4e-7 are two trainings."""
+    """Learning rates of 1e-7 and 4e-7 are different trainings."""
     project.declare(model("one", hyperparameters={"learning_rate": 1e-7}))
     project.apply()
     project.declare(model("one", hyperparameters={"learning_rate": 4e-7}))
@@ -89,14 +89,14 @@ def test_ignore_changes_leaves_a_field_alone(project: Project) -> None:
 
 
 def test_ignore_changes_of_an_immutable_field_is_an_error(project: Project) -> None:
-    """It would keep a model that a lost state could not find again by its id: refused, and said why."""
+    """Ignoring an immutable field is refused, because a lost state could not find the model by its id."""
     ignoring = {"ignore_changes": ["tuning_task.hyperparameters.epoch_count"]}
     project.declare(model("one", lifecycle=ignoring))
     assert "tuning_task.hyperparameters.epoch_count" in project.run("validate", expect=1).err
 
 
 def test_a_released_field_stays_and_is_said_once(project: Project) -> None:
-    """A field taken out of the manifest keeps its value; the plan says so once."""
+    """A field removed from the manifest keeps its live value. The plan says so once."""
     project.declare(model("one", spec={"description": "ours"}))
     project.apply()
     project.declare(model("one"))
@@ -109,7 +109,7 @@ def test_a_released_field_stays_and_is_said_once(project: Project) -> None:
 
 
 def test_a_default_written_out_never_retrains(project: Project) -> None:
-    """Declaring the value that the server chose itself trains nothing."""
+    """Declaring the value that the server chose trains nothing."""
     project.declare(model("one", hyperparameters={"batch_size": 4, "learning_rate": 0.001}))
     project.apply()
     live = project.service.models()
@@ -124,7 +124,7 @@ def test_a_default_written_out_never_retrains(project: Project) -> None:
 
 
 def test_live_changes_are_set_right_again(project: Project) -> None:
-    """A declared field that somebody changed is an update back."""
+    """The next apply updates a declared field back after somebody changed it."""
     project.declare(model("one", spec={"description": "ours"}))
     project.apply()
     project.service.patch(identity("one"), "description", description="theirs")
@@ -134,7 +134,7 @@ def test_live_changes_are_set_right_again(project: Project) -> None:
 
 
 def test_permissions_are_created_changed_and_deleted(project: Project) -> None:
-    """Permissions follow the manifest: added, role patched, taken away."""
+    """Permissions follow the manifest: apply adds, changes and removes them."""
     id = identity("one")
     project.declare(model("one", permissions=[ML]))
     project.apply()
@@ -155,7 +155,7 @@ def test_permissions_are_created_changed_and_deleted(project: Project) -> None:
 
 
 def test_absent_permissions_are_not_managed(project: Project) -> None:
-    """Without the key, what somebody granted stays; with [] it goes."""
+    """Without the key, other people's grants stay. With an empty list, apply removes them."""
     id = identity("one")
     project.declare(model("one"))
     project.apply()
@@ -172,7 +172,7 @@ def test_absent_permissions_are_not_managed(project: Project) -> None:
 
 
 def test_a_foreign_grant_is_a_difference(project: Project) -> None:
-    """With managed permissions, a grant made behind our back is taken away."""
+    """With managed permissions, apply removes a grant that somebody else added."""
     id = identity("one")
     project.declare(model("one", permissions=[ML]))
     project.apply()
@@ -186,7 +186,7 @@ def test_a_foreign_grant_is_a_difference(project: Project) -> None:
 
 
 def test_a_refused_permission_is_4_and_keeps_the_candidate(project: Project) -> None:
-    """Promotion waits for the permissions; the next apply goes on without training."""
+    """A refused permission stops the promotion. The next apply continues without training."""
     project.declare(model("one", permissions=[ML]))
     project.service.fault(
         {
@@ -206,7 +206,7 @@ def test_a_refused_permission_is_4_and_keeps_the_candidate(project: Project) -> 
 
 
 def test_labels_are_ours_alone(project: Project) -> None:
-    """A changed label is no change at the service."""
+    """A changed label in the manifest sends no update to the service."""
     project.declare(model("one", metadata={"labels": {"team": "search"}}))
     project.apply()
     project.declare(model("one", metadata={"labels": {"team": "ads"}}))
@@ -217,7 +217,7 @@ def test_labels_are_ours_alone(project: Project) -> None:
 
 
 def test_tuned_model_source_trains_on_the_parents_live_id(project: Project) -> None:
-    """A model tuned from another manifest waits for it, and names its live id."""
+    """A child waits for its parent's training and is tuned from the parent's live id."""
     parent = model("parent")
     child = model(
         "child", spec={"base_model": None, "tuned_model_source": {"tuned_model": "TunedModel/parent"}}

@@ -1,4 +1,4 @@
-"""A first day with the data, the prices and the budget that people have, from the export to the bill."""
+"""A first day with realistic data, prices and budget, from the export to the bill."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PRICES = {"per_million_tokens": {"default": 8.0, REPLACEMENT: PRICE}, "currency"
 
 
 def write_export(project: Project, mails: list[tuple[str, str]], *, system: str = SYSTEM) -> None:
-    """Write the export of a fine-tuning at OpenAI; "" for no system message."""
+    """Write an export of an OpenAI fine-tuning; "" leaves the system message out."""
     first = [{"role": "system", "content": system}] if system else []
     project.write(
         "manifests/export.jsonl",
@@ -48,7 +48,7 @@ def write_export(project: Project, mails: list[tuple[str, str]], *, system: str 
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """With held-out mails, and the export as it came: two lines repeated, one question answered twice."""
+    """A project with held-out mails and a raw export, which has repeated lines and a contradiction."""
     project.environ |= {"GOOGLE_VERTEX_BASE_URL": project.service.url, "RECONCILER_LAG_SECONDS": "1"}
     write_export(project, [*MAILS, MAILS[0], MAILS[11], (MAILS[20][0], "other")])
     write_data(project, HELD_OUT, "held-out.jsonl")
@@ -71,7 +71,10 @@ def declare(project: Project, base: str, *, epochs: int | None, **guards: Any) -
 
 
 def test_a_tuning_job_is_known_before_it_is_paid(project: Project) -> None:
-    """Data, date, held-out check and cost are seen before the first create, and the bill is the service's."""
+    """Commands show data, retirement date, held-out check and cost before the first create.
+
+    The bill is the service's.
+    """
     declare(project, ENDING, epochs=None, max_cost=5)
 
     told = project.run("data", "mail-sorter", expect=0).out
@@ -136,7 +139,7 @@ def test_a_tuning_job_is_known_before_it_is_paid(project: Project) -> None:
 
 
 def test_a_tuned_model_is_known_before_it_is_trained(project: Project) -> None:
-    """The same export, budget and held-out mails serve the API of the tutorial."""
+    """The same export, budget and held-out mails work with the tutorial's API."""
     write_export(project, [*MAILS, MAILS[0], MAILS[11], (MAILS[20][0], "other")], system="")
     checks = [{"file": "held-out.jsonl", "by": "exact", "at_least": 0.9}]
     manifest = model("mail-sorter", file="export.jsonl", spec={"base_model": OTHER_BASE}, checks=checks)

@@ -1,4 +1,4 @@
-"""Text and files of others, from end to end: shown escaped, refused by looking, never an internal error."""
+"""Foreign text and files, end to end: escaped on a terminal, refused early, and never an internal error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ESCAPES = "\x1b]0;pwned\x07\x1b[31mred\ttab\nline"
 
 
 def test_what_a_model_answers_does_not_drive_a_terminal(project: Project) -> None:
-    """A terminal shows control characters as escapes, except line ends and tabs. A pipe gets them all."""
+    """A terminal gets control characters as escapes, except line ends and tabs.
+
+    A pipe gets them unchanged.
+    """
     project.declare(model("one"))
     project.apply()
     reply = {"candidates": [{"content": {"parts": [{"text": ESCAPES}]}}]}
@@ -28,7 +31,7 @@ def test_what_a_model_answers_does_not_drive_a_terminal(project: Project) -> Non
 
 
 def test_an_address_of_a_state_is_shown_escaped_and_quoted(project: Project) -> None:
-    """It may be anybody's text: a list shows it, and a command to copy holds it as one word."""
+    """A list escapes a hostile address, and a command to copy quotes it as one word."""
     project.declare(model("one"))
     project.apply()
     text = project.state_file.read_text().replace("TunedModel/one", r"TunedModel/\u001b[31m$(touch pwned)")
@@ -54,7 +57,7 @@ def test_an_address_of_a_state_is_shown_escaped_and_quoted(project: Project) -> 
     ids=["deep", "digits", "version", "NaN", "twice"],
 )
 def test_a_plan_file_of_nonsense_is_refused_as_that(project: Project, text: str) -> None:
-    """Apply and show say that it is no saved plan, and no more."""
+    """Apply and show say that the file is no saved plan, and print nothing else."""
     project.write("p.json", text)
     for command in (("apply", "p.json"), ("show", "./p.json"), ("show", "./p.json", "--json")):
         said = project.run(*command, expect=1).all
@@ -63,7 +66,7 @@ def test_a_plan_file_of_nonsense_is_refused_as_that(project: Project, text: str)
 
 
 def test_a_file_of_a_terabyte_is_refused_by_looking(project: Project) -> None:
-    """Plans, states and data: nothing of it is read."""
+    """Huge plans, states and data files are refused by their size, without reading them."""
     place = project.write("huge", "")
     os.truncate(place, 1 << 40)
     assert "./huge is not a saved plan" in project.run("show", "./huge", expect=1).err
@@ -73,7 +76,7 @@ def test_a_file_of_a_terabyte_is_refused_by_looking(project: Project) -> None:
 
 @pytest.mark.parametrize("what", ["state push", "apply --auto-approve", "validate"])
 def test_a_pipe_is_not_waited_for(project: Project, what: str) -> None:
-    """A FIFO that nobody fills is no file."""
+    """A FIFO that nobody writes to is refused at once, because it is no file."""
     os.mkfifo(project.root / "pipe")
     where = "Error: pipe" if what == "state push" else "pipe: error: cannot be read"
     refused = project.run(*what.split(), "pipe", expect=1).err.splitlines()[0]
@@ -81,7 +84,7 @@ def test_a_pipe_is_not_waited_for(project: Project, what: str) -> None:
 
 
 def test_a_pipe_that_nobody_reads_is_not_waited_for(project: Project) -> None:
-    """A plan or a page is not written to a FIFO without a reader. An error says what the path is."""
+    """Writing a plan or a page to a FIFO without a reader fails at once and names the path."""
     project.declare(model("one"))
     project.apply()
     os.mkfifo(project.root / "pipe")
@@ -94,7 +97,10 @@ def test_a_pipe_that_nobody_reads_is_not_waited_for(project: Project) -> None:
 
 @pytest.mark.parametrize("what", ["pipe", "device", "terabyte", "loop"])
 def test_init_looks_at_gitignore_before_it_reads_it(project: Project, what: str) -> None:
-    """What is no file of lines is named with the lines to add; it is neither waited for nor filled."""
+    """If .gitignore is no regular file, `init` prints the missing lines.
+
+    It neither waits for the file nor fills it.
+    """
     place = project.root / ".gitignore"
     match what:
         case "pipe":
@@ -110,7 +116,7 @@ def test_init_looks_at_gitignore_before_it_reads_it(project: Project, what: str)
 
 
 def test_a_file_name_is_escaped_in_a_note(project: Project) -> None:
-    """The line that names a saved plan drives no terminal."""
+    """The line that names a saved plan contains no raw control characters."""
     project.declare(model("one"))
     said = project.run("plan", "--out", "p\x1b[31m", expect=0).all
     assert "\x1b" not in said
@@ -118,7 +124,7 @@ def test_a_file_name_is_escaped_in_a_note(project: Project) -> None:
 
 
 def strict(text: str) -> Any:
-    """JSON as every reader takes it."""
+    """Parse JSON as a strict reader does: NaN is an error."""
 
     def refuse(name: str) -> None:
         raise ValueError(name)
@@ -133,7 +139,7 @@ ODD = ["NaN", "Infinity", "-Infinity", 1e300, -5, "9" * 400, {"a": 1}, True]
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: str(value)[:12])
 def test_figures_that_make_no_sense_end_no_command(project: Project, value: object) -> None:
-    """Losses, steps, percentages and times of a model: every command goes on, and all JSON is strict."""
+    """Nonsense losses, steps, percentages and times of a model stop no command, and all JSON stays strict."""
     project.declare(model("one"))
     project.apply()
     (id, shown) = next(iter(project.service.models().items()))

@@ -1,7 +1,7 @@
-"""Where credentials go: every kind of them, at every door, told to go to a host that only a file names.
+"""No credential of any kind goes to a host that only a file names, whatever the request.
 
-A proxy that opens every TLS stands for the whole world (`tests.proxying`); evil.example is nobody that the
-environment names. Whatever reaches it is the fault.
+A proxy that opens every TLS connection stands for the whole internet (`tests.proxying`). The environment
+never names evil.example, so any credential that reaches it is a bug.
 """
 
 from __future__ import annotations
@@ -95,20 +95,20 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Of all hosts."""
+    """A certificate authority for all hosts."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
 def pem() -> str:
-    """A private key."""
+    """A private key in PEM."""
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     form = serialization.PrivateFormat.PKCS8
     return made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
 def world(seen: Seen) -> bytes:
-    """Google as far as a token, and nothing else that is of use."""
+    """Answer as a Google that issues tokens and has nothing else."""
     if "token" in seen.target:
         kind = "urn:ietf:params:oauth:token-type:access_token"
         token = {"access_token": MARKS["fetched"], "expires_in": 3600, "token_type": "Bearer"}
@@ -118,7 +118,7 @@ def world(seen: Seen) -> bytes:
 
 
 def empty(seen: Seen) -> bytes:
-    """Where nothing is yet, and where nothing may be written."""
+    """Answer as a Google that issues tokens, lists nothing and refuses every write."""
     if "token" in seen.target:
         return world(seen)
     no = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "you may not"}}
@@ -158,7 +158,7 @@ def credential(kind: str, project: Project, pem: str) -> dict[str, str]:
 
 
 def environment(proxy: Proxy, **more: str) -> dict[str, str | None]:
-    """Of somebody behind a proxy that opens every TLS."""
+    """The environment of a user behind a proxy that opens every TLS connection."""
     return {
         "GOOGLE_GEMINI_BASE_URL": None,
         "HTTPS_PROXY": proxy.url,
@@ -174,26 +174,26 @@ def environment(proxy: Proxy, **more: str) -> dict[str, str | None]:
 
 
 def declare(project: Project, documents: list[dict[str, Any]]) -> None:
-    """Manifests, and the data of a job."""
+    """Write the manifests, and the data of a job."""
     rows = (json.dumps({"text_input": text, "output": output}) + "\n" for text, output in PAIRS)
     project.write("manifests/n.jsonl", "".join(rows))
     project.declare(*documents)
 
 
 def has_secret(seen: Seen) -> bool:
-    """Whether any of the credentials stands in a request."""
+    """Whether a request contains any of the credentials."""
     return any(seen.holds(mark) for mark in (*MARKS.values(), "MarkerOfAVariable")) or seen.holds(LOGIN)
 
 
 def outside(proxy: Proxy) -> list[Seen]:
-    """What went to somebody who is not Google."""
+    """The requests to hosts that are not Google's."""
     return [one for one in proxy.seen if not one.host.partition(":")[0].endswith(".googleapis.com")]
 
 
 def attack(
     project: Project, authority: Authority, what: str, environ: dict[str, str], command: tuple[str, ...]
 ) -> None:
-    """Run a command on somebody's files: nothing may arrive outside."""
+    """Run a command on hostile files. No request may reach a foreign host."""
     declare(project, FILES[what])
     with listening(Proxy(authority, world)) as proxy:
         result = project.run(*command, environ=environment(proxy, **environ))
@@ -206,7 +206,7 @@ def attack(
 def test_what_only_a_file_names_is_sent_nothing(
     project: Project, authority: Authority, pem: str, what: str
 ) -> None:
-    """A plan, and one more command, with one kind of credential; `make test-all` tries all of each."""
+    """A plan and one more command send one kind of credential nowhere. `make test-all` tries all kinds."""
     number = list(FILES).index(what)
     kinds = CREDENTIALS[number % 5], CREDENTIALS[(number + 2) % 5]
     for kind, command in zip(kinds, (COMMANDS[0], COMMANDS[1 + number % 14]), strict=True):
@@ -219,7 +219,7 @@ def test_what_only_a_file_names_is_sent_nothing(
 def test_no_credential_and_no_command_sends_it_elsewhere(
     project: Project, authority: Authority, pem: str, what: str, kind: str
 ) -> None:
-    """Commands take turns over the pairs, so that each meets every form and every credential."""
+    """Commands rotate over the pairs, so that each command meets every form and every credential."""
     turn = list(FILES).index(what) + list(CREDENTIALS).index(kind)
     for command in COMMANDS[turn % 5 :: 5]:
         attack(project, authority, what, credential(kind, project, pem), command)
@@ -230,7 +230,7 @@ def test_no_credential_and_no_command_sends_it_elsewhere(
 def test_the_environment_sends_it_where_it_wants(
     project: Project, authority: Authority, pem: str, kind: str, way: str
 ) -> None:
-    """The same Stack, its host trusted, or the same host named by the environment: the credential arrives."""
+    """The credential is sent if the environment trusts the Stack's host or names the same host."""
     by_stack = way == "RECONCILER_TRUSTED_HOSTS"
     declare(project, FILES["endpoint"] if by_stack else [model("one")])
     environ = {**credential(kind, project, pem), way: EVIL if by_stack else f"https://{EVIL}"}
@@ -243,7 +243,7 @@ def test_the_environment_sends_it_where_it_wants(
 def test_jobs_and_their_data_go_where_the_environment_wants(
     project: Project, authority: Authority, pem: str, kind: str
 ) -> None:
-    """Vertex AI and the bucket, named by the environment or trusted: both see the credential."""
+    """Vertex AI and the bucket get the credential if the environment names or trusts their hosts."""
     documents = [stack("s", project="p", location="us-central1", bucket="gs://bucket"), job()]
     trusted = [
         stack("s", project="p", location="us-central1", bucket="gs://bucket", endpoint=f"https://{EVIL}"),
@@ -277,7 +277,7 @@ DOORS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
 def test_a_state_is_where_the_environment_or_the_command_line_says(
     project: Project, authority: Authority, door: str
 ) -> None:
-    """The login of an HTTP state, the session of S3, the signature of Azure: each arrives, where meant."""
+    """HTTP logins, S3 session tokens and Azure signatures arrive at the store that the user named."""
     arguments, environ, secret = DOORS[door]
     with listening(Proxy(authority, world)) as proxy:
         project.run("state", "list", *arguments, environ=environment(proxy, **environ))
@@ -285,7 +285,7 @@ def test_a_state_is_where_the_environment_or_the_command_line_says(
 
 
 def test_a_trusted_state_of_the_stack_gets_its_login(project: Project, authority: Authority) -> None:
-    """By RECONCILER_TRUSTED_HOSTS, and not along with a host below it."""
+    """RECONCILER_TRUSTED_HOSTS allows the login for exactly that host, not for its subdomains."""
     declare(project, FILES["state"])
     with listening(Proxy(authority, world)) as proxy:
         project.run("state", "list", environ=environment(proxy, RECONCILER_TRUSTED_HOSTS=f"*.{EVIL}"))
@@ -315,7 +315,7 @@ STANDING: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
 def test_a_redirect_takes_no_credential_along(
     project: Project, authority: Authority, pem: str, door: str, location: str
 ) -> None:
-    """Whoever answers names another host, port or scheme: it is told, and nobody is asked there."""
+    """A redirect to another host, port or scheme is reported and not followed."""
     command, documents = STANDING[door]
     declare(project, documents)
     number = len(location) + len(door)
@@ -347,7 +347,7 @@ FETCHES = [
 def test_a_token_fetch_follows_no_redirect(
     project: Project, authority: Authority, pem: str, fetch: tuple[str, int, str]
 ) -> None:
-    """Keys, refresh tokens and assertions stay with the token endpoint that the file names."""
+    """Keys, refresh tokens and assertions go only to the token endpoint that the credentials file names."""
     kind, status, door = fetch
     command, documents = STANDING[door]
     declare(project, documents)
@@ -362,7 +362,7 @@ def test_a_token_fetch_follows_no_redirect(
 
 
 def _changed(plan: Any, old: str, new: str) -> Any:
-    """A document in which a text stands for another one wherever it stood."""
+    """A copy of a document with every occurrence of a text replaced."""
     if isinstance(plan, dict):
         return {key: _changed(value, old, new) for key, value in plan.items()}
     if isinstance(plan, list):
@@ -374,7 +374,7 @@ def _changed(plan: Any, old: str, new: str) -> Any:
 def test_a_saved_plan_sends_nothing_elsewhere(
     project: Project, authority: Authority, pem: str, kind: str
 ) -> None:
-    """Neither by the endpoint that it was made for, nor by paths or a state that somebody wrote into it."""
+    """A plan edited to name another endpoint, path or state sends nothing there."""
     declare(project, [model("one")])
     project.plan("--out", "p")
     plan = json.loads((project.root / "p").read_text())

@@ -21,7 +21,7 @@ def changes(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_plan_document_of_a_create(project: Project) -> None:
-    """It has Terraform's names, and our own facts under one key."""
+    """The plan JSON has Terraform's names, and our own facts under one key."""
     project.declare(model("one"))
     document = project.plan_json()
     assert document["format_version"].startswith("1.")
@@ -36,7 +36,7 @@ def test_the_plan_document_of_a_create(project: Project) -> None:
 
 
 def test_the_plan_document_of_each_change(project: Project) -> None:
-    """Update, replace, delete, no-op: the actions that policies look for."""
+    """Update, replace, delete and no-op have the actions that policies look for."""
     project.declare(*(model(name) for name in ("stays", "updates", "replaces", "goes")))
     project.apply()
     project.declare(
@@ -61,7 +61,7 @@ def test_the_plan_document_of_each_change(project: Project) -> None:
 
 
 def test_waiting_is_a_no_op(project: Project) -> None:
-    """A model in training: ["no-op"], and the plan is not applyable work."""
+    """A model in training has the action ["no-op"], and the plan is not applyable."""
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")
@@ -77,7 +77,7 @@ def test_an_empty_plan_is_not_applyable(project: Project) -> None:
 
 
 def test_resource_drift_is_in_the_plan(project: Project) -> None:
-    """A live change made outside stands in resource_drift with before and after."""
+    """resource_drift shows a live change of somebody else with before and after."""
     project.declare(model("one", spec={"description": "ours"}))
     project.apply()
     project.service.patch(identity("one"), "description", description="theirs")
@@ -88,7 +88,7 @@ def test_resource_drift_is_in_the_plan(project: Project) -> None:
 
 
 def test_the_plan_stream(project: Project) -> None:
-    """Every line is JSON with @level, @message, @timestamp and type: version, changes, then summary."""
+    """Every line is JSON with @level, @message, @timestamp and type. The summary comes last."""
     project.declare(model("one"))
     records = project.plan("--json").records()
     for one in records:
@@ -104,7 +104,7 @@ def test_the_plan_stream(project: Project) -> None:
 
 
 def test_the_apply_stream(project: Project) -> None:
-    """apply_start, apply_complete, a change_summary of the apply and the outputs."""
+    """The stream has apply_start, apply_complete, a change_summary of the apply, and the outputs."""
     project.declare(model("one"))
     records = project.apply("--json").records()
     types = [one["type"] for one in records]
@@ -119,7 +119,10 @@ def _summaries(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_an_apply_says_first_what_is_planned_and_last_what_was_done(project: Project) -> None:
-    """Terraform's two summaries: operation plan before, apply at the end; on a saved plan and in wait too."""
+    """The stream has Terraform's two summaries: `plan` first and `apply` last.
+
+    Saved plans and wait have them too.
+    """
     none = {"add": 0, "change": 0, "import": 0, "remove": 0}
     project.declare(model("one"), model("two"))
     records = project.apply("--json").records()
@@ -150,7 +153,7 @@ def test_an_apply_says_first_what_is_planned_and_last_what_was_done(project: Pro
 
 
 def test_an_apply_that_fails_says_what_was_done_all_the_same(project: Project) -> None:
-    """The last summary counts what became of the plan, not what was hoped for."""
+    """After a failure, the last summary counts the changes that were made, not the planned ones."""
     project.service.fault({"train": "bad", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
     project.declare(model("good"), model("bad"))
     planned, done = _summaries(project.apply("--json", expect=4).records())
@@ -158,7 +161,7 @@ def test_an_apply_that_fails_says_what_was_done_all_the_same(project: Project) -
 
 
 def test_the_text_ends_with_counts_time_cost_and_names(project: Project) -> None:
-    """What was done, how long it took, what it cost where prices are known, and what to call."""
+    """The text ends with the counts, the duration, the cost if prices are known, and the names to call."""
     project.declare(
         stack("s", prices={"per_1000_characters": 2, "currency": "EUR"}), model("one"), model("two")
     )
@@ -187,7 +190,7 @@ def test_the_text_ends_with_counts_time_cost_and_names(project: Project) -> None
 
 
 def test_the_documents_have_no_key_at_the_top_that_terraforms_have_not(project: Project) -> None:
-    """What is ours stands under reconciler, the version of the program too."""
+    """All keys of our own are under `reconciler`, the program's version included."""
     project.declare(model("one"))
     terraforms = {
         "format_version", "terraform_version", "variables", "planned_values", "resource_drift",
@@ -231,7 +234,7 @@ def test_validate_prints_terraforms_object_valid_or_not(project: Project) -> Non
 
 
 def test_the_apply_stream_of_nothing_to_do_ends_with_outputs(project: Project) -> None:
-    """A program that reads the outputs gets them from every apply."""
+    """An apply without changes still ends with the outputs, for programs that read them."""
     project.declare(model("one"))
     project.apply()
     records = project.apply("--json").records()
@@ -240,7 +243,10 @@ def test_the_apply_stream_of_nothing_to_do_ends_with_outputs(project: Project) -
 
 
 def test_the_apply_stream_of_a_failure(project: Project) -> None:
-    """apply_errored, and a diagnostic of severity error; stdout stays JSON, exit 4."""
+    """A failure gives apply_errored and a diagnostic of severity error.
+
+    Stdout stays JSON, and the exit code is 4.
+    """
     project.service.fault({"train": "", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
     project.declare(model("one"))
     records = project.apply("--json", expect=4).records()
@@ -268,7 +274,7 @@ def test_the_apply_stream_of_a_failure(project: Project) -> None:
     ],
 )
 def test_errors_are_json_too(project: Project, command: str, summary: str) -> None:
-    """Exit 1, stdout holds JSON only, with a diagnostic of severity error."""
+    """On exit 1 with --json, stdout holds only JSON with a diagnostic of severity error."""
     project.declare(model("one"))
     result = project.run(*command.split(), expect=1)
     errors = [
@@ -282,7 +288,7 @@ def test_errors_are_json_too(project: Project, command: str, summary: str) -> No
 
 
 def test_manifest_errors_have_a_range_in_json(project: Project) -> None:
-    """A diagnostic of a manifest names file and line as Terraform's does."""
+    """A diagnostic about a manifest names file and line in Terraform's form."""
     project.write("manifests/bad.yaml", "apiVersion: reconciler/v1\nkind: TunedModel\nmetadata: {nam: x}\n")
     records = project.plan("--json", expect=1).records()
     ranges = [
@@ -294,7 +300,7 @@ def test_manifest_errors_have_a_range_in_json(project: Project) -> None:
 
 
 def test_drift_classes(project: Project) -> None:
-    """Changed, missing and failed exit 2, each with its class; GETs only; nothing is written."""
+    """Changed, missing and failed each exit 2 with that class. Drift sends only GETs and writes nothing."""
     project.declare(model("same"), model("changed", spec={"description": "ours"}), model("missing"))
     project.apply()
     project.service.fault({"train": "failed", "fail": {"code": 3, "message": "unfit"}, "at": 0.1})
@@ -320,7 +326,7 @@ def test_drift_classes(project: Project) -> None:
 
 
 def test_no_drift_is_0(project: Project) -> None:
-    """Nothing differs: exit 0 and an empty list."""
+    """Without differences, drift exits 0 and its list is empty."""
     project.declare(model("one"))
     project.apply()
     assert project.run("drift", "--json", expect=0).json()["resource_drift"] == []
@@ -328,14 +334,14 @@ def test_no_drift_is_0(project: Project) -> None:
 
 
 def test_drift_without_state_is_an_error(project: Project) -> None:
-    """Manifests that declare models and no state: an error, not green."""
+    """Drift fails if manifests declare models and there is no state. It must not pass."""
     project.declare(model("one"))
     project.run("drift", expect=1)
     assert not (project.root / "state").exists()
 
 
 def test_unmanaged_models_are_notes_unless_fail_on(project: Project) -> None:
-    """A live model that nobody recorded is a note; fail_on: [unmanaged] makes it 2."""
+    """An unrecorded live model is a note. With fail_on: [unmanaged] drift exits 2."""
     from tests.cli.harness import stack
 
     project.declare(stack("s"), model("one"))
@@ -348,7 +354,7 @@ def test_unmanaged_models_are_notes_unless_fail_on(project: Project) -> None:
 
 
 def test_base_retired_is_a_note_unless_fail_on(project: Project) -> None:
-    """fail_on: [base_retired] makes a base that is not offered any more exit 2."""
+    """With fail_on: [base_retired], drift exits 2 if a base model is no longer offered."""
     from tests.cli.harness import stack
 
     project.declare(stack("s", drift={"fail_on": ["base_retired"]}), model("one"))
@@ -360,7 +366,7 @@ def test_base_retired_is_a_note_unless_fail_on(project: Project) -> None:
 
 @pytest.mark.parametrize(("until", "code"), [("2999-01-31", 0), ("2020-01-31", 2), (None, 0)])
 def test_ignore_drift_until(project: Project, until: str | None, code: int) -> None:
-    """A known difference is silent until its day has passed."""
+    """Drift does not report a known difference until the date given for it."""
     entry = {"field": "temperature", "reason": "experiment of search"}
     if until:
         entry["until"] = until
@@ -371,7 +377,7 @@ def test_ignore_drift_until(project: Project, until: str | None, code: int) -> N
 
 
 def test_drift_in_markdown(project: Project) -> None:
-    """A stable marker in the first line, the finding below."""
+    """The first line is a stable marker, and the finding is below it."""
     project.declare(model("one", spec={"description": "ours"}))
     project.apply()
     project.service.patch(identity("one"), "description", description="theirs")
@@ -381,7 +387,7 @@ def test_drift_in_markdown(project: Project) -> None:
 
 
 def test_plan_in_markdown_fits_a_comment(project: Project) -> None:
-    """A marker that is the same each time, the summary always, cut within --max-chars, what was cut named."""
+    """The comment has a stable marker and always the summary. It fits --max-chars and names what was cut."""
     project.declare(*(model(f"m{n}") for n in range(30)))
     first = project.plan("--format", "markdown").out
     assert "30 to train" in first
@@ -394,7 +400,7 @@ def test_plan_in_markdown_fits_a_comment(project: Project) -> None:
 
 
 def test_output_formats(project: Project) -> None:
-    """Text, JSON and env; one address prints its name alone."""
+    """`output` prints text, JSON or env lines. For one address it prints only the name."""
     project.declare(model("number-generator"), model("two"))
     project.apply()
     name = f"tunedModels/{identity('number-generator')}"
@@ -410,7 +416,7 @@ def test_output_formats(project: Project) -> None:
 
 
 def test_output_asks_nobody(project: Project) -> None:
-    """The record has the name."""
+    """`output` reads the name from the record and sends no request."""
     project.declare(model("one"))
     project.apply()
     project.service.forget_log()
@@ -419,7 +425,7 @@ def test_output_asks_nobody(project: Project) -> None:
 
 
 def test_show(project: Project) -> None:
-    """One model with its loss curve, and the whole state; --json gives JSON."""
+    """`show` prints one model with its loss curve, or the whole state. --json prints JSON."""
     project.declare(model("one"))
     project.apply()
     shown = project.run("show", "one", expect=0).out
@@ -434,7 +440,7 @@ def test_show(project: Project) -> None:
 
 
 def test_show_of_a_failed_model_says_why(project: Project) -> None:
-    """The operation's error is shown."""
+    """`show` prints the operation's error for a failed model."""
     project.service.fault({"train": "", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
     project.declare(model("one"))
     project.apply(expect=4)
@@ -442,7 +448,10 @@ def test_show_of_a_failed_model_says_why(project: Project) -> None:
 
 
 def test_the_bill(project: Project) -> None:
-    """Trainings, examples, characters and ceil(examples * epochs / batch) steps, and the price if known."""
+    """The bill counts trainings, examples, characters and ceil(examples * epochs / batch) steps.
+
+    It has the price if prices are known.
+    """
     from tests.cli.harness import stack
 
     project.declare(
@@ -456,7 +465,7 @@ def test_the_bill(project: Project) -> None:
 
 
 def test_colours_only_where_somebody_sees_them(project: Project) -> None:
-    """No escape sequence in a pipe; CLICOLOR_FORCE asks for them; NO_COLOR and --no-color win."""
+    """A pipe gets no escape sequences. CLICOLOR_FORCE asks for them; NO_COLOR and --no-color win."""
     project.declare(model("one"))
     assert "\x1b[" not in project.plan().all
     assert "\x1b[1mTunedModel/one will be trained" in project.plan(environ={"CLICOLOR_FORCE": "1"}).out

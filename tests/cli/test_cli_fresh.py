@@ -1,4 +1,4 @@
-"""Every command works in a new interpreter; other tests fork one that has imported everything."""
+"""Every command works in a new interpreter. Other tests use forks that have imported everything already."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UNLIKE_0 = {"force-unlock": 1}
 
 @pytest.fixture
 def applied(project: Project) -> Project:
-    """A project with a model that serves and another to import."""
+    """A project with one serving model and another one to import."""
     project.declare(model("one", checks=CHECKS))
     project.apply()
     project.service.create("adopted")
@@ -50,7 +50,7 @@ def applied(project: Project) -> Project:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_needs_nothing_that_another_one_has_imported(applied: Project, command: str) -> None:
-    """It does its work, and the model is as it was."""
+    """Each command works alone in a new interpreter, and the model stays unchanged."""
     if command == "emulator":
         with applied.start(*ARGUMENTS[command]) as process:
             assert process.stdout is not None

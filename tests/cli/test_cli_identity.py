@@ -25,7 +25,7 @@ CHANGED = [*PAIRS[:-1], ("19", "twenty")]
 
 
 def test_the_tutorials_body_gets_the_formulas_id(project: Project) -> None:
-    """Google's curl body, pasted, trains under NAME-DIGEST8 of design 2.4."""
+    """Google's curl body, pasted under spec, trains as NAME-DIGEST8 of design 2.4."""
     pairs = [("1", "2"), ("3", "4"), ("-3", "-2"), ("twenty two", "twenty three")]
     examples = "".join(f'{{"text_input": "{a}", "output": "{b}",}},' for a, b in pairs)
     project.write(
@@ -99,7 +99,7 @@ HYPERPARAMETERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 def test_hyperparameters_in_the_id(project: Project) -> None:
-    """Declared ones only: integers as integers, floats as the hex of their float32 bits."""
+    """Only declared hyperparameters are in the id. A float counts as the hex of its float32 bits."""
     project.declare(*(model(f"m{n}", hyperparameters=given) for n, (given, _) in enumerate(HYPERPARAMETERS)))
     project.apply("--no-wait")
     assert set(project.service.models()) == {
@@ -136,7 +136,7 @@ def test_mutable_fields_are_not_in_the_id(project: Project) -> None:
 
 
 def test_inline_and_every_file_form_are_equal(project: Project) -> None:
-    """.jsonl, .json and .csv with the same examples have the digest of the inline form."""
+    """The same examples have the same digest inline and as .jsonl, .json or .csv."""
     import csv
     import io
 
@@ -181,7 +181,7 @@ def test_order_of_examples_matters(project: Project) -> None:
 
 
 def test_moving_inline_data_to_a_file_changes_nothing(project: Project) -> None:
-    """From inline to file: nothing to do."""
+    """After inline examples move to a file, the plan is empty."""
     project.declare(model("one"))
     project.apply()
     project.write(
@@ -192,7 +192,7 @@ def test_moving_inline_data_to_a_file_changes_nothing(project: Project) -> None:
 
 
 def test_state_can_be_thrown_away(project: Project) -> None:
-    """Without the state file every model whose id we chose is adopted and nothing is trained."""
+    """Without a state file, every model with an id that we chose is adopted, and nothing trains."""
     project.declare(*(model(f"m{n}") for n in range(5)))
     project.apply()
     before = {one: project.record(one)["id"] for one in (f"m{n}" for n in range(5))}
@@ -209,7 +209,7 @@ def test_state_can_be_thrown_away(project: Project) -> None:
 
 
 def test_state_thrown_away_while_training(project: Project) -> None:
-    """A CREATING model at our id is adopted as candidate, waited for and promoted."""
+    """A model in training under our id is adopted as the candidate and promoted when it is ready."""
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")
@@ -223,7 +223,10 @@ def test_state_thrown_away_while_training(project: Project) -> None:
 
 
 def test_a_failed_model_at_our_id_is_deposed_and_the_next_generation_created(project: Project) -> None:
-    """Without a record: FAILED is recorded as deposed, generation 1 trained, then the failed one goes."""
+    """Without a record, a FAILED model under our id is recorded as deposed.
+
+    Generation 1 trains, then the failed model is deleted.
+    """
     project.service.fault({"train": "", "fail": {"code": 3, "message": "no"}, "at": 0.1})
     project.declare(model("one"))
     project.apply(expect=4)
@@ -235,7 +238,7 @@ def test_a_failed_model_at_our_id_is_deposed_and_the_next_generation_created(pro
 
 
 def test_without_a_record_the_first_active_generation_is_adopted(project: Project) -> None:
-    """Generation 1 is ACTIVE while 0 is CREATING: 1 is adopted, nothing is trained."""
+    """If generation 1 is ACTIVE and 0 is CREATING, generation 1 is adopted and nothing trains."""
     project.service.settings(training_seconds=0)
     project.service.create(identity("one", generation=1))
     project.service.settings(training_seconds=1000)
@@ -247,7 +250,7 @@ def test_without_a_record_the_first_active_generation_is_adopted(project: Projec
 
 
 def test_earlier_generations_are_listed_beside_a_create(project: Project) -> None:
-    """Live models named NAME-xxxxxxxx without a record are named when another is created."""
+    """A plan that creates a model names unrecorded live models called NAME-xxxxxxxx."""
     project.declare(model("one"))
     project.apply()
     project.state_file.unlink()
@@ -258,7 +261,7 @@ def test_earlier_generations_are_listed_beside_a_create(project: Project) -> Non
 
 
 def test_a_model_deleted_outside_is_trained_again(project: Project) -> None:
-    """404 confirmed by one get, beyond the lag: create, under the same id; drift says missing."""
+    """A model that somebody deleted is trained again under its id. Drift calls it missing."""
     project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(model("one"))
     project.apply()
@@ -271,7 +274,10 @@ def test_a_model_deleted_outside_is_trained_again(project: Project) -> None:
 
 
 def test_a_model_promoted_a_moment_ago_that_nobody_shows_is_no_loss(project: Project) -> None:
-    """Neither list nor get show what serves: within the lag nothing is trained, forgotten or called drift."""
+    """A new serving model may be invisible for a while.
+
+    Until then it is not trained again, forgotten or called drift.
+    """
     project.service.settings(list_lag_seconds=3600)
     project.declare(model("one"))
     project.apply()
@@ -289,7 +295,7 @@ def test_a_model_promoted_a_moment_ago_that_nobody_shows_is_no_loss(project: Pro
 
 
 def test_a_lagging_list_is_no_loss(project: Project) -> None:
-    """A model that the list does not show yet is asked for by name, and nothing is trained."""
+    """A model that the list does not show yet is looked up by name, and nothing trains."""
     project.service.settings(list_lag_seconds=3600)
     project.declare(model("one"))
     project.apply()
@@ -299,7 +305,7 @@ def test_a_lagging_list_is_no_loss(project: Project) -> None:
 
 
 def test_a_403_neither_creates_nor_forgets(project: Project) -> None:
-    """A get that answers 403 is an error; the record stays."""
+    """A get that answers 403 is an error, and the record stays."""
     project.declare(model("one"))
     project.apply()
     project.service.delete(identity("one"))
@@ -321,7 +327,7 @@ def test_a_403_neither_creates_nor_forgets(project: Project) -> None:
 
 
 def test_a_pinned_id_is_used(project: Project) -> None:
-    """metadata.id is the tunedModelId."""
+    """metadata.id becomes the tunedModelId."""
     project.declare(model("one", metadata={"id": "number-generator-v1"}))
     project.apply()
     assert list(project.service.models()) == ["number-generator-v1"]
@@ -329,7 +335,7 @@ def test_a_pinned_id_is_used(project: Project) -> None:
 
 
 def test_adopting_a_pinned_id_says_that_it_proves_nothing(project: Project) -> None:
-    """The plan says that the data is assumed, and the record too; nothing is trained."""
+    """The plan and the record say that the data is assumed, and nothing trains."""
     project.service.create("v1", pairs=CHANGED)
     project.service.advance()
     project.declare(model("one", metadata={"id": "v1"}, spec={"display_name": "v1"}))
@@ -343,7 +349,7 @@ def test_adopting_a_pinned_id_says_that_it_proves_nothing(project: Project) -> N
 
 
 def test_a_different_model_at_a_pinned_id_is_a_conflict(project: Project) -> None:
-    """An error in the plan, before anything is spent."""
+    """Another model under a pinned id is an error in the plan, before any cost."""
     project.service.create("v1", baseModel=OTHER_BASE)
     project.service.advance()
     project.declare(model("one", metadata={"id": "v1"}), model("two"))
@@ -357,7 +363,7 @@ def test_a_different_model_at_a_pinned_id_is_a_conflict(project: Project) -> Non
 
 
 def test_an_immutable_change_under_a_pinned_id_names_both_ways_out(project: Project) -> None:
-    """Another id, or lifecycle.replace: delete_first."""
+    """The error names both ways out: another id, or lifecycle.replace: delete_first."""
     project.declare(model("one", metadata={"id": "v1"}))
     project.apply()
     project.declare(model("one", metadata={"id": "v1"}, pairs=CHANGED))
@@ -372,7 +378,7 @@ def test_an_immutable_change_under_a_pinned_id_names_both_ways_out(project: Proj
 
 
 def test_delete_first_deletes_then_trains(project: Project) -> None:
-    """With delete_first the pinned id is freed, then trained; actions are delete, create."""
+    """delete_first deletes the model under the pinned id, then trains. The actions are delete, create."""
     first = {"replace": "delete_first"}
     project.declare(model("one", metadata={"id": "v1"}, lifecycle=first))
     project.apply()
@@ -386,7 +392,7 @@ def test_delete_first_deletes_then_trains(project: Project) -> None:
 
 
 def test_delete_first_of_a_protected_model_is_refused(project: Project) -> None:
-    """prevent_destroy wins over delete_first, before any call."""
+    """prevent_destroy wins over delete_first, before any call is sent."""
     first = {"replace": "delete_first", "prevent_destroy": True}
     project.declare(model("one", metadata={"id": "v1"}, lifecycle=first))
     project.apply()
@@ -397,7 +403,7 @@ def test_delete_first_of_a_protected_model_is_refused(project: Project) -> None:
 
 
 def test_two_manifests_with_one_pinned_id_are_an_error(project: Project) -> None:
-    """One model cannot have two addresses."""
+    """Two addresses cannot share one model."""
     project.declare(model("one", metadata={"id": "v1"}), model("two", metadata={"id": "v1"}))
     places = "manifests/models.yaml:115:9", "manifests/models.yaml:6:9"
     refused = project.run("validate", expect=1).err.splitlines()[0]
@@ -419,7 +425,7 @@ def test_import_adopts_and_prints_the_line_to_add(project: Project) -> None:
 
 
 def test_import_accepts_the_resource_name(project: Project) -> None:
-    """tunedModels/ID is as good as ID."""
+    """Import accepts tunedModels/ID as well as ID."""
     project.service.create("handmade")
     project.service.advance()
     project.declare(model("one", spec={"display_name": "handmade"}))
@@ -431,7 +437,7 @@ def test_import_accepts_the_resource_name(project: Project) -> None:
     "arguments", [("TunedModel/one", "missing"), ("TunedModel/other", "handmade"), ("one",), ()]
 )
 def test_import_refuses_what_is_not_there(project: Project, arguments: tuple[str, ...]) -> None:
-    """No such model, no such manifest, too few arguments: 1, and no state."""
+    """A missing model, a missing manifest or too few arguments exit 1 and write no state."""
     project.service.create("handmade")
     project.service.advance()
     project.declare(model("one"))
@@ -440,7 +446,7 @@ def test_import_refuses_what_is_not_there(project: Project, arguments: tuple[str
 
 
 def test_import_refuses_what_is_recorded(project: Project) -> None:
-    """An address that has a model keeps it."""
+    """Import refuses an address that already has a model."""
     project.service.create("handmade")
     project.service.advance()
     project.declare(model("one"))
@@ -450,7 +456,7 @@ def test_import_refuses_what_is_recorded(project: Project) -> None:
 
 
 def test_import_of_a_model_that_differs_is_refused(project: Project) -> None:
-    """Another base model is not what the manifest declares: nothing is recorded."""
+    """Import refuses a model with another base model than the manifest declares, and records nothing."""
     project.service.create("handmade", baseModel=OTHER_BASE)
     project.service.advance()
     project.declare(model("one"))
@@ -459,7 +465,7 @@ def test_import_of_a_model_that_differs_is_refused(project: Project) -> None:
 
 
 def test_a_base_that_cannot_be_tuned_is_an_error_in_the_plan(project: Project) -> None:
-    """It names those that can be tuned, or TuningJob when there are none; nothing is sent."""
+    """The error names tunable base models, or TuningJob if there are none. Nothing is sent."""
     project.declare(model("one", spec={"base_model": "models/gemini-2.0-flash"}))
     result = project.plan(expect=1)
     assert OTHER_BASE in result.err
@@ -471,7 +477,7 @@ def test_a_base_that_cannot_be_tuned_is_an_error_in_the_plan(project: Project) -
 
 
 def test_a_retired_base_is_no_reason_to_touch_what_is_trained(project: Project) -> None:
-    """Since 2025-05 nothing is tunable: what exists stays as it is, drift has a note."""
+    """If no base model is tunable any more, as since 2025-05, trained models stay and drift has a note."""
     project.declare(model("one"))
     project.apply()
     project.service.settings(tunable=[])

@@ -1,4 +1,4 @@
-"""`metadata.import`: a live model is taken over by a line of its manifest, and never trained."""
+"""`metadata.import`: a line of the manifest takes over a live model and never trains it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.cli.test_tuning_job import HOME, SPEC, job, posted
 
 
 def tuned(name: str = "one", **changes: Any) -> dict[str, Any]:
-    """A manifest without data that imports the model that a hand made."""
+    """A manifest without data that imports the model made by hand."""
     manifest = model(name, metadata={"import": "handmade"}, spec={"display_name": "handmade"}, **changes)
     del manifest["spec"]["tuning_task"]["training_data"]
     return manifest
 
 
 def made_by_hand(project: Project) -> Service:
-    """The service, with a model that nobody has recorded, and an empty log."""
+    """Return the service with one unrecorded model and an empty log."""
     service = project.service
     service.create("handmade")
     service.advance()
@@ -29,7 +29,7 @@ def made_by_hand(project: Project) -> Service:
 
 @pytest.fixture
 def jobs(project: Project) -> Project:
-    """With the second API on the same emulator, and data in a bucket."""
+    """A project with the second API on the same emulator, and data in a bucket."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.environ["RECONCILER_LAG_SECONDS"] = "1"
     for name, pairs in (("train", PAIRS), ("copy", PAIRS), ("other", PAIRS[:1])):
@@ -38,12 +38,15 @@ def jobs(project: Project) -> Project:
 
 
 def declare_job(project: Project, manifest: dict[str, Any]) -> None:
-    """In a stack of the project acme."""
+    """Declare a job in a stack of the project acme."""
     project.declare(stack("numbers", project="acme", location="us-central1"), manifest)
 
 
 def test_a_tuned_model_is_taken_over_for_life(project: Project) -> None:
-    """Adopted by the line, left alone by the next apply, found again without state; nothing is trained."""
+    """The line adopts the model, the next apply changes nothing, and a lost state finds it again.
+
+    Nothing trains.
+    """
     service = made_by_hand(project)
     project.declare(tuned())
     (change,) = project.plan_json()["resource_changes"]
@@ -62,7 +65,7 @@ def test_a_tuned_model_is_taken_over_for_life(project: Project) -> None:
 
 
 def test_a_model_without_data_is_managed_and_deleted(project: Project) -> None:
-    """Such a model is updated and checked for drift, never replaced, and deleted when undeclared."""
+    """A model without data is updated and checked for drift, never replaced, and deleted when undeclared."""
     service = made_by_hand(project)
     project.declare(tuned())
     project.apply()
@@ -84,7 +87,7 @@ def test_a_model_without_data_is_managed_and_deleted(project: Project) -> None:
 
 
 def test_a_model_in_training_is_waited_for(project: Project) -> None:
-    """It is recorded as candidate, and serves when it is trained."""
+    """A model in training is recorded as the candidate and serves when the training ends."""
     service = project.service
     service.freeze()
     service.create("handmade")
@@ -99,7 +102,10 @@ def test_a_model_in_training_is_waited_for(project: Project) -> None:
 
 
 def test_a_model_that_is_not_there_is_an_error_at_the_line(project: Project) -> None:
-    """Neither adopted nor trained, with data too; and so is one that was deleted outside."""
+    """A missing model is an error at the line, with or without data.
+
+    So is one that somebody deleted later.
+    """
     service = project.service
     project.declare(model("one", metadata={"import": "handmade"}, spec={"display_name": "handmade"}))
     refused = project.apply(expect=1)
@@ -117,7 +123,7 @@ def test_a_model_that_is_not_there_is_an_error_at_the_line(project: Project) -> 
 
 
 def test_the_list_shows_what_is_imported(project: Project) -> None:
-    """No request for each model that the list has."""
+    """Models that the list shows need no request each."""
     service = made_by_hand(project)
     project.declare(tuned())
     project.plan()
@@ -126,7 +132,7 @@ def test_the_list_shows_what_is_imported(project: Project) -> None:
 
 @pytest.mark.parametrize("how", ["number", "name", "id"])
 def test_a_job_is_taken_over_for_life(jobs: Project, service: Service, how: str) -> None:
-    """By its number, by its name, and by its name with the project's id instead of its number."""
+    """A job can be named by its number, or by its name with the project's id or number."""
     name = by_hand(service)
     number = name.rpartition("/")[2]
     said = {"number": number, "name": name, "id": f"{HOME.removeprefix('v1/')}/tuningJobs/{number}"}[how]
@@ -147,7 +153,10 @@ def test_a_job_is_taken_over_for_life(jobs: Project, service: Service, how: str)
 
 
 def test_a_job_is_compared_with_its_data_as_import_does(jobs: Project, service: Service) -> None:
-    """Another content refuses; the same content elsewhere is the same; nothing is trained."""
+    """Data with other content is refused.
+
+    The same content in another place is accepted, and nothing trains.
+    """
     name = by_hand(service)
     for data in ("other", "never-used"):
         declare_job(jobs, job(data=f"gs://bucket/{data}.jsonl", metadata={"import": name}))
@@ -159,7 +168,7 @@ def test_a_job_is_compared_with_its_data_as_import_does(jobs: Project, service: 
 
 
 def test_the_command_prints_the_line_for_a_job(jobs: Project, service: Service) -> None:
-    """What it prints is what keeps the job found when the state is lost."""
+    """With the line that `import` prints, a job is found again when the state is lost."""
     name = by_hand(service)
     manifest = job(data="gs://bucket/train.jsonl")
     declare_job(jobs, manifest)

@@ -1,4 +1,7 @@
-"""After an apply has ended its exit code stands (design 2.2): what follows neither changes it nor hangs."""
+"""The exit code of an apply that has ended stands (design 2.2).
+
+Later signals and failures do not change it, and nothing hangs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tests.cli.harness import Answer, Project, finish, model, recording
 
 
 def _store(reading: threading.Event, released: threading.Event, status: int) -> Answer:
-    """A state behind HTTP that does not answer any more once a model serves: `status` when released."""
+    """An HTTP state that returns `status` once a model serves, or hangs until released."""
     documents: list[bytes] = []
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -45,7 +48,7 @@ def _serves(document: bytes) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_what_hangs_after_the_end(project: Project, number: int) -> None:
-    """The store hangs while the outputs are read: one signal ends that, and the code says done."""
+    """If the store hangs while outputs are read, one signal ends the run with the exit code of success."""
     project.declare(model("one"))
     reading, released = threading.Event(), threading.Event()
     with recording(_store(reading, released, 200)) as (url, _):
@@ -62,7 +65,7 @@ def test_a_signal_ends_what_hangs_after_the_end(project: Project, number: int) -
 
 
 def test_outputs_that_cannot_be_read_change_no_code(project: Project) -> None:
-    """The store refuses the last read: 1 would say that nothing was begun, and a model was trained."""
+    """A refused last read does not cause exit 1, which would mean that nothing was begun."""
     project.declare(model("one"))
     reading, released = threading.Event(), threading.Event()
     released.set()

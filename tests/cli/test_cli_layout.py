@@ -1,4 +1,4 @@
-"""The shape of the command line's own code: short commands, and one place that decides exit codes."""
+"""The command line's own code has short commands and one place that decides exit codes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _commands() -> Iterator[tuple[str, int]]:
 
 
 def test_the_commands_are_found() -> None:
-    """Every module of commands/ has one at least, and `state` has six."""
+    """Every module of commands/ has at least one command, and `state` has six."""
     names = [name.partition(".")[0] for name, _ in _commands()]
     modules = {path.stem for path in (CLI / "commands").glob("*.py")} - {"__init__"}
     assert set(names) == modules
@@ -38,7 +38,7 @@ def test_the_commands_are_found() -> None:
 
 @pytest.mark.parametrize(("name", "lines"), list(_commands()))
 def test_a_command_is_short(name: str, lines: int) -> None:
-    """What a command does belongs to the module that owns it."""
+    """No command is longer than the limit: the work belongs to the module that owns it."""
     assert lines <= LONGEST, name
 
 

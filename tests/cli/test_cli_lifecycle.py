@@ -1,4 +1,4 @@
-"""plan, apply, wait: from nothing to a serving model, through every interruption (design 1, 2.2)."""
+"""plan, apply and wait, from nothing to a serving model, through every interruption (design 1, 2.2)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRITES = ("POST", "PATCH", "DELETE", "PUT")
 
 
 def test_apply_trains_until_active_and_the_next_plan_is_empty(project: Project) -> None:
-    """An apply leaves every model ACTIVE, recorded under id, and nothing to do."""
+    """After apply every model is ACTIVE and recorded, and the next plan is empty."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     before = project.plan("--detailed-exitcode", expect=2)
     assert "2 to train" in before.out
@@ -42,7 +42,7 @@ def test_apply_trains_until_active_and_the_next_plan_is_empty(project: Project) 
     ],
 )
 def test_a_second_run_writes_nothing_at_all(project: Project, command: tuple[str, ...]) -> None:
-    """With nothing to do the state's bytes and times stay, and the service gets GETs only."""
+    """Without changes, apply leaves the state's bytes and time alone and sends only GETs."""
     project.declare(
         model(
             "one",
@@ -75,7 +75,10 @@ def test_a_plan_writes_nothing(project: Project) -> None:
 
 
 def test_no_wait_exits_0_once_all_is_accepted_and_wait_finishes(project: Project) -> None:
-    """--no-wait leaves CREATING models as candidates, which are no change. wait promotes them untrained."""
+    """--no-wait records models in training as candidates, which a plan does not count as changes.
+
+    `wait` promotes them without training.
+    """
     project.service.freeze()
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply("--no-wait", expect=0)
@@ -94,7 +97,7 @@ def test_no_wait_exits_0_once_all_is_accepted_and_wait_finishes(project: Project
 
 
 def test_apply_goes_on_where_no_wait_stopped(project: Project) -> None:
-    """A plain apply after --no-wait waits for what is in training, and trains nothing more."""
+    """A plain apply after --no-wait waits for the running trainings and starts no other."""
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")
@@ -105,7 +108,7 @@ def test_apply_goes_on_where_no_wait_stopped(project: Project) -> None:
 
 
 def test_timeout_exits_3_and_says_how_to_resume(project: Project) -> None:
-    """--timeout leaves the training going, exits 3, and names `reconciler wait`."""
+    """--timeout leaves the training running, exits 3, and names `reconciler wait`."""
     project.service.freeze()
     project.declare(model("one"))
     result = project.apply("--timeout", "1s", expect=3)
@@ -123,7 +126,7 @@ def test_timeout_exits_3_and_says_how_to_resume(project: Project) -> None:
 def test_a_signal_detaches_with_3_and_the_next_run_finishes(
     project: Project, number: int, command: str
 ) -> None:
-    """Ctrl-C and SIGTERM end with exit 3, say how to resume, and lose nothing."""
+    """Ctrl-C and SIGTERM end with exit 3, tell how to resume, and lose nothing."""
     project.service.freeze()
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     if command == "wait":
@@ -144,7 +147,7 @@ def test_a_signal_detaches_with_3_and_the_next_run_finishes(
 
 
 def test_a_signal_while_a_create_is_on_its_way_loses_nothing(project: Project) -> None:
-    """Ctrl-C during a POST that arrives later exits 3; the next run finds the model by its id."""
+    """Ctrl-C during a slow POST exits 3, and the next run finds the model by its id."""
     project.declare(model("one"))
     sent, released = threading.Event(), threading.Event()
 
@@ -185,7 +188,7 @@ def test_kill_9_in_the_middle_then_the_same_command(project: Project, when: str)
 
 
 def test_kill_9_while_waiting_then_the_same_command(project: Project) -> None:
-    """Killed while it only polls: the same command goes on waiting."""
+    """After a kill while polling, the same command continues to wait."""
     project.service.freeze()
     project.declare(model("one"))
     process = project.start("apply", "--auto-approve")
@@ -201,7 +204,7 @@ def test_kill_9_while_waiting_then_the_same_command(project: Project) -> None:
     "fault", [{"drop": True}, {"status": 503}, {"status": 500}, {"truncate": 10}, {"garbage": "<html>"}]
 )
 def test_a_lost_reply_to_a_create_trains_once(project: Project, fault: dict[str, object]) -> None:
-    """A create that took effect and whose answer was lost is found by its id, not sent anew."""
+    """A create that worked but lost its reply is found by its id and not sent again."""
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "when": "after", **fault})
     first = project.apply(expect=None)
@@ -213,7 +216,7 @@ def test_a_lost_reply_to_a_create_trains_once(project: Project, fault: dict[str,
 
 
 def test_a_refused_create_is_4_and_the_rest_is_done(project: Project) -> None:
-    """A call that the service refuses makes exit 4; the other models are trained and recorded."""
+    """A refused create exits 4, and the other models are trained and recorded."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.service.fault(
         {
@@ -231,7 +234,7 @@ def test_a_refused_create_is_4_and_the_rest_is_done(project: Project) -> None:
 
 
 def test_the_only_create_refused_is_4(project: Project) -> None:
-    """Something was begun at the service and failed: 4, not 1."""
+    """If the only create is refused the exit code is 4, because something was begun."""
     project.declare(model("one"))
     project.service.fault(
         {
@@ -248,7 +251,7 @@ def test_the_only_create_refused_is_4(project: Project) -> None:
 
 
 def test_an_unreachable_service_is_1(project: Project) -> None:
-    """Nothing was begun: 1, and the message names the address."""
+    """An unreachable service exits 1, and the message names the address."""
     project.declare(model("one"))
     result = project.apply(expect=1, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
     assert "127.0.0.1:9" in result.err
@@ -256,7 +259,7 @@ def test_an_unreachable_service_is_1(project: Project) -> None:
 
 
 def test_4_wins_over_3(project: Project) -> None:
-    """One model fails while another is still in training when the time is up: 4."""
+    """The run exits 4 if one model fails while another is still in training at the time-out."""
     project.service.settings(training_seconds=100)
     project.service.fault({"train": "bad", "fail": {"code": 3, "message": "bad data"}, "at": 0.001})
     project.declare(model("bad"), model("good"))
@@ -269,7 +272,7 @@ def test_4_wins_over_3(project: Project) -> None:
 def test_a_signal_before_anything_was_begun_is_1(
     project: Project, number: int, arguments: tuple[str, ...]
 ) -> None:
-    """Stopped while it still reads: exit 1, says so, and nothing was written."""
+    """A signal during the first reads exits 1, says that nothing was begun, and writes nothing."""
     project.declare(model("one"))
     project.apply("--no-wait")
     before = project.state_file.read_bytes()
@@ -283,7 +286,7 @@ def test_a_signal_before_anything_was_begun_is_1(
 
 
 def test_a_refused_rate_waits_as_the_body_says(project: Project) -> None:
-    """429 with RetryInfo: the create is sent again after that time, once."""
+    """After a 429 with RetryInfo the create is sent again after that delay, once."""
     project.declare(model("one"))
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]
     error = {"code": 429, "message": "Slower.", "status": "RESOURCE_EXHAUSTED", "details": details}
@@ -294,7 +297,7 @@ def test_a_refused_rate_waits_as_the_body_says(project: Project) -> None:
 
 
 def test_a_quota_of_zero_fails_at_once(project: Project) -> None:
-    """`limit: 0` is not waited for, whatever delay the body names: 4, after one call."""
+    """A quota of `limit: 0` fails with exit 4 after one call, whatever delay the body names."""
     project.declare(model("one"))
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "36000s"}]
     message = "Quota exceeded for metric: x, limit: 0\nPlease retry in 36000s."
@@ -307,7 +310,7 @@ def test_a_quota_of_zero_fails_at_once(project: Project) -> None:
 
 
 def test_a_create_that_never_arrived_is_created_under_the_same_id(project: Project) -> None:
-    """The POST was lost on its way: the same manifest creates under the recorded id."""
+    """If the POST was lost, the same manifest creates the model under the recorded id."""
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "drop": True, "times": 50})
     project.apply(expect=4)
@@ -318,7 +321,10 @@ def test_a_create_that_never_arrived_is_created_under_the_same_id(project: Proje
 
 
 def test_a_changed_manifest_after_a_create_that_never_arrived(project: Project) -> None:
-    """Today's id is created; the old one is deposed until a later plan finds it missing; one training."""
+    """After a lost POST and an edit, apply creates the new id only.
+
+    The old id is deposed until a later plan finds it missing.
+    """
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "drop": True, "times": 50})
     project.apply(expect=4)
@@ -333,7 +339,7 @@ def test_a_changed_manifest_after_a_create_that_never_arrived(project: Project) 
 
 
 def test_a_plan_of_many_models_asks_little(project: Project) -> None:
-    """A no-op plan of thirty models sends three requests at most."""
+    """A no-op plan of thirty models sends at most three requests."""
     project.declare(*(model(f"m{n}") for n in range(30)))
     project.apply()
     project.service.forget_log()
@@ -342,7 +348,7 @@ def test_a_plan_of_many_models_asks_little(project: Project) -> None:
 
 
 def test_eight_applies_at_once_create_each_model_once(project: Project) -> None:
-    """Eight processes, twenty manifests, one service and state: twenty trainings."""
+    """Eight processes with twenty manifests on one state start exactly twenty trainings."""
     names = [f"m{n:02}" for n in range(20)]
     project.declare(*(model(name) for name in names))
     processes = [project.start("apply", "--auto-approve", "--lock-timeout", "60s") for _ in range(8)]
@@ -358,7 +364,7 @@ def test_eight_applies_at_once_create_each_model_once(project: Project) -> None:
 
 
 def test_two_applies_with_different_states_train_once(project: Project) -> None:
-    """Two runners that know nothing of each other's state still train one model each id."""
+    """Two runs with separate states still train each id once."""
     project.declare(*(model(f"m{n}") for n in range(4)))
     processes = [project.start("apply", "--auto-approve", "--state", place) for place in ("a", "b")]
     for process in processes:
@@ -368,7 +374,7 @@ def test_two_applies_with_different_states_train_once(project: Project) -> None:
 
 
 def test_a_closed_pipe_is_no_traceback(project: Project) -> None:
-    """`plan | head -1` ends quietly."""
+    """`plan | head -1` ends without an error message."""
     project.declare(*(model(f"m{n}") for n in range(30)))
     command = f"{sys.executable} -m reconciler plan 2>errors | head -1"
     done = subprocess.run(
@@ -387,7 +393,7 @@ def test_a_closed_pipe_is_no_traceback(project: Project) -> None:
 
 @pytest.mark.parametrize("errors", ["2>errors", "2>&1"])
 def test_a_closed_pipe_does_not_stop_an_apply(project: Project, errors: str) -> None:
-    """An apply whose reader has gone goes on to its end: the pipe is honoured, the work is too."""
+    """An apply finishes its work even if its reader has gone."""
     project.declare(*(model(f"m{n}") for n in range(3)))
     command = f"{sys.executable} -m reconciler apply --auto-approve {errors} | head -1"
     subprocess.run(

@@ -1,4 +1,4 @@
-"""No value of a variable that may hold a secret is ever printed, whatever shape it has (design 2.2)."""
+"""No command ever prints the value of a variable that may hold a secret, whatever its form (design 2.2)."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ STORES = {
 
 
 def found(text: str) -> bool:
-    """Whether the marker stands in a text, plain or in base64."""
+    """Whether a text contains the marker, plain or in base64."""
     coded = SHAPES["base64"]
     return MARKER in text or any(coded[at : at + 24] in text for at in range(0, len(coded) - 24, 8))
 
 
 def settings(variable: str, shape: str) -> Iterator[dict[str, str]]:
-    """The environments in which a marker stands in that variable."""
+    """The environments that have a marker in that variable."""
     value = SHAPES[shape]
     if variable not in LOGINS:
         yield {variable: value}
@@ -78,7 +78,7 @@ def settings(variable: str, shape: str) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_a_secret_is_printed_by_no_command(project: Project, variable: str) -> None:
-    """At every door, against services that refuse: API, each kind of state, init, the event stream."""
+    """No output has the secret, even when the API, a state's store or `init` refuses the run."""
     project.declare(model("one"))
     quick = {"RECONCILER_RETRY_SECONDS": "0.1", "TF_HTTP_RETRY_MAX": "0", "NO_GCE_CHECK": "true"}
     quick |= {"GOOGLE_GEMINI_BASE_URL": "https://127.0.0.1:9", "RECONCILER_DEBUG": ""}
@@ -125,9 +125,10 @@ WHOLE = (
 def test_every_command_meets_every_variable(
     project: Project, variable: str, command: tuple[str, ...]
 ) -> None:
-    """With a state in a folder or in the store that reads the variable: no marker, no traceback.
+    """No command prints a marker or a traceback.
 
-    The shapes take turns over the pairs, so that every command and every variable meets each of them.
+    The state is in a folder or in the store that reads the variable. The forms rotate over the pairs, so that
+    every command and every variable meets each of them.
     """
     project.declare(model("one"))
     quick = {"RECONCILER_RETRY_SECONDS": "0.1", "TF_HTTP_RETRY_MAX": "0", "NO_GCE_CHECK": "true"}
@@ -147,14 +148,14 @@ def test_every_command_meets_every_variable(
 
 
 def _prefix(variable: str) -> str:
-    """How the addresses begin of the state whose store reads that variable."""
+    """The first part of the state address whose store reads that variable."""
     kinds = {"AWS": "s3", "AZURE": "az", "TF": "http", "GOOGLE": "gs", "GEMINI": "gs"}
     return kinds.get(variable.partition("_")[0], "http")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_pasted_key_is_named_by_every_command(project: Project, command: tuple[str, ...]) -> None:
-    """The variable is told where a credential is looked for, and what it holds never."""
+    """Every command that looks for a credential names the variable, and never prints its value."""
     project.declare(model("one"))
     for shape in ("JSON", "base64"):
         environ = {"GOOGLE_APPLICATION_CREDENTIALS": SHAPES[shape], "GOOGLE_GEMINI_BASE_URL": None}

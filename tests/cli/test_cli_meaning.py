@@ -1,4 +1,4 @@
-"""Where a job lives and what it was trained on, by what that means: told by the emulator's answers."""
+"""A job's place and training data are compared by meaning, through the emulator's answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOME = "v1/projects/acme/locations/us-central1"
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """With the second API on the same emulator, and data in a bucket."""
+    """A project with the second API on the same emulator, and data in a bucket."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.environ["RECONCILER_LAG_SECONDS"] = "1"
     for name in ("train", "copy"):
@@ -27,7 +27,7 @@ def project(project: Project) -> Project:
 
 
 def upload(service: Service, name: str, pairs: Sequence[tuple[str, str]]) -> None:
-    """An object of chat lines in the bucket "bucket"."""
+    """Upload an object of chat lines to the bucket "bucket"."""
     lines = "".join(
         json.dumps(
             {
@@ -50,7 +50,7 @@ def declared(data: str = "train", **metadata: str) -> dict[str, Any]:
 
 
 def by_hand(service: Service, **spec: str) -> str:
-    """A job that somebody else began: its full name, with the project's number."""
+    """Start a job without the client. Returns its full name with the project's number."""
     body = {
         "baseModel": "gemini-3.1-flash-lite",
         "supervisedTuningSpec": {
@@ -65,7 +65,7 @@ def by_hand(service: Service, **spec: str) -> str:
 
 
 def in_project(project: Project, *manifests: dict[str, Any]) -> None:
-    """The manifests, in a stack of the project acme."""
+    """Declare the manifests in a stack of the project acme."""
     project.declare(stack("numbers", project="acme", location="us-central1"), *manifests)
 
 
@@ -73,7 +73,7 @@ def in_project(project: Project, *manifests: dict[str, Any]) -> None:
 def test_naming_the_place_that_is_in_effect_changes_nothing(
     project: Project, service: Service, how: str
 ) -> None:
-    """Applied without a word about it, then named in each way: no replacement, with state and without."""
+    """Adding the current project and location to a manifest replaces nothing, with or without state."""
     in_project(project, declared())
     project.apply()
     number = service.call("GET", f"{HOME}/tuningJobs")["tuningJobs"][0]["name"].split("/")[1]
@@ -93,7 +93,7 @@ def test_naming_the_place_that_is_in_effect_changes_nothing(
 
 
 def test_a_real_move_replaces(project: Project, service: Service) -> None:
-    """Another location is another place, and the plan names both."""
+    """Another location means a replacement, and the plan names both locations."""
     in_project(project, declared())
     project.apply()
     in_project(project, declared(location="europe-west4"))
@@ -104,7 +104,7 @@ def test_a_real_move_replaces(project: Project, service: Service) -> None:
 
 @pytest.mark.parametrize("how", ["id", "number", "inherited"])
 def test_import_takes_a_job_of_the_named_project(project: Project, service: Service, how: str) -> None:
-    """The job answers with the project's number; the manifest may have the id."""
+    """Import accepts a job whose name has the project's number where the manifest has its id."""
     name = by_hand(service)
     number = name.split("/")[1]
     in_project(project, declared(**{"id": {"project": "acme"}, "number": {"project": number}}.get(how, {})))
@@ -113,7 +113,7 @@ def test_import_takes_a_job_of_the_named_project(project: Project, service: Serv
 
 
 def test_import_refuses_another_data_address(project: Project, service: Service) -> None:
-    """Mistyped, missing or of another content: nothing is recorded; of the same content it is the same."""
+    """Import refuses data that is mistyped, missing or different. It accepts the same content elsewhere."""
     name = by_hand(service)
     for data in ("never-used", "other"):
         in_project(project, declared(data))
@@ -129,7 +129,7 @@ def test_import_refuses_another_data_address(project: Project, service: Service)
 
 
 def test_import_refuses_a_validation_set_that_the_job_never_had(project: Project, service: Service) -> None:
-    """And one that the job has and the manifest does not name."""
+    """Import refuses a manifest with a validation set that the job lacks, and the reverse."""
     plain = by_hand(service)
     validated = by_hand(service, validationDatasetUri="gs://bucket/other.jsonl")
     both = job(data="gs://bucket/train.jsonl", spec={"validation_dataset_uri": "gs://bucket/other.jsonl"})
@@ -143,7 +143,7 @@ def test_import_refuses_a_validation_set_that_the_job_never_had(project: Project
 
 
 def test_import_refuses_data_that_is_gone(project: Project, service: Service) -> None:
-    """Nothing with an empty digest is recorded."""
+    """Import never records a model with an empty data digest."""
     name = by_hand(service)
     in_project(project, declared())
     gone = f"{service.url}/storage/v1/b/bucket/o/train.jsonl"

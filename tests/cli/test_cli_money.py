@@ -1,4 +1,4 @@
-"""Prices by token, limits and recorded costs, as users meet them."""
+"""Prices by token, cost limits and recorded costs, as users see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRICES = {"per_million_tokens": {"default": 8.0, "gemini-3.5-flash": 10.0}, "cur
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """With the second API on the same emulator, and thirty examples."""
+    """A project with the second API on the same emulator, and thirty examples."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.environ["RECONCILER_LAG_SECONDS"] = "1"
     lines = [json.dumps({"text_input": f"question {number}", "output": "x" * 400}) for number in range(30)]
@@ -34,7 +34,7 @@ def job(epochs: int | None = 3) -> dict[str, Any]:
 
 
 def test_what_was_billed_stands_beside_the_estimate(project: Project) -> None:
-    """Plan, events, end, record and `cost` tell the service's own count, and how far the plan was from it."""
+    """Plan, events, summary, record and `cost` show the service's own count and the estimate's error."""
     project.declare(stack("s", prices=PRICES), job())
     assert "about" in project.plan().out
     planned = project.plan_json()["reconciler"]["bill"]
@@ -68,7 +68,7 @@ def test_what_was_billed_stands_beside_the_estimate(project: Project) -> None:
 
 
 def test_a_limit_is_kept_in_a_saved_plan_and_refuses_what_is_unknown(project: Project) -> None:
-    """Over the limit: the plan is shown, then exit 1. Without epochs: the note, and the way out."""
+    """A plan over the limit is shown and exits 1. Without epochs the note names the way out."""
     project.declare(stack("s", prices=PRICES), job())
     refused = project.plan("--max-cost", "0.0001", expect=1)
     assert "The bill, 1 training" in refused.out

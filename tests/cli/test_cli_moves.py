@@ -1,4 +1,7 @@
-"""A renamed manifest, and two folders with one state: nothing is trained twice, nothing that serves goes."""
+"""Renamed manifests, and two folders with one state.
+
+Nothing trains twice, and no serving model is deleted.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def rename(project: Project, **changes: Any) -> None:
 
 
 def test_a_rename_trains_nothing_and_deletes_nothing(project: Project) -> None:
-    """The plan says old -> new and exits 2; apply moves the record, and the same model serves."""
+    """The plan shows old -> new and exits 2. Apply moves the record, and the same model serves."""
     rename(project)
     shown = project.plan("--detailed-exitcode", expect=2).out
     assert f"{OLD} -> {NEW}" in shown
@@ -34,7 +37,10 @@ def test_a_rename_trains_nothing_and_deletes_nothing(project: Project) -> None:
 
 
 def test_a_rename_in_the_plan_json_is_a_no_op_with_its_previous_address(project: Project) -> None:
-    """As Terraform has it, in the saved plan and in the events; the saved plan moves it."""
+    """A rename looks as in Terraform's JSON, in the saved plan and in the events.
+
+    Applying the saved plan moves it.
+    """
     rename(project)
     (change,) = project.plan_json()["resource_changes"]
     assert (change["address"], change["previous_address"]) == (NEW, OLD)
@@ -48,7 +54,7 @@ def test_a_rename_in_the_plan_json_is_a_no_op_with_its_previous_address(project:
 
 
 def test_a_rename_in_a_part_of_the_manifests_asks_for_moved_from(project: Project) -> None:
-    """One file, or --target: an error that names both; with the line it moves."""
+    """With one file or --target, an error names both addresses. With `moved_from` the record moves."""
     rename(project)
     for arguments in (("manifests/models.yaml",), ("--target", "faq-new")):
         refused = project.plan(*arguments, expect=1).err
@@ -65,7 +71,7 @@ def test_a_rename_in_a_part_of_the_manifests_asks_for_moved_from(project: Projec
 
 
 def test_moved_from_finds_the_model_when_the_state_is_lost(project: Project) -> None:
-    """Its id has the old name, which the manifest still says; in a named Stack it need not."""
+    """The model's id has the old name, which `moved_from` keeps. In a named Stack the line is not needed."""
     for documents in ((), (stack("numbers"),)):
         moved = {} if documents else {"moved_from": "faq"}
         project.declare(*documents, model("faq"))
@@ -82,7 +88,7 @@ def test_moved_from_finds_the_model_when_the_state_is_lost(project: Project) -> 
 
 
 def test_moved_from_is_held_against_what_is_declared(project: Project) -> None:
-    """What is still declared, another kind, its own name, and two takers are told offline."""
+    """Offline checks refuse a declared address, another kind, the own name, and a second taker."""
     moved = [model(name, metadata={"name": name, "moved_from": "faq"}) for name in ("a", "b")]
     itself = model("c", metadata={"name": "c", "moved_from": "TunedModel/c"})
     other = model("d", metadata={"name": "d", "moved_from": "TuningJob/d"})
@@ -96,7 +102,7 @@ def test_moved_from_is_held_against_what_is_declared(project: Project) -> None:
 
 
 def test_a_rename_that_is_killed_at_once_has_one_address_at_any_time(project: Project) -> None:
-    """The old name goes and the new one comes in one write; what was killed before it is done again."""
+    """One write removes the old name and adds the new one. A kill before the write loses nothing."""
     rename(project)
     with project.start("apply", "--auto-approve") as process:
         until(lambda: project.recorded() == [NEW] or process.poll() is not None)
@@ -107,13 +113,13 @@ def test_a_rename_that_is_killed_at_once_has_one_address_at_any_time(project: Pr
 
 
 def two_folders(project: Project, *documents: dict[str, object]) -> None:
-    """Two teams' models, and what else each of them declares."""
+    """Declare a model in each of two folders, with the same other documents in both."""
     for name in ("a", "b"):
         project.declare(*documents, model(name), file=f"manifests/{name}/{name}.yaml")
 
 
 def test_two_folders_with_one_state_delete_nothing_of_each_other(project: Project) -> None:
-    """Without a Stack the second apply is refused, names address and path, and says what to do."""
+    """Without a Stack the second apply is refused. The error names the address and path and gives advice."""
     two_folders(project)
     project.apply("manifests/a")
     assert project.record("a")["manifest"] == "manifests/a/a.yaml"
@@ -137,7 +143,10 @@ def test_two_folders_with_one_state_delete_nothing_of_each_other(project: Projec
 
 
 def test_a_state_that_kept_no_path_deletes_nothing_without_a_stack(project: Project) -> None:
-    """A record of an older version may be declared elsewhere. An apply that declares it records the path."""
+    """A record of an older version has no path, so it may be declared elsewhere.
+
+    An apply that declares it records the path.
+    """
     project.declare(model("one"), file="manifests/one.yaml")
     project.declare(model("two"), file="manifests/two.yaml")
     project.apply()
@@ -156,7 +165,7 @@ def test_a_state_that_kept_no_path_deletes_nothing_without_a_stack(project: Proj
 
 
 def test_a_changed_path_is_recorded_and_an_unchanged_one_writes_nothing(project: Project) -> None:
-    """The plan stays empty; apply writes the path of a manifest that moved to another file, once."""
+    """After a manifest moves to another file, the plan is empty and apply writes the new path once."""
     project.declare(model("one"), file="manifests/one.yaml")
     project.apply()
     (project.root / "manifests" / "deep").mkdir()
@@ -170,7 +179,7 @@ def test_a_changed_path_is_recorded_and_an_unchanged_one_writes_nothing(project:
 
 
 def test_paths_are_relative_to_the_git_root(project: Project) -> None:
-    """From whatever folder of the work tree it is called."""
+    """The recorded path is the same from every folder of the work tree."""
     (project.root.parent / ".git").mkdir()
     project.declare(model("one"))
     project.apply(str(project.root / "manifests"))
@@ -181,7 +190,10 @@ def test_paths_are_relative_to_the_git_root(project: Project) -> None:
 
 
 def test_a_twin_in_another_file_is_no_former_name(project: Project) -> None:
-    """A run on one file reads whether the other one is still declared: only what is not is a rename."""
+    """A run on one file checks whether the other file still declares the twin.
+
+    Only an undeclared twin is renamed.
+    """
     project.declare(model("one"), file="manifests/one.yaml")
     project.declare(model("two"), file="manifests/two.yaml")
     project.apply("manifests/one.yaml")

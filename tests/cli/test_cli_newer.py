@@ -1,4 +1,4 @@
-"""A state that a newer version wrote: nothing of it is lost, and nobody is locked out by a crash."""
+"""A newer version wrote the state: nothing of it is lost, and no command crashes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERY = (
 
 
 def edit(project: Project, change: Edit) -> dict[str, Any]:
-    """Change the only record by hand; it afterwards."""
+    """Change the only record by hand and return it."""
     state = project.state()
     (record,) = state["resources"]
     change(record)
@@ -43,7 +43,7 @@ def edit(project: Project, change: Edit) -> dict[str, Any]:
 
 @pytest.mark.parametrize("named", NEWER)
 def test_what_a_newer_version_recorded_is_named_once_and_kept(project: Project, named: str) -> None:
-    """Every command goes on, tells it in one line, and an update of the model writes it back."""
+    """Each command names unknown keys in one line and goes on. An update of the model keeps them."""
     project.declare(model("one"))
     project.apply()
     edit(project, NEWER[named])
@@ -63,7 +63,7 @@ def test_what_a_newer_version_recorded_is_named_once_and_kept(project: Project, 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "-1e300"])
 def test_a_number_that_no_service_takes_crashes_nothing(project: Project, number: str) -> None:
-    """A recorded temperature beyond every number is named as that, by every command, and left as it is."""
+    """Every command names a recorded temperature beyond all numbers, and leaves it unchanged."""
     project.declare(model("one", spec={"temperature": 0.5}))
     project.apply()
     edit(project, lambda record: record["serving"]["sent"].update(temperature=424242))
@@ -75,7 +75,10 @@ def test_a_number_that_no_service_takes_crashes_nothing(project: Project, number
 
 
 def test_a_record_of_an_unknown_kind_is_kept_and_named(project: Project) -> None:
-    """It is read over by what only reads, refused by name, never deleted, and left out where one says so."""
+    """Read-only commands warn about the record and go on. Commands that need its kind are refused.
+
+    The record stays, and --exclude leaves it out of a plan.
+    """
     project.declare(model("one"))
     project.apply()
     state = project.state()

@@ -1,4 +1,4 @@
-"""What `validate` knows of a Stack and of the environment, without asking anybody."""
+"""What `validate` finds out about a Stack and the environment without contacting a service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STORED = {"supervised_tuning_spec": {"training_dataset_uri": "gs://bucket/t.json
 
 
 def declare(folder: Project, spec: Mapping[str, object], **stack: str) -> None:
-    """A tuning job with its data, and a Stack."""
+    """Declare a tuning job with its data, and a Stack."""
     folder.write("manifests/t.jsonl", "".join(json.dumps(LINE) + "\n" for _ in range(20)))
     envelope = {"apiVersion": "reconciler/v1"}
     job = {"base_model": "gemini-3.1-flash-lite", **spec}
@@ -26,7 +26,7 @@ def declare(folder: Project, spec: Mapping[str, object], **stack: str) -> None:
 
 
 def test_a_file_to_upload_needs_a_bucket(project: Project) -> None:
-    """Without one it is an error with file and line; with one, or on an emulator, it is none."""
+    """Without a bucket the error has file and line. With a bucket, or on an emulator, there is no error."""
     place = {"project": "demo-project", "location": "us-central1"}
     declare(project, LOCAL, **place)
     err = project.run("validate", expect=1).err
@@ -38,7 +38,10 @@ def test_a_file_to_upload_needs_a_bucket(project: Project) -> None:
 
 
 def test_a_project_that_nobody_names_is_a_warning_and_no_plan(project: Project) -> None:
-    """Manifest, Stack and environment may name it."""
+    """`validate` warns about a missing project and `plan` fails.
+
+    Manifest, Stack or environment may name it.
+    """
     declare(project, STORED)
     said = project.run("validate", expect=0).err
     assert "no project is set" in said
@@ -50,7 +53,7 @@ def test_a_project_that_nobody_names_is_a_warning_and_no_plan(project: Project) 
 
 
 def test_all_that_nobody_names_is_told_at_once(project: Project) -> None:
-    """A bucket, a project and a location: by plan as errors, and by validate, each with file and line."""
+    """Both commands report a missing bucket, project and location together, each with file and line."""
     declare(project, LOCAL)
     elsewhere = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.x"}
     refused = project.plan(expect=1, environ=elsewhere).err
@@ -74,7 +77,10 @@ def test_all_that_nobody_names_is_told_at_once(project: Project) -> None:
     ],
 )
 def test_the_stacks_values_are_checked_offline(project: Project, field: str, value: str) -> None:
-    """As a manifest's are, with file and line; a credential goes nowhere on their word."""
+    """Values of the Stack are checked like a manifest's, with file and line.
+
+    They never redirect a credential.
+    """
     stack = {
         "apiVersion": "reconciler/v1",
         "kind": "Stack",

@@ -1,4 +1,4 @@
-"""What is refused, and that it is refused before any call, lock or write (design 2.2, 2.3, 3)."""
+"""Refusals come before any call, lock or write (design 2.2, 2.3, 3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def unchanged(project: Project, before: bytes) -> None:
 
 @pytest.mark.parametrize("command", ["apply", "destroy"])
 def test_without_a_terminal_auto_approve_is_needed(project: Project, command: str) -> None:
-    """Exit 1 before any lock or write, and without any request."""
+    """Without a terminal, apply exits 1 before any lock, write or request."""
     project.declare(model("one"))
     result = project.run(command, expect=1)
     assert "--auto-approve" in result.err
@@ -62,7 +62,7 @@ def test_another_stacks_manifests_are_refused(project: Project) -> None:
 
 
 def test_a_nameless_state_takes_the_first_name_and_keeps_its_ids(project: Project) -> None:
-    """What was recorded without a stack's name keeps its id under the name."""
+    """Records from before the stack had a name keep their ids under the new name."""
     project.declare(model("one"))
     project.apply()
     project.declare(stack("ours"), model("one"))
@@ -74,7 +74,7 @@ def test_a_nameless_state_takes_the_first_name_and_keeps_its_ids(project: Projec
 
 
 def test_a_state_of_the_other_service_is_refused(project: Project) -> None:
-    """A state of google is not touched at an emulator's endpoint: refused before any call."""
+    """An emulator's endpoint refuses a state of Google before any call."""
     project.declare(model("one"))
     project.apply()
     document = project.state()
@@ -101,7 +101,7 @@ def test_a_state_of_the_other_service_is_refused(project: Project) -> None:
 
 
 def test_a_state_of_another_project_is_refused(project: Project) -> None:
-    """A state that records its project is refused under another one."""
+    """A state that records its project is refused under another project."""
     project.environ["GOOGLE_CLOUD_PROJECT"] = "alpha"
     project.declare(model("one"))
     project.apply()
@@ -115,14 +115,17 @@ def test_a_state_of_another_project_is_refused(project: Project) -> None:
 
 
 def test_every_loopback_port_is_the_same_service(project: Project) -> None:
-    """Another port of loopback is still the emulator: the state fits."""
+    """A state of the emulator fits the emulator on another port of loopback."""
     project.declare(model("one"))
     project.apply()
     project.plan(environ={"GOOGLE_GEMINI_BASE_URL": project.service.url.replace("127.0.0.1", "localhost")})
 
 
 def test_more_than_half_missing_is_an_error(project: Project) -> None:
-    """Three of four recorded models gone: the plan names endpoint, project and credential, and stops."""
+    """If three of four recorded models are gone, the plan fails.
+
+    It names endpoint, project and credential.
+    """
     project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(*(model(f"m{n}") for n in range(4)))
     project.apply()
@@ -141,7 +144,7 @@ def test_more_than_half_missing_is_an_error(project: Project) -> None:
 
 
 def test_half_missing_is_no_reason_to_stop(project: Project) -> None:
-    """Two of four, or all of three, are trained again."""
+    """If two of four models are missing, they are trained again."""
     project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(*(model(f"m{n}") for n in range(4)))
     project.apply()
@@ -152,7 +155,7 @@ def test_half_missing_is_no_reason_to_stop(project: Project) -> None:
 
 
 def test_three_of_three_missing_is_no_majority(project: Project) -> None:
-    """The stop is for at least four recorded models."""
+    """The plan stops for missing models only if at least four are recorded."""
     project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(*(model(f"m{n}") for n in range(3)))
     project.apply()
@@ -162,7 +165,7 @@ def test_three_of_three_missing_is_no_majority(project: Project) -> None:
 
 
 def test_max_trainings_is_a_guard(project: Project) -> None:
-    """--max-trainings 1 refuses two trainings, before anything is begun."""
+    """--max-trainings 1 refuses a plan with two trainings before anything is begun."""
     project.declare(model("one"), model("two"))
     for command in (("plan",), ("apply", "--auto-approve")):
         refused = project.run(*command, "--max-trainings", "1", expect=1).err.splitlines()
@@ -176,7 +179,7 @@ def test_max_trainings_is_a_guard(project: Project) -> None:
 
 
 def test_max_deletes_is_a_guard(project: Project) -> None:
-    """--max-deletes 0 refuses a delete, replaced models included."""
+    """--max-deletes 0 refuses a plan with a deletion, replaced models included."""
     project.declare(model("one"), model("two"))
     project.apply()
     project.declare(model("two"))
@@ -189,7 +192,7 @@ def test_max_deletes_is_a_guard(project: Project) -> None:
 
 
 def test_the_stacks_guards_hold_and_flags_win(project: Project) -> None:
-    """Stack.spec.guards bound every plan; a flag takes precedence over the Stack."""
+    """Stack.spec.guards limit every plan, unless a flag overrides them."""
     project.declare(stack("s", guards={"max_trainings": 1, "max_deletes": 0}), model("one"), model("two"))
     project.apply(expect=1)
     project.apply("--max-trainings", "5")
@@ -200,7 +203,7 @@ def test_the_stacks_guards_hold_and_flags_win(project: Project) -> None:
 
 
 def test_a_corrupt_state_is_refused_and_left_alone(project: Project) -> None:
-    """Bytes that are no state: 1, the file named, untouched."""
+    """A corrupt state exits 1, is named in the error, and stays unchanged."""
     project.declare(model("one"))
     project.apply()
     for garbage in (b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"version": 1}'):
@@ -212,7 +215,7 @@ def test_a_corrupt_state_is_refused_and_left_alone(project: Project) -> None:
 
 
 def test_a_newer_state_is_refused(project: Project) -> None:
-    """Newer versions are refused, and say so."""
+    """A state of a newer version is refused, and the error says so."""
     project.declare(model("one"))
     project.apply()
     document = {**project.state(), "version": 999}
@@ -221,7 +224,7 @@ def test_a_newer_state_is_refused(project: Project) -> None:
 
 
 def test_a_single_file_only_selects(project: Project) -> None:
-    """PATH is a file: nothing outside it is touched or deleted."""
+    """With a file as PATH, models outside the file are neither changed nor deleted."""
     project.declare(model("one"), file="manifests/one.yaml")
     project.declare(model("two"), file="manifests/two.yaml")
     project.apply("manifests/one.yaml")
@@ -235,7 +238,7 @@ def test_a_single_file_only_selects(project: Project) -> None:
 
 
 def test_destroy_of_a_single_file_deletes_only_its_models(project: Project) -> None:
-    """A single file given to destroy only selects, too."""
+    """`destroy FILE` deletes only the models of that file."""
     project.declare(model("one"), file="manifests/one.yaml")
     project.declare(model("two"), file="manifests/two.yaml")
     project.apply()
@@ -244,7 +247,7 @@ def test_destroy_of_a_single_file_deletes_only_its_models(project: Project) -> N
 
 
 def test_target_and_exclude_select(project: Project) -> None:
-    """--target does only this, --exclude all but this; both may repeat."""
+    """--target selects only the named models, --exclude all others. Both can be repeated."""
     project.declare(*(model(name) for name in ("a", "b", "c")))
     project.apply("--target", "TunedModel/a")
     assert list(project.service.models()) == [identity("a")]
@@ -257,14 +260,14 @@ def test_target_and_exclude_select(project: Project) -> None:
 
 
 def test_a_label_selects(project: Project) -> None:
-    """metadata.labels are for selection."""
+    """KEY=VALUE selects models by metadata.labels."""
     project.declare(model("a", metadata={"labels": {"team": "search"}}), model("b"))
     assert project.actions("--target", "team=search") == {"TunedModel/a": [["create"]]}
 
 
 @pytest.mark.parametrize("option", ["--target", "--exclude", "--replace"])
 def test_a_selection_that_means_nothing_is_an_error(project: Project, option: str) -> None:
-    """A name that no manifest and no record has is a usage error that names it."""
+    """A name without a manifest and without a record is a usage error that repeats the name."""
     project.declare(model("one"))
     assert "nonesuch" in project.plan(option, "TunedModel/nonesuch", expect=1).err
 
@@ -304,7 +307,7 @@ def test_usage_errors_are_1(project: Project, arguments: tuple[str, ...]) -> Non
 
 
 def test_no_command_shows_the_commands(project: Project) -> None:
-    """Help for who gives nothing, on no network; --help exits 0."""
+    """Without a command the help is shown, offline. --help exits 0."""
     help_text = project.run("--help", expect=0).out
     for name in (
         "init",
@@ -330,12 +333,12 @@ def test_no_command_shows_the_commands(project: Project) -> None:
 
 
 def test_a_typo_names_the_nearest_command(project: Project) -> None:
-    """`aply` is asked back as apply."""
+    """For `aply` the error suggests apply."""
     assert "there is no command 'aply'. Did you mean apply?\n" in project.run("aply", expect=1).err
 
 
 def test_what_a_guard_refuses_is_shown_first_and_named_once(project: Project) -> None:
-    """The plan is on standard output, and then the refusal names each model once. Nothing is begun."""
+    """The plan is on stdout, the refusal names each model once, and nothing is begun."""
     project.declare(model("one"), model("two"))
     for command in (("plan",), ("apply", "--auto-approve")):
         result = project.run(*command, "--max-trainings", "1", expect=1)
@@ -349,7 +352,7 @@ def test_what_a_guard_refuses_is_shown_first_and_named_once(project: Project) ->
 
 
 def test_what_prevent_destroy_refuses_is_shown_first(project: Project) -> None:
-    """Of destroy, and of a manifest that is gone: what would be deleted, then why it is not."""
+    """For destroy and for a removed manifest, the plan shows the deletion before the error refuses it."""
     project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two"))
     project.apply()
     result = project.run("destroy", "--auto-approve", expect=1)

@@ -1,4 +1,4 @@
-"""`kind: Removed`: an address leaves the state, and its model stays or goes."""
+"""`kind: Removed` takes an address out of the state, and deletes its model or keeps it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.cli.harness import Project, model
 
 
 def removed(address: str = "TunedModel/one", *, destroy: bool = False) -> dict[str, Any]:
-    """A document of this kind."""
+    """A document of kind Removed."""
     spec = {"address": address, "destroy": destroy}
     return {
         "apiVersion": "reconciler/v1",
@@ -20,7 +20,7 @@ def removed(address: str = "TunedModel/one", *, destroy: bool = False) -> dict[s
 
 
 def test_a_protected_model_is_forgotten_and_stays(project: Project) -> None:
-    """The plan says what stays, in every form; apply calls nothing, and a second plan is empty."""
+    """Every format of the plan says that the model stays. Apply calls nothing, and a second plan is empty."""
     service = project.service
     project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two"))
     project.apply()
@@ -43,7 +43,7 @@ def test_a_protected_model_is_forgotten_and_stays(project: Project) -> None:
 
 
 def test_destroy_deletes_the_model_in_a_run_on_one_file(project: Project) -> None:
-    """A file with the document alone is enough, and nothing else is touched."""
+    """A file with only the Removed document is enough, and no other model is deleted."""
     service = project.service
     project.declare(model("one"), model("two"))
     project.apply()
@@ -58,7 +58,7 @@ def test_destroy_deletes_the_model_in_a_run_on_one_file(project: Project) -> Non
 
 
 def test_what_trains_is_not_removed(project: Project) -> None:
-    """It is refused with the place of the document. wait ends the training, and then it is forgotten."""
+    """A model in training is refused with the document's place. After `wait` it can be removed."""
     project.declare(model("one"))
     project.service.freeze()
     project.run("apply", "--auto-approve", "--no-wait")
@@ -75,7 +75,7 @@ def test_what_trains_is_not_removed(project: Project) -> None:
 
 
 def test_a_saved_plan_that_forgets_never_deletes(project: Project) -> None:
-    """If the document goes after the plan was saved, a deletion would follow: the plan is out of date."""
+    """Without the document the record would mean a deletion, so the saved plan is refused as out of date."""
     project.declare(model("one"), model("two"))
     project.apply()
     project.declare(removed(), model("two"))

@@ -14,7 +14,7 @@ FAILS = {"train": "", "fail": {"code": 3, "message": "the data is unfit"}, "at":
 
 
 def retrain(project: Project, **changes: Any) -> tuple[str, str]:
-    """Apply one model, then declare it with other data; the old and the new id."""
+    """Apply one model, then declare it with other data. Returns the old and the new id."""
     project.declare(model("one", **changes))
     project.apply()
     project.declare(model("one", pairs=CHANGED, **changes))
@@ -22,7 +22,7 @@ def retrain(project: Project, **changes: Any) -> tuple[str, str]:
 
 
 def test_changed_data_trains_a_candidate_promotes_it_and_only_then_deletes(project: Project) -> None:
-    """The requests come in this order: create, permissions, checks, and DELETE of the old one last."""
+    """The requests come in this order: create, permissions, checks, and the old model's DELETE."""
     old, new = retrain(
         project,
         permissions=[{"grantee_type": "GROUP", "email_address": "ml@example.com", "role": "READER"}],
@@ -72,7 +72,7 @@ def test_while_the_candidate_trains_the_old_one_serves(project: Project) -> None
 def test_an_immutable_field_forces_replacement(
     project: Project, changes: dict[str, Any], *, hyperparameters: bool
 ) -> None:
-    """The plan says which field forces it; actions are create, delete; replace_paths names it."""
+    """The plan names the field. The actions are create, delete, and replace_paths has the field."""
     project.declare(model("one"))
     project.apply()
     project.declare(model("one", **changes))
@@ -84,7 +84,7 @@ def test_an_immutable_field_forces_replacement(
 
 
 def test_keep_deposed_keeps_the_old_one_for_its_time(project: Project) -> None:
-    """keep_deposed: 24h leaves the old model deposed and live; nothing is left to do meanwhile."""
+    """keep_deposed: 24h keeps the old model live and deposed, and the plan is empty in the meantime."""
     old, new = retrain(project, lifecycle={"keep_deposed": "24h"})
     project.apply()
     assert set(project.service.models()) == {old, new}
@@ -95,7 +95,7 @@ def test_keep_deposed_keeps_the_old_one_for_its_time(project: Project) -> None:
 
 
 def test_keep_deposed_passes(project: Project) -> None:
-    """Once its time has passed the plan lists its deletion as no change, and wait does what was approved."""
+    """After that time, the plan lists the deletion but counts no change, and `wait` deletes the model."""
     old, new = retrain(project, lifecycle={"keep_deposed": "2s"})
     project.apply()
     assert set(project.service.models()) == {old, new}
@@ -107,7 +107,10 @@ def test_keep_deposed_passes(project: Project) -> None:
 
 
 def test_keep_deposed_shortened_deletes_it_with_approval(project: Project) -> None:
-    """With less time the kept model goes early: a change, as a delete with `deposed` in the plan."""
+    """With a shorter time the kept model is deleted early.
+
+    The plan counts the deletion as a change with `deposed`.
+    """
     old, new = retrain(project, lifecycle={"keep_deposed": "24h"})
     project.apply()
     project.declare(model("one", pairs=CHANGED))
@@ -118,7 +121,7 @@ def test_keep_deposed_shortened_deletes_it_with_approval(project: Project) -> No
 
 
 def test_going_back_to_a_deposed_model_restores_it_and_trains_nothing(project: Project) -> None:
-    """A manifest that equals a deposed, ACTIVE model gets it back."""
+    """A manifest that matches a deposed ACTIVE model makes it serve again."""
     old, new = retrain(project, lifecycle={"keep_deposed": "24h"})
     project.apply()
     project.service.forget_log()
@@ -131,7 +134,7 @@ def test_going_back_to_a_deposed_model_restores_it_and_trains_nothing(project: P
 
 
 def test_changing_the_manifest_while_it_trains_replaces_the_candidate(project: Project) -> None:
-    """A new candidate is created and the unfinished one is deposed, then deleted; the bill says so."""
+    """A new candidate is created, and the unfinished one is deposed and then deleted. The bill says so."""
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")
@@ -146,7 +149,7 @@ def test_changing_the_manifest_while_it_trains_replaces_the_candidate(project: P
 
 
 def test_wait_after_the_manifest_changed_only_records_and_says_so(project: Project) -> None:
-    """Wait does not promote what is no longer wanted, trains nothing, and says that the manifest changed."""
+    """If the manifest changed, `wait` promotes and trains nothing, and says why."""
     old, new = retrain(project)
     project.service.freeze()
     project.apply("--no-wait")
@@ -177,7 +180,10 @@ def test_the_old_model_is_not_deleted_when_the_new_training_fails(project: Proje
 
 
 def test_a_failed_training_is_4_shows_why_and_stays_red(project: Project) -> None:
-    """Apply: 4 with the operation's error; plan 2 and says why; apply again 4 and trains nothing."""
+    """Apply exits 4 with the operation's error. The plan exits 2 and says why.
+
+    A second apply exits 4 without training.
+    """
     project.service.fault(FAILS)
     project.declare(model("one"))
     assert "the data is unfit" in project.apply(expect=4).err
@@ -192,7 +198,7 @@ def test_a_failed_training_is_4_shows_why_and_stays_red(project: Project) -> Non
 
 
 def test_wait_shows_a_failed_training(project: Project) -> None:
-    """A training that fails under `wait` is exit 4 with the operation's error."""
+    """`wait` exits 4 with the operation's error if a training fails."""
     project.service.freeze()
     project.service.fault(FAILS)
     project.declare(model("one"))
@@ -202,7 +208,7 @@ def test_wait_shows_a_failed_training(project: Project) -> None:
 
 
 def test_retry_failed_trains_the_next_generation(project: Project) -> None:
-    """--retry-failed trains generation 1 under its own id, and the failed model goes."""
+    """--retry-failed trains generation 1 under its own id, and the failed model is deleted."""
     project.service.fault(FAILS)
     project.declare(model("one"))
     project.apply(expect=4)
@@ -215,7 +221,7 @@ def test_retry_failed_trains_the_next_generation(project: Project) -> None:
 
 
 def test_a_failed_training_heals_by_other_data(project: Project) -> None:
-    """Another digest replaces what failed, without --retry-failed."""
+    """Changed data replaces a failed model without --retry-failed."""
     project.service.fault(FAILS)
     project.declare(model("one"))
     project.apply(expect=4)
@@ -227,7 +233,7 @@ def test_a_failed_training_heals_by_other_data(project: Project) -> None:
 
 
 def test_retry_failed_retries_nothing_that_is_well(project: Project) -> None:
-    """--retry-failed is no reason to train an ACTIVE model anew."""
+    """--retry-failed does not train an ACTIVE model again."""
     project.declare(model("one"))
     project.apply()
     project.apply("--retry-failed")
@@ -235,7 +241,7 @@ def test_retry_failed_retries_nothing_that_is_well(project: Project) -> None:
 
 
 def test_replace_trains_the_next_generation_once(project: Project) -> None:
-    """--replace ADDR trains generation 1 though nothing changed; afterwards nothing is left to do."""
+    """--replace ADDR trains generation 1 of an unchanged model once. The next plan is empty."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply()
     project.apply("--replace", "TunedModel/one")
@@ -248,7 +254,7 @@ def test_replace_trains_the_next_generation_once(project: Project) -> None:
 
 
 def test_generations_are_found_again_without_state(project: Project) -> None:
-    """After --replace and the loss of the state, the living generation is adopted."""
+    """After --replace and a lost state, the live generation is adopted."""
     project.declare(model("one"))
     project.apply()
     project.apply("--replace", "one")
@@ -260,7 +266,7 @@ def test_generations_are_found_again_without_state(project: Project) -> None:
 
 
 def test_a_failed_check_is_4_and_nothing_is_promoted(project: Project) -> None:
-    """The candidate is not promoted, the old model still serves, and the message shows both answers."""
+    """A failed check exits 4 and shows both answers. The old model still serves."""
     old, new = retrain(project)
     project.declare(model("one", pairs=CHANGED, checks=[{"prompt": "1", "expect": "three"}]))
     result = project.apply(expect=4)
@@ -272,7 +278,7 @@ def test_a_failed_check_is_4_and_nothing_is_promoted(project: Project) -> None:
 
 
 def test_a_corrected_check_promotes_without_training(project: Project) -> None:
-    """The next apply runs the checks anew and promotes."""
+    """After the check is corrected, the next apply runs the checks again and promotes."""
     _, new = retrain(project)
     project.declare(model("one", pairs=CHANGED, checks=[{"prompt": "1", "expect": "three"}]))
     project.apply(expect=4)
@@ -285,7 +291,7 @@ def test_a_corrected_check_promotes_without_training(project: Project) -> None:
 
 
 def test_a_failed_first_check_leaves_no_id(project: Project) -> None:
-    """None before the first promotion: output and generate refuse."""
+    """Before the first promotion there is no id, so `output` and `generate` refuse."""
     project.declare(model("one", checks=[{"prompt": "1", "expect": "three"}]))
     project.apply(expect=4)
     assert not project.record("one").get("id")
@@ -294,7 +300,7 @@ def test_a_failed_first_check_leaves_no_id(project: Project) -> None:
 
 
 def test_a_check_that_cannot_run_is_unknown_and_3(project: Project) -> None:
-    """A 503 that lasts leaves the verdict unknown: exit 3, no promotion; later it is promoted."""
+    """A lasting 503 makes the result unknown: exit 3 and no promotion. A later apply promotes."""
     project.service.fault({"path": "generateContent", "status": 503, "times": 50})
     project.declare(model("one", checks=[{"prompt": "1", "expect": "2"}]))
     result = project.apply(expect=3)
@@ -308,7 +314,7 @@ def test_a_check_that_cannot_run_is_unknown_and_3(project: Project) -> None:
 
 
 def test_checks_compare_trimmed_text_at_temperature_0(project: Project) -> None:
-    """Blanks around the expected text do not matter."""
+    """Spaces around the expected text do not matter, and checks ask at temperature 0."""
     project.declare(
         model("one", pairs=[*PAIRS, ("hi", " there\n")], checks=[{"prompt": "hi", "expect": "there  "}])
     )
@@ -317,7 +323,7 @@ def test_checks_compare_trimmed_text_at_temperature_0(project: Project) -> None:
 
 
 def test_prevent_destroy_keeps_the_old_model_when_replaced(project: Project) -> None:
-    """The replacement trains and promotes; the protected old one stays, deposed, and is named."""
+    """The replacement is trained and promoted. The protected old model stays deposed and is named."""
     old, new = retrain(project, lifecycle={"prevent_destroy": True})
     project.apply()
     assert set(project.service.models()) == {old, new}
@@ -334,7 +340,7 @@ def test_prevent_destroy_keeps_the_old_model_when_replaced(project: Project) -> 
 
 
 def test_prevent_destroy_outlives_its_manifest(project: Project) -> None:
-    """The protection is recorded: with the manifest gone, plan and apply refuse to delete."""
+    """The protection is recorded, so plan and apply refuse to delete even without the manifest."""
     project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two", pairs=PAIRS[:10]))
     project.apply()
     project.declare(model("two", pairs=PAIRS[:10]))
@@ -345,7 +351,7 @@ def test_prevent_destroy_outlives_its_manifest(project: Project) -> None:
 
 
 def test_prevent_destroy_refuses_destroy_before_its_first_call(project: Project) -> None:
-    """Destroy deletes nothing at all when one model is protected."""
+    """`destroy` deletes nothing if one model is protected."""
     project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two", pairs=PAIRS[:10]))
     project.apply()
     project.service.forget_log()
@@ -355,7 +361,7 @@ def test_prevent_destroy_refuses_destroy_before_its_first_call(project: Project)
 
 
 def test_prevent_destroy_lifted_lets_destroy(project: Project) -> None:
-    """Lifting the protection is an apply of its own; then destroy deletes."""
+    """An apply lifts the protection, and then `destroy` deletes."""
     project.declare(model("one", lifecycle={"prevent_destroy": True}))
     project.apply()
     project.declare(model("one"))
@@ -366,7 +372,7 @@ def test_prevent_destroy_lifted_lets_destroy(project: Project) -> None:
 
 
 def test_prevent_destroy_added_later_is_recorded(project: Project) -> None:
-    """Adding the protection reaches the record though nothing is sent to the service."""
+    """Adding the protection changes the record without a request to change the service."""
     project.declare(model("one"))
     project.apply()
     project.declare(model("one", lifecycle={"prevent_destroy": True}))
@@ -378,7 +384,7 @@ def test_prevent_destroy_added_later_is_recorded(project: Project) -> None:
 
 
 def test_prevent_destroy_from_the_stack(project: Project) -> None:
-    """Stack.spec.lifecycle holds for models that say nothing themselves."""
+    """Stack.spec.lifecycle applies to models without a setting of their own."""
     from tests.cli.harness import stack
 
     project.declare(stack("s", lifecycle={"prevent_destroy": True}), model("one"))
@@ -388,7 +394,7 @@ def test_prevent_destroy_from_the_stack(project: Project) -> None:
 
 
 def test_removed_manifest_deletes_the_model(project: Project) -> None:
-    """A folder is the whole desired set: what left it is deleted and forgotten."""
+    """A folder is the whole desired set, so a model whose manifest was removed is deleted and forgotten."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply()
     project.declare(model("two", pairs=PAIRS[:10]))
@@ -400,7 +406,7 @@ def test_removed_manifest_deletes_the_model(project: Project) -> None:
 
 
 def test_destroy_deletes_all_that_is_recorded_and_nothing_else(project: Project) -> None:
-    """A model that nobody recorded survives; the state ends empty; a second destroy has nothing to do."""
+    """An unrecorded model survives, the state ends empty, and a second destroy has nothing to do."""
     project.service.create("foreign-model")
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply()
@@ -413,7 +419,7 @@ def test_destroy_deletes_all_that_is_recorded_and_nothing_else(project: Project)
 
 
 def test_destroy_works_without_any_manifest(project: Project) -> None:
-    """No manifest found is an error, except for destroy."""
+    """`destroy` works without manifests. For every other command that is an error."""
     project.declare(model("one"))
     project.apply()
     (project.root / "manifests/models.yaml").unlink()
@@ -424,7 +430,10 @@ def test_destroy_works_without_any_manifest(project: Project) -> None:
 
 
 def test_destroying_what_is_in_training_cancels_it_first(project: Project) -> None:
-    """The operation is cancelled over v1, then the model is deleted. The plan says: no refund."""
+    """The operation is cancelled over v1, then the model is deleted.
+
+    The plan says that there is no refund.
+    """
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")
@@ -439,7 +448,7 @@ def test_destroying_what_is_in_training_cancels_it_first(project: Project) -> No
 
 
 def test_a_creating_model_that_cannot_be_deleted_is_finished_by_wait(project: Project) -> None:
-    """If the service refuses, it is deposed, and wait deletes it when it can."""
+    """If the service refuses the deletion, the model is deposed and `wait` deletes it later."""
     project.service.settings(delete_creating="refuse")
     project.service.freeze()
     project.service.fault({"path": ":cancel", "status": 404, "times": 50})

@@ -1,4 +1,4 @@
-"""What a run that ends early says to go on with, and what wait then does (design 2.2)."""
+"""A run that ends early names the command that continues, and `wait` then continues (design 2.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def resume(text: str) -> list[str]:
 
 
 def test_what_is_named_goes_on_with_the_same_manifests(project: Project) -> None:
-    """Variables of the command line are part of what was approved: without them wait would only record."""
+    """The named command repeats the variables of the command line. Without them `wait` would only record."""
     project.declare(
         model(
             "one",
@@ -35,7 +35,7 @@ def test_what_is_named_goes_on_with_the_same_manifests(project: Project) -> None
 
 
 def test_a_saved_plans_variables_are_named_too(project: Project) -> None:
-    """They came from the environment of the run that planned; a log does not keep their values."""
+    """The command names the plan's variables, which came from the environment, without their values."""
     project.declare(model("one", spec={"description": "${var.what}"}))
     project.plan("--out", "p", environ={"RECONCILER_VAR_what": "it's"})
     arguments = resume(project.run("apply", "p", "--no-wait", expect=0).out)
@@ -45,7 +45,7 @@ def test_a_saved_plans_variables_are_named_too(project: Project) -> None:
 
 
 def test_a_saved_plan_is_applied_where_it_was_made(project: Project) -> None:
-    """A plan holds no place of the state: the command that is named does, and works as it is written."""
+    """A plan file does not name its state, so the advised command has --state and works as printed."""
     project.declare(model("one"))
     where = ("--emulator", "--state", "kept here")
     said = project.plan("--out", "the plan", *where).err
@@ -56,7 +56,7 @@ def test_a_saved_plan_is_applied_where_it_was_made(project: Project) -> None:
 
 
 def test_wait_for_a_target_leaves_the_others_alone(project: Project) -> None:
-    """Only the target is finished; of the others nothing is recorded, and nothing said."""
+    """`wait --target` finishes only the target. It records and prints nothing about other models."""
     project.declare(model("one", metadata={"labels": {"team": "a"}}), model("two", pairs=PAIRS[:10]))
     project.apply("--no-wait")
     project.service.advance()
@@ -71,7 +71,7 @@ def test_wait_for_a_target_leaves_the_others_alone(project: Project) -> None:
 
 
 def test_what_wait_and_destroy_left_is_named_with_their_selection(project: Project) -> None:
-    """Going on is about no more than what was begun."""
+    """The named command repeats the selection, so that it continues only what was begun."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.service.freeze()
     project.apply("--no-wait")

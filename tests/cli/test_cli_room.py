@@ -1,4 +1,4 @@
-"""A service without room: what is recorded, which command goes on, and that it does (design 2.9)."""
+"""A service without room: what is recorded, and that the named command continues (design 2.9)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUOTA = "Quota exceeded for aiplatform.googleapis.com/global_concurrent_tuning_j
 def refuse(
     project: Project, times: int, delay: str = "", path: str = "tuningJobs$", message: str = QUOTA
 ) -> None:
-    """Let so many creates meet a 429, with RetryInfo where a delay is given."""
+    """Answer the next creates with 429, with RetryInfo if a delay is given."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}] if delay else []
     error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": message, "details": details}
     project.service.fault(
@@ -26,7 +26,7 @@ def refuse(
 
 @pytest.fixture
 def jobs(project: Project) -> Project:
-    """With a tuning job, and a service of which both APIs are there."""
+    """A project with a tuning job, and a service with both APIs."""
     project.environ |= {"GOOGLE_VERTEX_BASE_URL": project.service.url, "RECONCILER_LAG_SECONDS": "1"}
     write_data(project)
     project.declare(stack("s"), job())
@@ -34,14 +34,17 @@ def jobs(project: Project) -> Project:
 
 
 def candidate(project: Project) -> dict[str, Any]:
-    """The only record's candidate."""
+    """The candidate of the only record."""
     (record,) = project.state()["resources"]
     found: dict[str, Any] = record["candidate"]
     return found
 
 
 def test_the_command_that_is_named_goes_on(jobs: Project) -> None:
-    """A 429 on the create: recorded as waiting, `wait` is named, and wait sends it once there is room."""
+    """After a 429 the create is recorded as waiting and `wait` is named.
+
+    `wait` sends it once there is room.
+    """
     refuse(jobs, 99)
     result = jobs.apply("--no-wait", expect=3)
     assert "To go on: reconciler wait" in result.out
@@ -56,7 +59,7 @@ def test_the_command_that_is_named_goes_on(jobs: Project) -> None:
 
 
 def test_wait_asks_again_after_the_delay_that_is_named(jobs: Project) -> None:
-    """RetryInfo of 2 s, twice: apply asks again after 2 s each, not after the usual 30."""
+    """Apply asks again after each RetryInfo delay of 2 s, not after the usual 30 s."""
     refuse(jobs, 2, "2s")
     began = time.monotonic()
     jobs.apply()
@@ -67,7 +70,7 @@ def test_wait_asks_again_after_the_delay_that_is_named(jobs: Project) -> None:
 
 @pytest.mark.parametrize("delay", ["601s", "9" * 400 + "s"])
 def test_a_delay_that_nobody_waits_for_ends_the_address(jobs: Project, delay: str) -> None:
-    """Over ten minutes: 4 at once, with the service's words, and recorded as waiting for apply."""
+    """A delay above ten minutes exits 4 at once with the service's words. Apply continues from the record."""
     refuse(jobs, 99, delay)
     result = jobs.apply(expect=4)
     assert QUOTA.rstrip(".") in result.err
@@ -85,7 +88,7 @@ def test_a_delay_that_nobody_waits_for_ends_the_address(jobs: Project, delay: st
     "command", [("state", "rm", "bot"), ("destroy", "--auto-approve", "--target", "bot")]
 )
 def test_what_waits_can_be_withdrawn(jobs: Project, command: tuple[str, ...]) -> None:
-    """After `state rm` or `destroy --target` wait sends nothing any more."""
+    """After `state rm` or `destroy --target`, `wait` no longer sends the create."""
     refuse(jobs, 1)
     jobs.apply("--no-wait", expect=3)
     jobs.run(*command, expect=0)
@@ -94,7 +97,7 @@ def test_what_waits_can_be_withdrawn(jobs: Project, command: tuple[str, ...]) ->
 
 
 def test_wait_without_room_is_unfinished_and_names_itself(jobs: Project) -> None:
-    """--timeout while there is no room: 3, and `wait` again."""
+    """If there is still no room at the time-out, `wait` exits 3 and names `wait` again."""
     refuse(jobs, 99)
     jobs.apply("--no-wait", expect=3)
     result = jobs.run("wait", "--timeout", "2s", expect=3)
@@ -103,7 +106,7 @@ def test_wait_without_room_is_unfinished_and_names_itself(jobs: Project) -> None
 
 
 def test_a_tuned_model_without_room_waits_too(project: Project) -> None:
-    """The Gemini API's 429 with a delay beyond the patience of one call: recorded, and sent by wait."""
+    """A long delay in the Gemini API's 429 is recorded, and `wait` sends the create."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     refuse(project, 2, "90s", path="tunedModels$", message="slower")
     result = project.apply("--no-wait", expect=3)
@@ -115,7 +118,7 @@ def test_a_tuned_model_without_room_waits_too(project: Project) -> None:
 
 
 def test_the_event_stream_names_the_way_on(jobs: Project) -> None:
-    """Apply --json: what is unfinished says which command goes on with it."""
+    """In `apply --json`, an unfinished change names the command that continues it."""
     refuse(jobs, 1)
     records = jobs.apply("--no-wait", "--json", expect=3).records()
     (skipped,) = [one for one in records if one["type"] == "apply_skipped"]
@@ -123,7 +126,7 @@ def test_the_event_stream_names_the_way_on(jobs: Project) -> None:
 
 
 def test_service_agents_that_are_being_provisioned_pass(jobs: Project) -> None:
-    """Vertex AI's first use in a project: said to pass by itself; apply is what goes on."""
+    """On Vertex AI's first use in a project, the error says that it will pass and names apply."""
     message = "Service agents are being provisioned (x). So please try again in a few minutes."
     error = {"code": 400, "status": "FAILED_PRECONDITION", "message": message}
     jobs.service.fault(

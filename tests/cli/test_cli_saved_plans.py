@@ -1,4 +1,4 @@
-"""plan --out FILE, apply FILE, show FILE: exactly that plan or a refusal (design 2.2)."""
+"""plan --out FILE, apply FILE, show FILE: apply runs exactly that plan or refuses it (design 2.2)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def saved(project: Project, *arguments: str) -> None:
 
 
 def refused(project: Project, *arguments: str) -> str:
-    """Apply p: exit 1 and no changing call; what it said."""
+    """Apply p, which must exit 1 without a changing call. Returns the error."""
     result = project.run("apply", "p", *arguments, expect=1)
     assert project.service.sent(*CHANGING) == []
     return result.err
 
 
 def test_a_saved_plan_is_private_and_needs_no_approval(project: Project) -> None:
-    """Mode 0600; apply FILE without a terminal and without --auto-approve does it."""
+    """The file has mode 0600, and `apply FILE` needs neither a terminal nor --auto-approve."""
     project.declare(model("one"))
     saved(project)
     assert stat.S_IMODE((project.root / "p").stat().st_mode) == 0o600
@@ -41,7 +41,7 @@ def test_a_saved_plan_is_private_and_needs_no_approval(project: Project) -> None
 
 
 def test_a_plan_file_that_was_world_readable_becomes_private(project: Project) -> None:
-    """--out over an existing 0644 file leaves 0600."""
+    """--out over a file of mode 0644 leaves a file of mode 0600."""
     project.write("p", "old").chmod(0o644)
     project.declare(model("one"))
     project.plan("--out", "p")
@@ -49,7 +49,7 @@ def test_a_plan_file_that_was_world_readable_becomes_private(project: Project) -
 
 
 def test_training_data_is_not_in_it(project: Project) -> None:
-    """Neither inline nor file data can be found in the file."""
+    """The plan file contains no training text, inline or from a file."""
     project.write(
         "manifests/d.jsonl", json.dumps({"text_input": "secret question", "output": "secret answer"}) + "\n"
     )
@@ -61,7 +61,7 @@ def test_training_data_is_not_in_it(project: Project) -> None:
 
 
 def test_it_runs_exactly_that_plan(project: Project) -> None:
-    """What is declared later is not done by the saved plan."""
+    """The saved plan does not apply what was declared after it was made."""
     project.declare(model("one"), file="manifests/one.yaml")
     saved(project)
     project.declare(model("two"), file="manifests/two.yaml")
@@ -70,7 +70,7 @@ def test_it_runs_exactly_that_plan(project: Project) -> None:
 
 
 def test_it_holds_its_paths_variables_and_selection(project: Project) -> None:
-    """Applied from another shell, without the variables: the plan knows them."""
+    """The plan holds its variables, so it can be applied from another shell without them."""
     project.write(
         "other/m.yaml", json.dumps(model("one", spec={"description": "MARK"})).replace("MARK", "${var.who}")
     )
@@ -85,7 +85,7 @@ def test_it_holds_its_paths_variables_and_selection(project: Project) -> None:
 
 
 def test_what_a_plan_is_saved_to_stays_what_it_is(project: Project) -> None:
-    """A pipe is written to, of a link the file behind it; neither is replaced by a file."""
+    """A pipe or a link given to --out stays one. The plan goes into the pipe or the link's target."""
     project.declare(model("one"))
     pipe, link = project.root / "pipe", project.root / "link"
     os.mkfifo(pipe)
@@ -103,7 +103,7 @@ def test_what_a_plan_is_saved_to_stays_what_it_is(project: Project) -> None:
 
 
 def test_giving_again_what_it_holds_is_an_error(project: Project) -> None:
-    """Paths, variables, selection and guards are the plan's own, zero included."""
+    """`apply FILE` refuses paths, variables, selections and guards, a guard of zero included."""
     project.declare(model("one"))
     saved(project)
     for options in (
@@ -122,7 +122,7 @@ def test_giving_again_what_it_holds_is_an_error(project: Project) -> None:
 
 
 def test_its_guards_are_enforced(project: Project) -> None:
-    """A plan within its guards runs; the guards are its own."""
+    """A saved plan keeps its guards, and a plan within them runs."""
     project.declare(model("one"))
     saved(project, "--max-trainings", "1")
     project.run("apply", "p", expect=0)
@@ -167,7 +167,7 @@ def delete_live(project: Project) -> None:
 def test_what_it_touches_and_moved_is_refused(
     project: Project, move: Callable[[Project], None], says: str
 ) -> None:
-    """Manifest, data, record, live field or existence: refused before any call, and named."""
+    """The plan is refused by name before any call if a manifest, data, record or live model has changed."""
     project.declare(model("one", spec={"description": "first"}), model("two"))
     project.apply()
     project.declare(model("one", spec={"description": "second"}), model("two"))
@@ -178,7 +178,7 @@ def test_what_it_touches_and_moved_is_refused(
 
 
 def test_a_data_file_that_moved_is_refused(project: Project) -> None:
-    """Training data is read again from the same path, and its digest must match."""
+    """Training data is read again from its path, and its digest must match."""
     line = json.dumps({"text_input": "1", "output": "2"}) + "\n"
     project.write("manifests/d.jsonl", line)
     project.declare(model("one", file="d.jsonl"))
@@ -188,7 +188,7 @@ def test_a_data_file_that_moved_is_refused(project: Project) -> None:
 
 
 def test_a_stale_plan_after_its_own_apply_is_refused(project: Project) -> None:
-    """The same plan twice: the second time it says that it was done or moved, and sends nothing."""
+    """Applying a plan a second time is refused with the reason, and sends nothing."""
     project.declare(model("one"))
     saved(project)
     project.run("apply", "p", expect=0)
@@ -199,7 +199,7 @@ def test_a_stale_plan_after_its_own_apply_is_refused(project: Project) -> None:
 
 
 def test_what_it_does_not_touch_may_move(project: Project) -> None:
-    """It is bound to the models that it touches and no other."""
+    """Changes to models that the plan does not change do not matter."""
     project.declare(model("one"), model("two"))
     project.apply("--target", "two")
     saved(project)
@@ -211,7 +211,7 @@ def test_what_it_does_not_touch_may_move(project: Project) -> None:
 
 
 def test_progress_is_not_a_move(project: Project) -> None:
-    """CREATING to ACTIVE between plan and apply: the plan still runs."""
+    """The plan still runs if a model went from CREATING to ACTIVE in between."""
     project.service.freeze()
     project.declare(model("one"), model("two"))
     project.apply("--no-wait", "--target", "one")
@@ -223,7 +223,7 @@ def test_progress_is_not_a_move(project: Project) -> None:
 
 
 def test_a_failure_is_a_move(project: Project) -> None:
-    """CREATING to FAILED between plan and apply: refused."""
+    """The plan is refused if a training went from CREATING to FAILED in between."""
     project.service.freeze()
     project.service.fault({"train": "one", "fail": {"code": 3, "message": "bad"}, "at": 0.5})
     project.declare(model("one"), model("two"))
@@ -234,7 +234,7 @@ def test_a_failure_is_a_move(project: Project) -> None:
 
 
 def test_another_stacks_plan_or_state_is_refused(project: Project) -> None:
-    """A plan made from one state is not applied to another lineage."""
+    """A plan made from one state is refused for a state of another lineage."""
     project.declare(model("one"))
     project.apply()
     project.declare(model("one", spec={"description": "d"}))
@@ -248,7 +248,7 @@ def test_another_stacks_plan_or_state_is_refused(project: Project) -> None:
 
 
 def test_a_plan_for_one_service_is_not_applied_to_another(project: Project) -> None:
-    """A plan made at one endpoint names it; elsewhere it is refused before any call."""
+    """A plan names its endpoint, and is refused for any other before any call."""
     project.declare(model("one"))
     saved(project)
     result = project.run(
@@ -272,7 +272,7 @@ def test_an_empty_or_cut_file_is_neither_plan_nor_manifest(project: Project) -> 
 
 
 def test_an_edited_file_is_refused(project: Project) -> None:
-    """A plan that somebody changed is not run."""
+    """A plan file that somebody edited is refused."""
     project.declare(model("one"))
     saved(project)
     path = project.root / "p"
@@ -291,7 +291,7 @@ def test_an_edited_file_is_refused(project: Project) -> None:
 
 
 def test_a_manifest_given_to_apply_is_a_manifest(project: Project) -> None:
-    """A document with apiVersion is a manifest: it needs approval."""
+    """A document with apiVersion is a manifest and needs approval."""
     project.declare(model("one"))
     project.run("apply", "manifests/models.yaml", expect=1)
     project.run("apply", "manifests/models.yaml", "--auto-approve", expect=0)
@@ -299,7 +299,7 @@ def test_a_manifest_given_to_apply_is_a_manifest(project: Project) -> None:
 
 @pytest.mark.parametrize("text", ["hello", "{}", "[]", "a: b\n", "\x00\x01"])
 def test_anything_else_is_an_error(project: Project, text: str) -> None:
-    """Neither a plan nor a manifest: exit 1 and named."""
+    """A file that is neither a plan nor a manifest exits 1 and is named."""
     project.write("thing", text)
     applied = project.run("apply", "thing", "--auto-approve", expect=1).err
     assert "Error: thing is neither a saved plan nor a manifest\n" in applied
@@ -308,7 +308,7 @@ def test_anything_else_is_an_error(project: Project, text: str) -> None:
 
 
 def test_show_prints_a_saved_plan(project: Project) -> None:
-    """As text it reads like plan; with --json it is the file's plan JSON."""
+    """`show FILE` prints the text of `plan`. With --json it prints the file's plan JSON."""
     project.declare(model("one"))
     planned = project.plan("--out", "p").out
     shown = project.run("show", "p", expect=0).out
@@ -320,7 +320,7 @@ def test_show_prints_a_saved_plan(project: Project) -> None:
 
 
 def test_showing_a_plan_asks_nobody(project: Project) -> None:
-    """Show FILE needs no service."""
+    """`show FILE` sends no request."""
     project.declare(model("one"))
     saved(project)
     project.run("show", "p", expect=0, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
@@ -329,7 +329,7 @@ def test_showing_a_plan_asks_nobody(project: Project) -> None:
 
 
 def test_an_address_wins_over_a_file_of_that_name(project: Project) -> None:
-    """ADDR wins; ./ for the file."""
+    """`show NAME` shows the address, and `show ./NAME` the file."""
     project.declare(model("one"))
     project.apply()
     project.declare(model("one", spec={"description": "d"}))
@@ -350,7 +350,7 @@ def test_a_saved_empty_plan_applies_to_nothing(project: Project) -> None:
 
 
 def test_a_destroy_plan_is_applied(project: Project) -> None:
-    """Plan --destroy --out, then apply FILE deletes."""
+    """A plan of `plan --destroy --out FILE` deletes when it is applied."""
     project.declare(model("one"))
     project.apply()
     saved(project, "--destroy")
@@ -359,7 +359,7 @@ def test_a_destroy_plan_is_applied(project: Project) -> None:
 
 
 def test_a_plan_with_an_error_leaves_no_file(project: Project) -> None:
-    """A refused plan is not saved, and does not destroy the one before."""
+    """A refused plan is not saved, and the file from before stays."""
     project.declare(model("one"))
     project.plan("--out", "p")
     before = (project.root / "p").read_bytes()
@@ -369,13 +369,13 @@ def test_a_plan_with_an_error_leaves_no_file(project: Project) -> None:
 
 
 def test_a_plan_that_cannot_be_saved_is_an_error(project: Project) -> None:
-    """--out into a folder that is not there exits 1 and names it."""
+    """--out into a missing folder exits 1 and names the folder."""
     project.declare(model("one"))
     assert "nowhere" in project.plan("--out", "nowhere/p", expect=1).err
 
 
 def test_no_wait_and_timeout_go_with_a_saved_plan(project: Project) -> None:
-    """They are no part of the plan."""
+    """--no-wait and --timeout are allowed with a saved plan, because a plan does not hold them."""
     project.service.freeze()
     project.declare(stack("s"), model("one"))
     saved(project)
@@ -384,7 +384,7 @@ def test_no_wait_and_timeout_go_with_a_saved_plan(project: Project) -> None:
 
 
 def tuning(**metadata: str) -> dict[str, Any]:
-    """A tuning job whose data lies in a bucket."""
+    """A tuning job with data in a bucket."""
     return {
         "apiVersion": "reconciler/v1",
         "kind": "TuningJob",
@@ -414,7 +414,7 @@ PLACES: list[tuple[dict[str, str], list[str]]] = [
 def test_a_plan_is_carried_out_where_it_was_made_or_nowhere(
     project: Project, elsewhere: dict[str, str], said: list[str]
 ) -> None:
-    """Shown for one project, location and state, it sends nothing for another, and names both."""
+    """A plan for one project, location and state sends nothing to another. The error names both."""
     url = project.service.url
     project.environ |= {"GOOGLE_VERTEX_BASE_URL": url, "STORAGE_EMULATOR_HOST": url}
     project.environ |= {"GOOGLE_CLOUD_PROJECT": "p1", "GOOGLE_CLOUD_LOCATION": "us-central1"}
@@ -431,7 +431,7 @@ def test_a_plan_is_carried_out_where_it_was_made_or_nowhere(
 
 
 def test_a_plan_for_one_emulator_is_not_for_another(project: Project) -> None:
-    """Two endpoints of one sort are two places too."""
+    """A plan for one emulator's endpoint is refused at another's."""
     project.declare(model("one"))
     saved(project)
     with run_emulator() as other:
@@ -441,14 +441,14 @@ def test_a_plan_for_one_emulator_is_not_for_another(project: Project) -> None:
 
 
 def test_a_plan_for_the_embedded_emulator_is_carried_out_by_it(project: Project) -> None:
-    """Its port is another one in each run, and means nothing."""
+    """The embedded emulator's port changes with each run, and the plan ignores it."""
     project.declare(model("one"))
     project.plan("--out", "p", "--emulator")
     project.run("apply", "p", "--emulator", expect=0)
 
 
 def test_a_plan_of_one_stack_is_not_for_another(project: Project) -> None:
-    """The stack's name is part of every id: the plan was shown with other ones."""
+    """A plan is refused under another stack's name, because the ids in it would differ."""
     project.declare(stack("red"), model("one"))
     saved(project)
     project.declare(stack("blue"), model("one"))

@@ -1,4 +1,4 @@
-"""What must never be written or shown: credentials and training data (design 2.2, 2.3)."""
+"""Credentials and training data are never written or shown (design 2.2, 2.3)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PAIRS = [(f"{INLINE} {n}", f"{INLINE} {n + 1}") for n in range(20)]
 
 
 def leaks(text: str) -> list[str]:
-    """Which secrets stand in a text."""
+    """The secrets that a text contains."""
     return [secret for secret in SECRETS if secret in text]
 
 
 def test_nothing_that_a_full_run_writes_or_says_has_a_secret(project: Project) -> None:
-    """State, plan files, streams, report, home, logs: no token, key or training text."""
+    """State, plan files, streams, report, home and logs have no token, key or training text."""
     project.service.settings(auth="any")
     project.environ |= {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GEMINI_API_KEY": KEY, "GOOGLE_API_KEY": KEY}
     lines = [{"text_input": f"{QUESTION} {n}", "output": f"{ANSWER} {n}"} for n in range(20)]
@@ -65,7 +65,7 @@ def test_nothing_that_a_full_run_writes_or_says_has_a_secret(project: Project) -
 
 
 def test_errors_do_not_quote_training_data(project: Project) -> None:
-    """A broken data file is named with its line, not with its content."""
+    """The error about a broken data file names the line and does not quote it."""
     project.write("manifests/d.jsonl", json.dumps({"text_input": QUESTION, "output": ANSWER}) + "\n{broken\n")
     project.declare(model("one", file="d.jsonl"))
     result = project.run("validate", expect=1)
@@ -74,7 +74,7 @@ def test_errors_do_not_quote_training_data(project: Project) -> None:
 
 
 def test_a_refused_create_does_not_quote_training_data(project: Project) -> None:
-    """The service's refusal is shown; the body that it refused is not."""
+    """The error shows the service's refusal, and not the request body."""
     body = {"error": {"code": 400, "message": "Unfit.", "status": "INVALID_ARGUMENT"}}
     project.service.fault({"method": "POST", "path": "tunedModels", "status": 400, "body": body})
     project.declare(model("one", pairs=PAIRS))
@@ -84,7 +84,7 @@ def test_a_refused_create_does_not_quote_training_data(project: Project) -> None
 
 
 def test_debugging_does_not_print_credentials(project: Project) -> None:
-    """Even a failing connection keeps them to itself."""
+    """Debug output of a failing connection has no credential."""
     environ = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}
     project.declare(model("one"))
     for command in (("apply", "--auto-approve"), ("plan", "--json")):
@@ -94,7 +94,7 @@ def test_debugging_does_not_print_credentials(project: Project) -> None:
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o002, 0o077])
 def test_a_state_follows_the_umask_and_a_plan_is_private(project: Project, umask: int) -> None:
-    """A new state is exactly as open as any file of its owner; a saved plan is read by nobody else."""
+    """A new state has the mode that the umask gives. A saved plan is readable by its owner only."""
     project.declare(model("one"))
     for command in (("apply", "--auto-approve"), ("plan", "--out", "p")):
         with project.start(*command, umask=umask) as process:

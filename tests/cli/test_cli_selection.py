@@ -31,7 +31,7 @@ def _labelled(name: str, team: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """Two folders below the default one, applied together."""
+    """A project with models in two subfolders, applied together."""
     project.declare(_labelled("faq", "search"), _labelled("form", "sales"), file="manifests/dev/models.yaml")
     project.declare(_labelled("live", "search"), file="manifests/prod/models.yaml")
     project.apply()
@@ -39,13 +39,13 @@ def project(project: Project) -> Project:
 
 
 def _addresses(project: Project, *arguments: str) -> list[str]:
-    """What output names."""
+    """The addresses that `output` prints."""
     return list(project.run("output", "--format", "json", *arguments, expect=0).json())
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: str(command[0]))
 def test_what_nothing_is_called_is_an_error_everywhere(project: Project, command: tuple[str, ...]) -> None:
-    """A mistyped address, wildcard or label stops each command, and what is near is named."""
+    """Each command refuses a mistyped address, wildcard or label, and suggests a similar one."""
     for option in ("--target", "--exclude"):
         for pattern, near in (("fax", "Did you mean faq?"), ("nope-*", ""), ("team=serach", "team=search")):
             refused = project.run(*command, option, pattern, expect=1)
@@ -75,7 +75,7 @@ def test_what_nothing_is_called_is_an_error_everywhere(project: Project, command
     ],
 )
 def test_output_and_show_take_every_form(project: Project, arguments: tuple[str, ...], names: str) -> None:
-    """ADDR, wildcards, LABEL=VALUE and paths mean the same records in both."""
+    """ADDR, wildcards, LABEL=VALUE and paths select the same records in `output` and `show`."""
     addresses = [f"TunedModel/{name}" for name in names.split()]
     assert _addresses(project, *arguments) == addresses
     shown = project.run("show", "--json", *arguments, expect=0).json()
@@ -83,7 +83,7 @@ def test_output_and_show_take_every_form(project: Project, arguments: tuple[str,
 
 
 def test_drift_test_and_report_are_about_the_selection(project: Project) -> None:
-    """What is not selected is neither told nor fails the run; a single file as PATH selects too."""
+    """`drift`, `test` and `report` leave out unselected models. A file as PATH selects too."""
     project.service.patch(identity("live"), "temperature", temperature=0.9)
     project.declare(_labelled("live", "search", spec={"temperature": 0.2}), file="manifests/prod/models.yaml")
     project.apply()
@@ -99,7 +99,7 @@ def test_drift_test_and_report_are_about_the_selection(project: Project) -> None
 
 
 def test_wait_leaves_out_what_is_excluded(project: Project) -> None:
-    """--exclude, labels and single files select what is finished."""
+    """--exclude, labels and single files select what `wait` finishes."""
     project.declare(_labelled("next", "search"), _labelled("last", "sales"), file="manifests/new.yaml")
     project.apply("--no-wait")
     project.run("wait", "--exclude", "team=search", expect=0)
@@ -112,7 +112,7 @@ def test_wait_leaves_out_what_is_excluded(project: Project) -> None:
 
 
 def test_what_no_manifest_declares_has_no_labels(project: Project) -> None:
-    """No label means it, and every command says so; its address and its kind's wildcard still do."""
+    """An undeclared record matches no label, and commands say so. Its address and wildcards still match."""
     (project.root / "manifests/prod/models.yaml").unlink()
     said = "a label never selects a model that is only recorded (TunedModel/live)"
     assert _addresses(project, "--target", "team=search") == ["TunedModel/faq"]
@@ -126,7 +126,7 @@ def test_what_no_manifest_declares_has_no_labels(project: Project) -> None:
 
 
 def test_a_half_written_manifest_still_selects(project: Project) -> None:
-    """A label or a path needs the name and the labels of a manifest only; broken YAML is an error."""
+    """Selecting by label or path needs only a manifest's name and labels. Broken YAML is an error."""
     half = {
         "apiVersion": "reconciler/v1",
         "kind": "TunedModel",
@@ -141,7 +141,7 @@ def test_a_half_written_manifest_still_selects(project: Project) -> None:
 
 
 def test_generate_asks_the_one_that_is_meant(project: Project) -> None:
-    """A wildcard or label is as good as an address where it means one model; two are refused."""
+    """A wildcard or label works for `generate` if it matches one model. Two matches are refused."""
     assert project.run("generate", "fa*", "7", expect=0).out == "8\n"
     assert project.run("generate", "team=sales", "7", expect=0).out == "8\n"
     refused = project.run("generate", "team=search", "7", expect=1)
@@ -150,7 +150,7 @@ def test_generate_asks_the_one_that_is_meant(project: Project) -> None:
 
 
 def test_destroying_a_child_leaves_its_parent(project: Project) -> None:
-    """With apply, --target takes the parent in, to train from; destroy does not take it away."""
+    """`apply --target` includes the child's parent. `destroy --target` deletes only the child."""
     child = model("child", spec={"base_model": None, "tuned_model_source": {"tuned_model": "TunedModel/faq"}})
     project.declare(child, file="manifests/child.yaml")
     project.apply()
@@ -159,7 +159,7 @@ def test_destroying_a_child_leaves_its_parent(project: Project) -> None:
 
 
 def test_an_empty_state_says_so_where_a_record_is_asked_for(project: Project) -> None:
-    """Who asks a state that records nothing is sent to apply or --state, not to an empty list."""
+    """With an empty state the error advises `apply` or --state, not an empty list."""
     refused = project.run("output", "faq", "--state", "elsewhere", expect=1)
     assert "nothing is called faq" in refused.err
     assert "This state records no model: apply first, or check --state" in refused.err

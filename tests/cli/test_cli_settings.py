@@ -1,4 +1,4 @@
-"""Commands that work on what is recorded need of the manifests the Stack only (design 2.1, 2.2)."""
+"""Commands that work on records need only the Stack from the manifests (design 2.1, 2.2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HALF_WRITTEN = "kind: TunedModel\nmetadata: {name: Half\nspec:\n"
 
 
 def test_a_half_written_manifest_takes_no_program_its_model(project: Project) -> None:
-    """The Stack says where the state is, and is found though no model beside it can be read."""
+    """The Stack, which names the state, is read even if every model's manifest is broken."""
     project.declare(stack("ours", state="kept"), model("one"))
     project.apply()
     project.write("manifests/half.yaml", HALF_WRITTEN)
@@ -35,7 +35,7 @@ def test_a_half_written_manifest_takes_no_program_its_model(project: Project) ->
 
 
 def test_a_broken_stack_is_not_guessed(project: Project) -> None:
-    """Without its settings the commands would work on another state: an error, with file and line."""
+    """A broken Stack is an error with file and line, because the default state might be the wrong one."""
     project.declare(stack("ours", state="kept"), model("one"))
     project.apply()
     project.write("manifests/models.yaml", "kind: Stack\nmetadata: {name: ours}\nspec: {stat: kept}\n")
@@ -50,7 +50,7 @@ def _jobs_data(project: Project) -> None:
 
 
 def test_the_services_are_those_of_the_records(project: Project) -> None:
-    """With tuning jobs alone recorded, the other API's endpoint says nothing of whose models they are."""
+    """If only tuning jobs are recorded, the other API's endpoint does not matter."""
     _jobs_data(project)
     project.environ = {"GOOGLE_VERTEX_BASE_URL": project.service.url, "GOOGLE_GEMINI_BASE_URL": ""}
     project.declare(job("bot"))
@@ -62,7 +62,7 @@ def test_the_services_are_those_of_the_records(project: Project) -> None:
 
 
 def test_records_of_both_apis_need_both_endpoints(project: Project) -> None:
-    """Each kind is found at its own; endpoints of two sorts are refused, as with the manifests."""
+    """Each kind uses its own endpoint. An emulator for one and Google for the other is refused."""
     _jobs_data(project)
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.declare(job("bot"), model("one"))

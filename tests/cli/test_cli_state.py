@@ -15,7 +15,7 @@ CHANGING = ("POST", "PATCH", "DELETE")
 
 @pytest.fixture
 def applied(project: Project) -> Project:
-    """Return a project with two trained models and an empty log."""
+    """A project with two trained models and an empty log."""
     project.declare(model("one"), model("two"))
     project.apply()
     project.service.forget_log()
@@ -23,7 +23,7 @@ def applied(project: Project) -> Project:
 
 
 def test_the_document_is_as_described(applied: Project) -> None:
-    """version, lineage, serial, stack, workspace, service, project, resources; one a line, sorted."""
+    """The state has exactly the keys of design 2.3. Each record is a line, and the lines are sorted."""
     document = applied.state()
     assert list(document)[:8] == [
         "version",
@@ -44,7 +44,7 @@ def test_the_document_is_as_described(applied: Project) -> None:
 
 
 def test_the_serial_grows_with_each_write_and_the_lineage_stays(applied: Project) -> None:
-    """The serial counts writes; lineage is for the state's whole life."""
+    """The serial counts writes, and the lineage never changes."""
     before = applied.state()
     applied.declare(model("one", spec={"description": "d"}), model("two"))
     applied.apply()
@@ -54,7 +54,7 @@ def test_the_serial_grows_with_each_write_and_the_lineage_stays(applied: Project
 
 
 def test_a_record_tells_what_was_sent(applied: Project) -> None:
-    """Digest, formula, generation, operation, what was sent, counts, times; no data."""
+    """A record has digest, formula, generation, operation, sent values, counts and times, and no data."""
     serving = applied.record("one")["serving"]
     assert serving["generation"] == 0
     assert serving["formula"] == 2
@@ -65,12 +65,12 @@ def test_a_record_tells_what_was_sent(applied: Project) -> None:
 
 
 def test_list(applied: Project) -> None:
-    """One address a line."""
+    """`state list` prints one address a line."""
     assert applied.run("state", "list", expect=0).out.splitlines() == ["TunedModel/one", "TunedModel/two"]
 
 
 def test_show(applied: Project) -> None:
-    """The record of one address, by either of its names, without asking the service."""
+    """`state show` prints the record by short or full name, without contacting the service."""
     for name in ("one", "TunedModel/one"):
         assert identity("one") in applied.run("state", "show", name, expect=0).out
     assert applied.service.sent() == []
@@ -78,7 +78,7 @@ def test_show(applied: Project) -> None:
 
 
 def test_mv_follows_a_renamed_manifest(applied: Project) -> None:
-    """After mv the model keeps its id, nothing is trained, the old name is free."""
+    """After `state mv` the model keeps its id, nothing is trained, and the old name is free."""
     applied.run("state", "mv", "TunedModel/one", "TunedModel/uno", expect=0)
     applied.declare(model("uno", spec={"display_name": "one"}), model("two"))
     applied.apply()
@@ -88,7 +88,7 @@ def test_mv_follows_a_renamed_manifest(applied: Project) -> None:
 
 
 def test_mv_refuses_what_is_taken_or_unknown(applied: Project) -> None:
-    """Neither an existing target nor a missing source."""
+    """`state mv` refuses an existing target and a missing source."""
     before = applied.state_file.read_bytes()
     applied.run("state", "mv", "TunedModel/one", "TunedModel/two", expect=1)
     applied.run("state", "mv", "TunedModel/three", "TunedModel/four", expect=1)
@@ -97,7 +97,7 @@ def test_mv_refuses_what_is_taken_or_unknown(applied: Project) -> None:
 
 
 def test_rm_forgets_and_leaves_the_model(applied: Project) -> None:
-    """The model stays live; the next apply adopts it again."""
+    """After `state rm` the model stays live, and the next apply adopts it."""
     applied.run("state", "rm", "TunedModel/one", expect=0)
     assert applied.recorded() == ["TunedModel/two"]
     assert identity("one") in applied.service.models()
@@ -107,12 +107,12 @@ def test_rm_forgets_and_leaves_the_model(applied: Project) -> None:
 
 
 def test_pull_prints_the_document(applied: Project) -> None:
-    """Pull is the state, as JSON."""
+    """`state pull` prints the state as JSON."""
     assert applied.run("state", "pull", expect=0).json() == applied.state()
 
 
 def test_push_writes_what_pull_printed(applied: Project) -> None:
-    """pull, push to another place: the same records there; push of an older serial is refused."""
+    """A pulled state can be pushed to another place. An older serial is refused."""
     pulled = applied.run("state", "pull", expect=0).out
     applied.write("copy.json", pulled)
     applied.run("state", "push", "copy.json", "--state", "elsewhere", expect=0)
@@ -135,7 +135,7 @@ def test_push_reads_standard_input(applied: Project) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 999}', "apiVersion: reconciler/v1"])
 def test_push_refuses_what_is_no_state(applied: Project, text: str) -> None:
-    """Garbage is refused; the state stays."""
+    """`state push` refuses garbage and leaves the state unchanged."""
     before = applied.state_file.read_bytes()
     applied.write("bad.json", text)
     applied.run("state", "push", "bad.json", expect=1)
@@ -143,7 +143,7 @@ def test_push_refuses_what_is_no_state(applied: Project, text: str) -> None:
 
 
 def test_push_refuses_another_lineage(applied: Project) -> None:
-    """A state of another life does not overwrite ours."""
+    """`state push` refuses a document with another lineage."""
     document = {**applied.state(), "lineage": "11111111-2222-3333-4444-555555555555", "serial": 99}
     applied.write("other.json", json.dumps(document))
     before = applied.state_file.read_bytes()
@@ -152,7 +152,7 @@ def test_push_refuses_another_lineage(applied: Project) -> None:
 
 
 def test_a_dead_holder_holds_nothing(project: Project) -> None:
-    """Locally the kernel's lock: killed with -9 in the middle of calls, the next run starts at once."""
+    """The local lock ends with its process, so after kill -9 the next run starts at once."""
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "delay": 3})
     process = project.start("apply", "--auto-approve")
@@ -163,7 +163,7 @@ def test_a_dead_holder_holds_nothing(project: Project) -> None:
 
 
 def test_a_refusal_names_the_holder(project: Project) -> None:
-    """Who, host, operation, CI run and since when; exit 1; readers are not refused."""
+    """The refusal names who, host, operation, CI run and since when, and exits 1. Readers are not refused."""
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "delay": 6})
     process = project.start("apply", "--auto-approve", environ={"CI_JOB_URL": "https://ci.example/job/7"})
@@ -179,7 +179,7 @@ def test_a_refusal_names_the_holder(project: Project) -> None:
 
 
 def test_waiting_for_a_lock_ends_when_it_is_free(project: Project) -> None:
-    """--lock-timeout waits; the second apply then has nothing to do."""
+    """--lock-timeout waits for the lock. The second apply then has nothing to do."""
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "delay": 1})
     first = project.start("apply", "--auto-approve")
@@ -191,7 +191,7 @@ def test_waiting_for_a_lock_ends_when_it_is_free(project: Project) -> None:
 
 
 def test_nobody_is_locked_out_while_it_only_polls(project: Project) -> None:
-    """Another writer gets the lock at once while an apply waits for a training."""
+    """While an apply waits for a training, another writer gets the lock at once."""
     project.service.freeze()
     project.declare(model("one"), model("two"))
     process = project.start("apply", "--auto-approve")
@@ -203,7 +203,7 @@ def test_nobody_is_locked_out_while_it_only_polls(project: Project) -> None:
 
 
 def test_a_signal_while_waiting_for_the_lock(project: Project) -> None:
-    """Ctrl-C while the lock is another's ends the command, and begins nothing."""
+    """Ctrl-C while another run holds the lock ends the command and begins nothing."""
     project.declare(model("one"))
     project.service.fault({"method": "POST", "path": "tunedModels", "hang": True})
     first = project.start("apply", "--auto-approve")
@@ -220,14 +220,14 @@ def test_a_signal_while_waiting_for_the_lock(project: Project) -> None:
 
 
 def test_force_unlock_without_a_lock_is_an_error(project: Project) -> None:
-    """There is nothing to break."""
+    """`force-unlock` fails if nobody holds the lock."""
     project.declare(model("one"))
     project.apply()
     project.run("force-unlock", "5f0c", expect=1)
 
 
 def test_the_state_option_wins_over_the_environment_and_the_stack(project: Project) -> None:
-    """--state, RECONCILER_STATE, Stack, default, in this order."""
+    """--state wins over RECONCILER_STATE, then the Stack, then the default."""
     from tests.cli.harness import stack
 
     project.declare(stack("s", state="of-stack"), model("one"))

@@ -13,7 +13,7 @@ from tests.cli.harness import Project, Result, identity, model
 
 
 def run_into_full(project: Project, *arguments: str) -> Result:
-    """Run with a standard output that takes nothing, as that of a full disk."""
+    """Run with a standard output that accepts no bytes, as on a full disk."""
     with pathlib.Path("/dev/full").open("w") as full, project.start(*arguments, stdout=full) as process:
         _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
@@ -42,7 +42,7 @@ def test_a_result_that_is_lost_is_an_error(project: Project, arguments: tuple[st
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("plan", "--help")])
 def test_a_help_text_that_is_lost_is_an_error(project: Project, arguments: tuple[str, ...]) -> None:
-    """What the parser of the command line prints by itself is no exception."""
+    """A help text that cannot be written exits 1 too, although the option parser prints it."""
     result = run_into_full(project, *arguments)
     assert result.code == 1, result.err
     assert result.err.count("standard output cannot be written to: No space left on device") == 1
@@ -50,7 +50,7 @@ def test_a_help_text_that_is_lost_is_an_error(project: Project, arguments: tuple
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_an_approved_apply_goes_on_without_output(project: Project, options: tuple[str, ...]) -> None:
-    """What was begun is finished and recorded, and the exit code is its own."""
+    """An apply without output finishes and records its work, and its exit code is unaffected."""
     project.declare(model("one"))
     project.plan("--out", "p")
     result = run_into_full(project, "apply", "p", *options)
@@ -63,7 +63,7 @@ def test_an_approved_apply_goes_on_without_output(project: Project, options: tup
 
 
 def test_what_cannot_be_shown_is_not_approved(project: Project) -> None:
-    """A plan that nobody could read is not carried out, though --auto-approve was given."""
+    """A plan that could not be printed is not applied, even with --auto-approve."""
     project.declare(model("one"))
     result = run_into_full(project, "apply", "--auto-approve")
     assert result.code == 1
@@ -72,7 +72,10 @@ def test_what_cannot_be_shown_is_not_approved(project: Project) -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_closed(project: Project, number: int) -> None:
-    """`<&-`, `>&-`, `2>&-`: as if it were the null device, and no file of ours takes its place."""
+    """A stream closed by `<&-`, `>&-` or `2>&-` acts like the null device.
+
+    No file of ours gets its number.
+    """
     project.declare(model("one"))
     pipes = {0: {}, 1: {"stdout": None}, 2: {"stderr": None}}[number]
     with project.start("apply", "--auto-approve", **pipes, preexec_fn=lambda: os.close(number)) as process:
@@ -83,7 +86,7 @@ def test_a_stream_that_is_closed(project: Project, number: int) -> None:
 
 
 def test_characters_that_the_encoding_has_not(project: Project) -> None:
-    """They are escaped: a curve or a name in another script is no reason to fail."""
+    """Characters that the encoding lacks are escaped, and the command does not fail."""
     project.declare(model("one", spec={"description": "≈ 数"}))
     project.apply()
     shown = project.run("show", "one", expect=0, environ={"PYTHONIOENCODING": "ascii"}).out
@@ -91,7 +94,7 @@ def test_characters_that_the_encoding_has_not(project: Project) -> None:
 
 
 def test_a_prompt_that_is_no_text(project: Project) -> None:
-    """Standard input in another encoding is named, and not sent."""
+    """A prompt on stdin in another encoding is refused with an error and not sent."""
     project.declare(model("one"))
     project.apply()
     done = subprocess.run(

@@ -18,7 +18,7 @@ from tests.cli.harness import Project, identity, model
 
 
 def on_terminal(project: Project, *arguments: str, answer: bytes | None, **environ: str) -> tuple[int, str]:
-    """Run on a terminal, answer the question when it comes; exit code and all that was shown."""
+    """Run on a terminal and answer the question. Returns the exit code and all output."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "reconciler", *arguments],
@@ -53,7 +53,7 @@ def on_terminal(project: Project, *arguments: str, answer: bytes | None, **envir
 
 
 def test_yes_is_yes(project: Project) -> None:
-    """Typing yes trains."""
+    """Typing yes starts the training."""
     project.declare(model("one"))
     code, text = on_terminal(project, "apply", answer=b"yes\n")
     assert code == 0, text
@@ -63,7 +63,7 @@ def test_yes_is_yes(project: Project) -> None:
 
 @pytest.mark.parametrize("answer", [b"no\n", b"y\n", b"YES\n", b"\n", b"\x04", b"yes please\n"])
 def test_anything_else_is_no(project: Project, answer: bytes) -> None:
-    """no, y, an empty line, end of input: nothing is done, exit 1, no state."""
+    """no, y, an empty line and end of input all exit 1, with nothing done and no state."""
     project.declare(model("one"))
     code, text = on_terminal(project, "apply", answer=answer)
     assert code == 1, text
@@ -72,7 +72,7 @@ def test_anything_else_is_no(project: Project, answer: bytes) -> None:
 
 
 def test_ctrl_c_at_the_question_changes_nothing(project: Project) -> None:
-    """Interrupted while asked: nothing was begun."""
+    """Ctrl-C at the question ends the command, and nothing was begun."""
     project.declare(model("one"))
     code, text = on_terminal(project, "apply", answer=b"\x03")
     assert code in {1, 130, -signal.SIGINT}, text
@@ -80,7 +80,7 @@ def test_ctrl_c_at_the_question_changes_nothing(project: Project) -> None:
 
 
 def test_destroy_asks(project: Project) -> None:
-    """destroy: no leaves everything, yes deletes."""
+    """`destroy` deletes after yes, and leaves everything after no."""
     project.declare(model("one"))
     project.apply()
     code, _ = on_terminal(project, "destroy", answer=b"no\n")
@@ -92,7 +92,7 @@ def test_destroy_asks(project: Project) -> None:
 
 
 def test_nothing_to_do_asks_nothing(project: Project) -> None:
-    """A question about nothing is not asked."""
+    """An apply without changes asks no question."""
     project.declare(model("one"))
     project.apply()
     code, text = on_terminal(project, "apply", answer=None)
@@ -101,7 +101,7 @@ def test_nothing_to_do_asks_nothing(project: Project) -> None:
 
 
 def test_a_saved_plan_asks_nothing(project: Project) -> None:
-    """A saved plan is approved by being applied."""
+    """Applying a saved plan is the approval, so there is no question."""
     project.declare(model("one"))
     project.plan("--out", "p")
     code, text = on_terminal(project, "apply", "p", answer=None)
@@ -110,7 +110,7 @@ def test_a_saved_plan_asks_nothing(project: Project) -> None:
 
 
 def test_colours_on_a_terminal(project: Project) -> None:
-    """Colours by default; NO_COLOR, CLICOLOR=0, TERM=dumb and --no-color take them away."""
+    """A terminal gets colours. NO_COLOR, CLICOLOR=0, TERM=dumb and --no-color turn them off."""
     project.declare(model("one"))
     assert "\x1b[1mTunedModel/one will be trained" in on_terminal(project, "plan", answer=None)[1]
     assert "\x1b[" not in on_terminal(project, "plan", answer=None, NO_COLOR="1")[1]
@@ -120,7 +120,7 @@ def test_colours_on_a_terminal(project: Project) -> None:
 
 
 def test_progress_is_shown_live(project: Project) -> None:
-    """One line a model with percent and steps while it trains."""
+    """During a training, one line for each model shows percent and steps."""
     project.service.settings(training_seconds=2)
     project.declare(model("one"))
     code, text = on_terminal(project, "apply", "--auto-approve", answer=None)

@@ -41,12 +41,12 @@ def every(variables: tuple[str, ...], *whole: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Of all hosts."""
+    """A certificate authority for all hosts."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 def go(project: Project, door: str, proxy: Proxy, **more: str) -> Result:
-    """Knock at a door, by nobody's certificates unless `more` names them."""
+    """Make a client connect, without certificates unless `more` sets them."""
     command, environ = DOORS[door]
     jobs = [stack("s", project="p", location="us-central1", bucket="gs://bucket"), job()]
     declare(project, jobs if door == "Vertex AI" else [model("one")])
@@ -64,7 +64,7 @@ def go(project: Project, door: str, proxy: Proxy, **more: str) -> Result:
 def test_each_variable_opens_every_door(
     project: Project, authority: Authority, door: str, variable: str
 ) -> None:
-    """Behind a proxy that signs anew: whichever of the four names its certificate, it goes through."""
+    """Each of the four variables makes every client accept the proxy's certificate."""
     with listening(Proxy(authority, world)) as proxy:
         result = go(project, door, proxy, **{variable: f"{authority.file}\n"})
         assert any(has_secret(one) for one in proxy.requests), result.all
@@ -75,7 +75,10 @@ def test_each_variable_opens_every_door(
 def test_what_is_not_trusted_is_called_that(
     project: Project, authority: Authority, door: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Without the certificate, or with another one: the word, the variables, and no request."""
+    """Without the right certificate, the error says "certificate" and names the variables.
+
+    No request is sent.
+    """
     other = Authority(tmp_path_factory.mktemp("other"))
     for named in ({}, {"CURL_CA_BUNDLE": str(other.file)}):
         with listening(Proxy(authority, world)) as proxy:
@@ -108,7 +111,7 @@ def test_no_proxy_keeps_every_door_from_the_proxy(
 def test_each_proxy_variable_holds_at_every_door(
     project: Project, authority: Authority, door: str, variable: str
 ) -> None:
-    """A login in HTTPS_PROXY, https_proxy or ALL_PROXY is sent to no other host and not printed."""
+    """The login in HTTPS_PROXY, https_proxy or ALL_PROXY goes only to the proxy and is never printed."""
     with listening(Proxy(authority, world, login="walter:PwOfTheProxy")) as proxy:
         none = {"HTTPS_PROXY": "", "HTTP_PROXY": "", "SSL_CERT_FILE": str(authority.file)}
         result = go(project, door, proxy, **{**none, variable: proxy.url})
@@ -121,7 +124,7 @@ def test_each_proxy_variable_holds_at_every_door(
 def test_a_proxy_that_refuses_is_told_at_every_door(
     project: Project, authority: Authority, door: str
 ) -> None:
-    """An error in a line, exit 1, without the login that it refused."""
+    """A proxy's refusal is a one-line error with exit 1, without the refused login."""
     with listening(Proxy(authority, lambda _: reply(), login="walter:PwOfTheProxy")) as proxy:
         wrong = proxy.url.replace("PwOfTheProxy", "PwThatIsWrong")
         result = go(project, door, proxy, HTTPS_PROXY=wrong, SSL_CERT_FILE=str(authority.file))

@@ -1,4 +1,4 @@
-"""How far an upload is: a line for each tenth on stderr, a record of the stream with --json."""
+"""Upload progress: a line for each tenth on stderr, or a record in the stream with --json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENTS = [
 
 
 def test_in_a_pipe_each_tenth_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A hundred events are eleven lines, of each data set, and stdout has none of them."""
+    """A hundred events print eleven lines for each data set on stderr, and none on stdout."""
     with open_printer(Console()) as printer:
         for event in EVENTS:
             printer.show(event)
@@ -30,7 +30,7 @@ def test_in_a_pipe_each_tenth_is_a_line(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_stream_has_a_record_of_each(capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json stderr stays empty, and a record has the numbers of its event."""
+    """With --json each event is a record with its numbers, and stderr stays empty."""
     with open_printer(Console(as_json=True)) as printer:
         for event in EVENTS:
             printer.show(event)

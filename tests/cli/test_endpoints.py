@@ -1,4 +1,4 @@
-"""Which API is asked at the Stack's endpoint."""
+"""Which API a Stack's endpoint is used for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOADED = Loaded((), Stack(), whole=True, files=())
 
 
 def find_address(kind: str, endpoint: str, **environ: str) -> str:
-    """Where a kind is asked when the Stack names an endpoint."""
+    """The address that a kind uses if the Stack names an endpoint."""
     services = Services(
         replace(LOADED, stack=Stack(endpoint=endpoint)),
         Settings(environ),
@@ -33,7 +33,7 @@ def find_address(kind: str, endpoint: str, **environ: str) -> str:
 
 @pytest.mark.parametrize("dot", ["", "."])
 def test_an_endpoint_of_one_api_is_for_no_other(dot: str) -> None:
-    """No credential goes to another API's host, however that is written."""
+    """An API's credential never goes to another API's host, however the host is spelled."""
     assert find_address("TunedModel", VERTEX + dot) == GEMINI
     assert find_address("TuningJob", VERTEX + dot) == VERTEX + dot
     assert find_address("TuningJob", GEMINI + dot) == "https://aiplatform.googleapis.com"
@@ -41,7 +41,7 @@ def test_an_endpoint_of_one_api_is_for_no_other(dot: str) -> None:
 
 
 def test_any_other_endpoint_is_for_every_api() -> None:
-    """A proxy that the environment trusts, or an emulator, answers for all of them; nothing else does."""
+    """A trusted proxy or an emulator serves every API. Any other endpoint serves none."""
     for url, trusted in (("http://127.0.0.1:1", ""), ("https://proxy.example.com", "proxy.example.com")):
         for kind in ("TunedModel", "TuningJob"):
             assert find_address(kind, url, RECONCILER_TRUSTED_HOSTS=trusted) == url

@@ -1,4 +1,4 @@
-"""Tuning jobs of Vertex AI as their users meet them: a folder, the command, an emulator."""
+"""Vertex AI's tuning jobs as users meet them: a folder, the command, an emulator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER = {"role": "model", "parts": [{"text": "2"}]}
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """With the second API on the same emulator, whose deletions are quick."""
+    """A project with the second API on the same emulator, with quick deletions."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.environ["RECONCILER_LAG_SECONDS"] = "1"
     project.service.control("settings", {"vertex_operation_seconds": 0.05, "vertex_cancel_seconds": 0.05})
@@ -30,7 +30,7 @@ def project(project: Project) -> Project:
 
 
 def write_data(project: Project, pairs: Sequence[tuple[str, str]] = PAIRS, name: str = "n.jsonl") -> None:
-    """A data file beside the manifests."""
+    """Write a data file beside the manifests."""
     lines = [json.dumps({"text_input": text, "output": output}) for text, output in pairs]
     project.write(f"manifests/{name}", "\n".join(lines) + "\n")
 
@@ -60,7 +60,7 @@ def job(
 
 
 def listed(service: Service, collection: str) -> list[dict[str, Any]]:
-    """All of a collection."""
+    """All items of a collection."""
     found: list[dict[str, Any]] = service.call("GET", f"{HOME}/{collection}").get(collection, [])
     return found
 
@@ -79,7 +79,7 @@ def uploads(service: Service) -> int:
 
 
 def only(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one that there is."""
+    """The only item, which must exist."""
     assert len(found) == 1, found
     return found[0]
 
@@ -121,7 +121,7 @@ def test_a_life(project: Project, service: Service) -> None:
 
 
 def test_changed_data_is_trained_beside_what_serves(project: Project, service: Service) -> None:
-    """Another data set replaces: the new one serves, then endpoints and model of the old one go."""
+    """With changed data a new job trains and serves. Then the old endpoints and model are deleted."""
     project.declare(job())
     project.apply()
     old = project.run("output", "bot", expect=0).out.strip()
@@ -137,7 +137,10 @@ def test_changed_data_is_trained_beside_what_serves(project: Project, service: S
 
 
 def deploy_elsewhere(service: Service, name: str) -> tuple[str, str]:
-    """Deploy a model to a new endpoint of somebody else. Returns the endpoint and the deployed model's id."""
+    """Deploy a model to a new endpoint without the client.
+
+    Returns the endpoint and the deployed model's id.
+    """
     theirs = service.call("POST", f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
     body = {"deployedModel": {"model": name, "displayName": "theirs"}, "trafficSplit": {"0": 100}}
     made = service.call("POST", f"v1/{theirs}:deployModel", body)["response"]["deployedModel"]
@@ -145,7 +148,10 @@ def deploy_elsewhere(service: Service, name: str) -> tuple[str, str]:
 
 
 def test_a_replaced_model_with_traffic_elsewhere_is_kept(project: Project, service: Service) -> None:
-    """It is kept and named with the endpoint that sends it requests. Once undeployed there, it is deleted."""
+    """A replaced model on another endpoint with traffic is kept, and the endpoint is named.
+
+    Once undeployed there, the model is deleted.
+    """
     project.declare(job())
     project.apply()
     old = only(listed(service, "models"))["name"]
@@ -167,7 +173,10 @@ def test_a_replaced_model_with_traffic_elsewhere_is_kept(project: Project, servi
 
 
 def test_traffic_that_came_after_the_plan_holds_the_deletion(project: Project, service: Service) -> None:
-    """The look right before the deletion finds it. Nothing of the model is deleted, nor its endpoints."""
+    """A check right before the deletion finds new traffic.
+
+    Then neither the model nor its endpoints are deleted.
+    """
     project.declare(job())
     project.apply()
     serving = project.run("output", "bot", expect=0).out.strip()
@@ -183,7 +192,7 @@ def test_traffic_that_came_after_the_plan_holds_the_deletion(project: Project, s
 
 
 def test_a_reverted_manifest_restores_the_former_job(project: Project, service: Service) -> None:
-    """Within its time, a manifest that goes back to a replaced job serves it again and trains nothing."""
+    """Reverting the manifest in time makes the replaced job serve again without training."""
     default: dict[str, Any] = {"lifecycle": {}}
     project.declare(job(beside=default))
     project.apply()
@@ -201,7 +210,7 @@ def test_a_reverted_manifest_restores_the_former_job(project: Project, service: 
 
 
 def test_a_kill_between_post_and_record_trains_once(project: Project, service: Service) -> None:
-    """SIGKILL while the reply of the create is under way: the next run finds the job by its label."""
+    """After SIGKILL during the create's reply, the next run finds the job by its label."""
     project.declare(job())
     service.fault({"method": "POST", "path": "/tuningJobs$", "hang": True, "when": "after"})
     process = project.start("apply", "--auto-approve")
@@ -229,7 +238,7 @@ def test_a_kill_before_the_list_shows_it_trains_once(project: Project, service: 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_lost_reply_trains_once(project: Project, service: Service, when: str) -> None:
-    """A dropped connection, before or after its effect, ends with one job and one model."""
+    """A connection lost before or after the effect leaves one job and one model."""
     project.declare(job())
     service.fault({"method": "POST", "path": "/tuningJobs$", "drop": True, "when": when})
     project.apply()
@@ -238,7 +247,7 @@ def test_a_lost_reply_trains_once(project: Project, service: Service, when: str)
 
 
 def test_state_can_be_thrown_away(project: Project, service: Service) -> None:
-    """Without its state a model is found again by its label, and nothing is trained."""
+    """Without a state, a model is found by its label and nothing trains."""
     project.declare(job(), job("kid", base_model=None, pre_tuned_model={"tuned_model_name": "TuningJob/bot"}))
     declared = project.root / "manifests/models.yaml"
     declared.write_text(declared.read_text().replace('"base_model": null,', ""))
@@ -252,7 +261,10 @@ def test_state_can_be_thrown_away(project: Project, service: Service) -> None:
 
 
 def test_data_in_a_bucket_is_known_by_its_content(project: Project, service: Service) -> None:
-    """gs:// data is not read; overwritten, it replaces; missing, it is an error with a place."""
+    """gs:// data is not downloaded.
+
+    New content means a replacement, and a missing object is an error with a place.
+    """
     project.declare(job(data="gs://data/train.jsonl"))
     result = project.plan(expect=1)
     assert "gs://data/train.jsonl does not exist" in result.err
@@ -265,7 +277,7 @@ def test_data_in_a_bucket_is_known_by_its_content(project: Project, service: Ser
 
 
 def put(service: Service, name: str, pairs: Sequence[tuple[str, str]]) -> None:
-    """Put an object with chat JSONL into the bucket."""
+    """Put a chat JSONL object into the bucket."""
     import requests
 
     lines = [
@@ -287,7 +299,7 @@ def put(service: Service, name: str, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Project, service: Service) -> None:
-    """Drift tells both; a finished job whose model is gone is trained again, not adopted."""
+    """Drift reports both. A finished job without its model is trained again, not adopted."""
     project.declare(job())
     project.apply()
     serving = project.run("output", "bot", expect=0).out.strip()
@@ -314,7 +326,7 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
 
 
 def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project, service: Service) -> None:
-    """Where somebody deploys a model to another endpoint after its own was lost, nothing is trained again."""
+    """If somebody deploys a model to another endpoint after its own was lost, nothing is trained again."""
     project.declare(job(labels={"team": "a"}))
     project.apply()
     serving = project.run("output", "bot", expect=0).out.strip()
@@ -343,7 +355,7 @@ def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project,
 
 
 def test_a_failure_is_shown_and_not_repeated(project: Project, service: Service) -> None:
-    """A FAILED job: its error, exit 4, no second training until --retry-failed asks for one."""
+    """A FAILED job exits 4 with its error, and trains again only with --retry-failed."""
     project.declare(job(labels={"team": "red"}))
     service.control("faults", [{"train": "team=red", "fail": {"code": 8, "message": "out of tomatoes"}}])
     result = project.apply(expect=4)
@@ -357,7 +369,7 @@ def test_a_failure_is_shown_and_not_repeated(project: Project, service: Service)
 
 
 def test_a_running_job_is_cancelled(project: Project, service: Service) -> None:
-    """Destroying what trains cancels it; nothing is left, and it can be trained again."""
+    """Destroying a job in training cancels it and leaves nothing. It can be trained again."""
     service.control("settings", {"training_seconds": 600})
     project.declare(job())
     project.apply("--no-wait")
@@ -371,7 +383,7 @@ def test_a_running_job_is_cancelled(project: Project, service: Service) -> None:
 
 
 def test_an_interrupt_detaches_and_wait_finishes(project: Project, service: Service) -> None:
-    """SIGINT while it trains exits 3; wait records and promotes; nothing is trained twice."""
+    """SIGINT during a training exits 3. Then `wait` records and promotes, and nothing trains twice."""
     service.control("settings", {"training_seconds": 3})
     project.declare(job())
     process = project.start("apply", "--auto-approve")
@@ -386,7 +398,7 @@ def test_an_interrupt_detaches_and_wait_finishes(project: Project, service: Serv
 
 @pytest.mark.parametrize("over_quota", ["queue", "refuse"])
 def test_a_quota_of_jobs_is_waited_out(project: Project, service: Service, over_quota: str) -> None:
-    """With room for one job at a time two are trained one after the other, and nothing fails."""
+    """With room for one job at a time, two jobs train one after the other and nothing fails."""
     service.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": over_quota})
     project.declare(job("a"), job("b"))
     project.apply()
@@ -395,7 +407,7 @@ def test_a_quota_of_jobs_is_waited_out(project: Project, service: Service, over_
 
 
 def test_without_room_no_wait_is_unfinished(project: Project, service: Service) -> None:
-    """With --no-wait what finds no room is told as unfinished, exit 3, and begun by wait."""
+    """With --no-wait, a job without room is reported as unfinished with exit 3. `wait` starts it later."""
     service.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": "refuse"})
     project.declare(job("a"), job("b"))
     result = project.apply("--no-wait", expect=3)
@@ -406,7 +418,7 @@ def test_without_room_no_wait_is_unfinished(project: Project, service: Service) 
 
 
 def said(status: int, canonical: str, message: str) -> dict[str, Any]:
-    """An error in the API's own form."""
+    """An error in the API's own format."""
     return {"status": status, "body": {"error": {"code": status, "status": canonical, "message": message}}}
 
 
@@ -422,7 +434,7 @@ def test_a_create_that_is_not_found_is_not_asked_again(project: Project, service
 
 
 def test_a_base_model_that_has_retired_is_noted_in_the_plan(project: Project) -> None:
-    """The plan goes on, and says when the base model retired and what can be tuned in its place."""
+    """The plan succeeds and says when the base model retired and what can be tuned instead."""
     project.declare(job(base_model="gemini-2.5-flash"))
     shown = " ".join(project.plan(expect=0).out.split())
     assert (
@@ -443,7 +455,7 @@ def test_a_default_that_is_refused_is_called_one(project: Project, service: Serv
 
 
 def test_a_bucket_that_may_not_be_read_names_the_role(project: Project, service: Service) -> None:
-    """A 403 of a bucket says which role is missing on it, and whose account needs it."""
+    """After a 403 of a bucket, the error names the missing role and the account that needs it."""
     service.fault({"method": "GET", "path": "/storage/v1/b/", "times": 9, **said(403, "", "Forbidden")})
     project.declare(job(data="gs://data/train.jsonl"))
     shown = project.plan(expect=1).err
@@ -463,7 +475,7 @@ def test_a_service_that_may_not_read_the_data_names_its_account(project: Project
 
 
 def test_import_adopts_a_job(project: Project, service: Service) -> None:
-    """A finished job of somebody else's making is adopted by its number or its name."""
+    """Import adopts another person's finished job by its number or its name."""
     put(service, "train.jsonl", PAIRS)
     body = {
         "baseModel": "gemini-3.1-flash-lite",
@@ -480,7 +492,7 @@ def test_import_adopts_a_job(project: Project, service: Service) -> None:
 
 
 def test_one_stack_holds_both_kinds(project: Project, service: Service) -> None:
-    """Both are planned, applied, called and destroyed together."""
+    """One stack plans, applies, calls and destroys both kinds together."""
     project.declare(stack("both-1a2b3c"), model("numbers"), job())
     project.apply()
     project.settled()
@@ -503,7 +515,7 @@ def test_two_sorts_of_services_are_refused(project: Project) -> None:
 
 
 def test_an_api_key_is_no_credential_for_it(project: Project) -> None:
-    """At Google's own address a key is skipped, and the message says what is needed."""
+    """An API key is skipped at Google's own address, and the error says which credential is needed."""
     project.declare(job(metadata={"location": "us-central1", "project": "p-1"}))
     result = project.plan(
         expect=1,
@@ -518,7 +530,7 @@ def test_an_api_key_is_no_credential_for_it(project: Project) -> None:
 
 
 def test_offline_commands_need_no_project(project: Project) -> None:
-    """Without project and location the state and manifests can be looked at; a plan says what is missing."""
+    """Offline commands work without project and location. A plan says which setting is missing."""
     project.declare(stack("s", bucket="gs://bucket/data"), job())
     elsewhere = {"GOOGLE_VERTEX_BASE_URL": None, "GOOGLE_GEMINI_BASE_URL": None}
     project.run("validate", expect=0, environ=elsewhere)
@@ -528,7 +540,7 @@ def test_offline_commands_need_no_project(project: Project) -> None:
 
 
 def test_validation_and_evaluation_are_part_of_a_training(project: Project, service: Service) -> None:
-    """They run with a training and at no other time: with other ones a new job takes the old one's place."""
+    """Validation and evaluation run only with a training, so changing them replaces the job."""
     project.declare(job())
     project.apply()
     output = {"gcs_destination": {"output_uri_prefix": "gs://bucket/out"}}
@@ -558,7 +570,7 @@ def test_validation_and_evaluation_are_part_of_a_training(project: Project, serv
 
 
 def test_data_goes_where_googles_libraries_are_told(project: Project, service: Service) -> None:
-    """STORAGE_EMULATOR_HOST, with or without a scheme, is where data sets are looked for and put."""
+    """Data is uploaded to STORAGE_EMULATOR_HOST, with or without a scheme."""
     host = service.url.removeprefix("http://")
     nobody = {"STORAGE_EMULATOR_HOST": "127.0.0.1:9", "RECONCILER_RETRY_SECONDS": "0.1"}
     project.declare(job())
@@ -568,7 +580,7 @@ def test_data_goes_where_googles_libraries_are_told(project: Project, service: S
 
 
 def test_jobs_and_their_data_are_of_one_sort(project: Project, service: Service) -> None:
-    """An emulator of Cloud Storage beside Google's own Vertex AI is refused before any call."""
+    """An emulator of Cloud Storage with Google's own Vertex AI is refused before any call."""
     project.declare(job())
     google = {
         "GOOGLE_VERTEX_BASE_URL": None,
@@ -584,7 +596,7 @@ def test_jobs_and_their_data_are_of_one_sort(project: Project, service: Service)
 
 
 def test_data_in_a_bucket_of_the_emulator_inside(project: Project) -> None:
-    """--emulator sees the data that was uploaded to a server on the same file, as docs/emulator.md says."""
+    """--emulator reads data that was uploaded to a server on the same file, as docs/emulator.md says."""
     project.declare(job(data="gs://bucket/n.jsonl"))
     missing = project.run("plan", "--emulator", expect=1)
     assert "gs://bucket/n.jsonl does not exist" in missing.err
@@ -601,7 +613,7 @@ def test_data_in_a_bucket_of_the_emulator_inside(project: Project) -> None:
 
 
 def test_another_form_of_the_same_examples_trains_nothing(project: Project, service: Service) -> None:
-    """A saved plan uploads OpenAI's messages in Gemini's form; a table of the same is no change."""
+    """A saved plan converts OpenAI messages to Gemini's form. The same examples as a table are no change."""
     rows = [("Be brief.", "Où?", "In «Orders»."), ("", "Back?", "Yes; 30 days.")]
     messages, sent = [], []
     for rules, asked, answer in rows:
@@ -636,7 +648,7 @@ def test_another_form_of_the_same_examples_trains_nothing(project: Project, serv
 
 
 def test_a_held_out_file_may_have_the_forms_of_training_data(project: Project) -> None:
-    """A chat asks all but its last turn, and its score is recorded."""
+    """A held-out chat sends all turns but the last, and the score is recorded."""
     chats = [
         {
             "contents": [

@@ -1,4 +1,4 @@
-"""Blue/green: candidate, checks, promotion, then the old one goes (design 1, 2.1, 2.3, section 3)."""
+"""Replacing a model: candidate, checks, promotion, then the old model's deletion (design 1, 2.1, 2.3, 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same selection in every command that names models (design 2.7): addresses, wildcards, labels, paths."""
+"""Every command that names models takes the same selection: an address, wildcard, label or path (2.7)."""
 
 from __future__ import annotations
 

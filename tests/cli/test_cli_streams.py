@@ -1,4 +1,4 @@
-"""Standard output that is closed, full, or of another encoding (design 2.2): no traceback, no work lost."""
+"""A stdout that is closed, full or in another encoding gives no traceback and loses no work (design 2.2)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_into_full(project: Project, *arguments: str) -> Result:
     ],
 )
 def test_a_result_that_is_lost_is_an_error(project: Project, arguments: tuple[str, ...]) -> None:
-    """Exit 1 and the reason: a script must not take an empty file for the answer."""
+    """A result that cannot be written exits 1 with the reason. A script must not trust an empty file."""
     project.declare(model("one"))
     project.apply()
     result = run_into_full(project, *arguments)

@@ -1,4 +1,4 @@
-"""One set of certificates and proxies holds at every door, and what is not trusted is called that."""
+"""One setting of certificates and proxies works for every client, and certificate errors name it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")
 
 
 def every(variables: tuple[str, ...], *whole: str) -> list[Any]:
-    """Each variable at each door: all at the doors of `whole`, elsewhere one now, the rest in test-all."""
+    """Each variable with each client. `make test` tries all for `whole`, and one for each other client."""
     return [
         pytest.param(door, name, marks=[] if door in whole or first else [pytest.mark.thorough])
         for number, door in enumerate(DOORS)

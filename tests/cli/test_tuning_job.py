@@ -85,7 +85,10 @@ def only(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_a_life(project: Project, service: Service) -> None:
-    """Trained once; then nothing to do; changed fields are patched; destroyed wholly."""
+    """A job is trained once and then left alone.
+
+    Changed fields are patched, and destroy deletes everything.
+    """
     check = {"checks": [{"prompt": "1", "expect": "2"}]}
     project.declare(job(tuned_model_display_name="Bot", labels={"team": "a"}, beside=check))
     project.apply()
@@ -223,7 +226,10 @@ def test_a_kill_between_post_and_record_trains_once(project: Project, service: S
 
 
 def test_a_kill_before_the_list_shows_it_trains_once(project: Project, service: Service) -> None:
-    """The same while the list lags: it is looked for as long as a list may lag before another POST."""
+    """After a kill, a job that the list does not show yet is looked for until the lag is over.
+
+    No other POST is sent.
+    """
     project.environ["RECONCILER_LAG_SECONDS"] = "6"
     project.declare(job())
     service.control("faults", [{"lag": 3, "what": "list", "path": "tuningJobs"}])
@@ -423,7 +429,7 @@ def said(status: int, canonical: str, message: str) -> dict[str, Any]:
 
 
 def test_a_create_that_is_not_found_is_not_asked_again(project: Project, service: Service) -> None:
-    """A 404 of a create says to check base model, place and access, and not to apply again."""
+    """After a create's 404 the advice is to check base model, place and access, not to apply again."""
     lost = said(404, "NOT_FOUND", "Publisher Model publishers/google/models/x was not found.")
     service.fault({"method": "POST", "path": "tuningJobs$", "times": 9, **lost})
     project.declare(job())
@@ -446,7 +452,7 @@ def test_a_base_model_that_has_retired_is_noted_in_the_plan(project: Project) ->
 
 
 def test_a_default_that_is_refused_is_called_one(project: Project, service: Service) -> None:
-    """A 400 about a value that the manifest does not hold says so, and where it can be declared."""
+    """The error names a refused field that the manifest does not set."""
     refused = said(400, "INVALID_ARGUMENT", "The adapter size is not supported for this base model.")
     service.fault({"method": "POST", "path": "tuningJobs$", "times": 9, **refused})
     project.declare(job())
@@ -464,7 +470,7 @@ def test_a_bucket_that_may_not_be_read_names_the_role(project: Project, service:
 
 
 def test_a_service_that_may_not_read_the_data_names_its_account(project: Project, service: Service) -> None:
-    """A training that failed because the service itself may not read says what to grant to which account."""
+    """If the service cannot read the data, the error names the role to grant and the service's account."""
     agent = "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com"
     message = f"{agent} does not have storage.objects.get access to gs://data-1/train.jsonl."
     service.fault({"train": ".*", "fail": {"code": 7, "message": message}})

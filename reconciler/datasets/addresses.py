@@ -16,7 +16,7 @@ from reconciler.problems import Place, Problems, Refusal
 
 BUCKET = "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 """A bucket's name, as a regular expression."""
-BUCKET_RULE = "A bucket's name has 3 to 222 of a-z, 0-9, '-', '_' and '.'."
+BUCKET_RULE = "A bucket's name has 3 to 222 characters: a-z, 0-9, '-', '_' and '.'."
 OBJECT = rf"gs://(?P<bucket>{BUCKET})/(?P<object>[^\x00-\x1f]{{1,1024}})"
 """The address of an object, as a regular expression."""
 
@@ -52,7 +52,7 @@ def find_data_set(
     refusal = _refuse_address(written, form)
     if layout is not None and (written.startswith("gs:") or re.fullmatch(_DATA_SET, written, re.ASCII)):
         advice = f"Write {key}: {written}. Only a file on this machine is read and converted."
-        refusal = Refusal(f"file is a path, and {written} is not", advice)
+        refusal = Refusal(f"file must be a path, and {written} is not a path", advice)
     if refusal is not None:
         problems.error(place, *refusal)
         return None
@@ -90,7 +90,7 @@ def _refuse_address(written: str, form: str) -> Refusal | None:
         )
     if written.lower().endswith(".csv"):
         return Refusal(
-            f"{written}: preference tuning takes no CSV, which has no room for two answers",
+            f"{written}: preference tuning takes no CSV, because a row has no room for two answers",
             "Write chat JSONL: contents, and two completions with their scores.",
         )
     return None
@@ -114,7 +114,8 @@ def check_share(training: DataSet, validation: DataSet) -> Refusal | None:
     if not training.examples or validation.examples <= most:
         return None
     return Refusal(
-        f"the validation data has {validation.examples:,} examples, and the service takes {most:,} beside "
-        f"{training.examples:,} of training",
-        f"Above {FREE_VALIDATION:,} at most {VALIDATION_PERCENT} % of it: leave some out.",
+        f"the validation data has {validation.examples:,} examples, but the service takes at most "
+        f"{most:,} with {training.examples:,} examples of training data",
+        f"Leave some out: above {FREE_VALIDATION:,}, the limit is {VALIDATION_PERCENT} % of the "
+        "training data.",
     )

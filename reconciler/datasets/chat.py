@@ -82,9 +82,13 @@ def _read_supervised(row: object) -> Example | Refusal:
     if isinstance(found, Refusal):
         return found
     if "completions" in found:
-        return Refusal("completions belong to preference tuning", "Write the answer as the last of contents.")
+        return Refusal(
+            "completions belong to preference tuning", "Write the answer as the last turn of contents."
+        )
     if found["contents"][-1].get("role") != "model":
-        return Refusal("the last of contents is not the model's", 'End with {"role": "model", "parts": […]}.')
+        return Refusal(
+            "the last turn of contents is not the model's", 'End with {"role": "model", "parts": […]}.'
+        )
     return find_pair(found) or _keep_line(found)
 
 
@@ -105,7 +109,9 @@ def _read_preference(row: object) -> Example | Refusal:
         return found
     completions = found.get("completions")
     if not isinstance(completions, list) or len(completions) != 2:
-        return Refusal("completions is not a list of two", "Write the preferred and the other answer.")
+        return Refusal(
+            "completions must be a list of two", "Write the preferred answer and the other answer."
+        )
     for answer in completions:
         is_scored = isinstance(answer, dict) and isinstance(answer.get("score"), (int, float))
         if not is_scored or "completion" not in answer:
@@ -128,7 +134,7 @@ def _read_chat(row: Mapping[str, object]) -> dict[str, Any] | Refusal:
             advice = f"Did you mean {near}?" if near else "Remove it."
             return Refusal(f"{key!r} is not a key of chat data", advice)
         if name in found:
-            return Refusal(f"{name} is there twice, in both spellings", "Remove one of them.")
+            return Refusal(f"{name} occurs twice, in both spellings", "Remove one of them.")
         found[name] = value
     turns = found["contents"]
     if not isinstance(turns, list) or not turns:
@@ -167,10 +173,10 @@ def _keep_line(found: Mapping[str, Any]) -> Example | Refusal:
     try:
         line = encode_canonical(found).decode(errors="surrogatepass")
     except ValueError:
-        return Refusal("a number is too large", "Write one that JSON's readers can hold: below 1e308.")
+        return Refusal("a number is too large", "Write a number below 1e308, which JSON readers can hold.")
     # deep is only what has many brackets, and they are counted faster than objects
     if line.count("[") + line.count("{") > bounds.DEPTH and is_deep(found):
-        return Refusal("nested too deeply", f"At most {bounds.DEPTH} lists and objects inside of each other.")
+        return Refusal("nested too deeply", f"Nest at most {bounds.DEPTH} lists and objects.")
     return Example("", "", line)
 
 
@@ -188,7 +194,7 @@ def _advise_example(example: Example) -> Refusal | None:
         return None
     return Refusal(
         f"{characters:,} characters are probably more than {MOST_TOKENS:,} tokens",
-        "The service drops examples that are longer; split it.",
+        "The service drops longer examples: split this one.",
     )
 
 
@@ -196,7 +202,7 @@ def _check_all(found: Measured, is_validation: bool) -> Iterator[Refusal]:  # no
     data = "validation" if is_validation else "training"
     for count, most, what in (
         (found.examples, MOST_VALIDATION if is_validation else MOST_EXAMPLES, "examples"),
-        (found.multimodal, MOST_MULTIMODAL, "examples with other than text"),
+        (found.multimodal, MOST_MULTIMODAL, "examples with more than text"),
         (found.size, FILE_LIMIT, "bytes as chat JSONL"),
     ):
         if count > most:

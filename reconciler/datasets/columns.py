@@ -47,7 +47,7 @@ def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
     """
     if not isinstance(row, dict):
         return Refusal(
-            f"an example must be an object, not {describe_json(row)}", "Write one object an example."
+            f"an example must be an object, not {describe_json(row)}", "Write one object per example."
         )
     texts: dict[str, str] = {}
     for ours, name in columns.items():
@@ -80,4 +80,8 @@ def _list_names(name: str, names: tuple[str, ...]) -> str:
     near = find_nearest(name, names)
     listed = ", ".join(map(quote_name, names[:8])) + (", …" if len(names) > 8 else "")
     meant = f"Did you mean {quote_name(near)}? " if near else ""
-    return f"{meant}There are {listed}: correct columns in the manifest." if names else "There is none."
+    return (
+        f"{meant}There are only {listed}: correct columns in the manifest."
+        if names
+        else "The object has no keys: add them."
+    )

@@ -78,7 +78,7 @@ def _find_named(header: Sequence[str], layout: Layout) -> dict[str, int] | Refus
         if name not in header:
             return refuse_missing(name, "column", header)
         if header.count(name) > 1:
-            return Refusal(f"the column {quote_name(name)} is there twice", "Rename one of the two.")
+            return Refusal(f"the column {quote_name(name)} occurs twice", "Rename one of the two.")
     return {ours: header.index(name) for ours, name in columns.items()}
 
 
@@ -95,8 +95,8 @@ def _find_ours(header: Sequence[str], layout: Layout) -> dict[str, int] | Refusa
             return refuse_name(name, "column", header, f"{PAIRS_ONLY} The first line must name them.{hint}")
     for name in COLUMNS:
         if names.count(name) != 1:
-            what = "missing" if name not in names else "there twice"
-            return Refusal(f"the column {name} is {what}", "The first line is: text_input,output.")
+            problem = "is missing" if name not in names else "occurs twice"
+            return Refusal(f"the column {name} {problem}", "The first line is: text_input,output.")
     return {SPELLINGS[name]: at for at, name in enumerate(header)}
 
 

@@ -215,7 +215,8 @@ def _refuse_path(folder: str, written: str) -> Refusal | None:
         return Refusal(f"{written}: unsupported file type", advise_extension(find_extension(written)))
     if Path(written).is_absolute():
         return Refusal(
-            f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
+            f"{written}: the path is absolute",
+            "Write it relative to the manifest, so that it works on every machine.",
         )
     return None
 

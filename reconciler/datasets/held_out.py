@@ -25,7 +25,9 @@ def split_example(example: Example) -> tuple[Prompt, str] | Refusal:
         )
     texts = [part.get("text") for part in last["parts"]]
     if not all(isinstance(text, str) for text in texts):
-        return Refusal("the expected answer is not text alone", "Only texts can be compared.")
+        return Refusal(
+            "the expected answer has more than text", "Write only text, because nothing else can be compared."
+        )
     asked = {key: value for key, value in chat.items() if key not in {"contents", "labels"}}
     line = encode_canonical({**asked, "contents": turns}).decode()
     return Prompt("", line=line), "".join(texts).strip()

@@ -113,15 +113,15 @@ def _refuse_spread(line: str) -> Refusal | None:
     """
     text = line.strip()
     if text.startswith("["):
-        return Refusal("the file holds a JSON list, not one object a line", "Name it .json.")
+        return Refusal("the file holds a JSON list, not one object per line", "Rename it to end in .json.")
     if not text.startswith("{") or text[-1] not in "{[:,":
         return None
     try:
         _DECODER.raw_decode(text)
     except json.JSONDecodeError:
         return Refusal(
-            "the file holds JSON over several lines, not one object a line",
-            "Write each object on a line of its own (jq -c . FILE), or a list of them into a .json file.",
+            "the file holds JSON over several lines, not one object per line",
+            "Write each object on its own line (jq -c . FILE), or write a list of them into a .json file.",
         )
     except (_NotOursError, ValueError, RecursionError):
         return None  # refused as a line like any other
@@ -174,7 +174,7 @@ def _unwrap(document: object, *, chat: bool) -> list[object] | Refusal:
     if isinstance(document, list):
         return document
     summary = f"the file holds {describe_json(document)}, not a list"
-    return Refusal(summary, "Write a list of objects, one an example.")
+    return Refusal(summary, "Write a list of objects, one per example.")
 
 
 def _refuse_object(document: dict[str, object], *, chat: bool) -> Refusal:

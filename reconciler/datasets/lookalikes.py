@@ -113,7 +113,7 @@ _CHAT_ADVICE = (
     '[{"text": "…"}]}, {"role": "model", …}]}: '
 )
 SINGLE_TURNS = (
-    "Write text_input and output: one question and its answer, a system text in front of the question. "
+    "Write text_input and output: one question and its answer. Put a system text in front of the question. "
     "For whole conversations declare kind: TuningJob."
 )
 
@@ -145,11 +145,11 @@ def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
         advice = "Write instruction and input as one text_input, beside output."
         return Refusal("'instruction' is Alpaca's form", advice)
     if "request" in keys and "contents" not in keys:
-        advice = "Write what stands in it, and the model's answer."
+        advice = "Write the content of the request, and the model's answer."
         return Refusal("'request' is the form of batch prediction", advice)
     if "examples" in keys:
         advice = "Write one example per line, or name the file .json."
-        return Refusal("'examples' is a list in one line", advice)
+        return Refusal("'examples' holds a list on one line", advice)
     if _VERTEX.isdisjoint(keys) or (chat and "contents" in keys):
         return None
     if chat:

@@ -61,7 +61,7 @@ def read_messages(row: Mapping[str, object]) -> dict[str, Any] | Refusal:
             turns.append({"role": role, "parts": parts})
         elif turns:
             return Refusal(
-                f"message {number}: a system message stands behind the first turn",
+                f"message {number}: a system message comes after the first turn",
                 "Gemini has one instruction, before all turns: move the text there, or leave the line out.",
             )
         else:
@@ -71,7 +71,7 @@ def read_messages(row: Mapping[str, object]) -> dict[str, Any] | Refusal:
             "the last message is not the assistant's", "End with the answer to learn, or leave the line out."
         )
     if all(turn["role"] == "model" for turn in turns):
-        return Refusal("no message is the user's", "Write the question before its answer.")
+        return Refusal("no message is from the user", "Write the question before its answer.")
     return {"contents": turns} | ({"systemInstruction": {"parts": instruction}} if instruction else {})
 
 
@@ -113,7 +113,7 @@ def _check_keys(
 
 def _check_weight(weight: object) -> Refusal | None:
     if isinstance(weight, bool) or weight not in (0, 1):
-        return Refusal("its weight is not 0 or 1", "Remove it, which means 1.")
+        return Refusal("its weight is not 0 or 1", "Remove it: the default is 1.")
     if weight == 1:
         return None
     return Refusal(

@@ -38,7 +38,7 @@ FILE_LIMIT = 64 * MB
 """Bytes of a data file; far above what one request takes, so that the message can say more."""
 
 _NAME_OTHERS = "name others in the manifest: {file: …, columns: {text_input: NAME, output: NAME}}."
-PAIRS_ONLY = f"There are text_input and output only; {_NAME_OTHERS}"
+PAIRS_ONLY = f"Only text_input and output are read; {_NAME_OTHERS}"
 _OR_CHAT = f"A line has text_input and output, contents, or messages; {_NAME_OTHERS}"
 
 
@@ -61,7 +61,7 @@ def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
             takes = _OR_CHAT if chat else PAIRS_ONLY
             return lookalikes.name_row(row.keys(), chat=chat) or refuse_name(key, "key", row, takes)
         if name in found:
-            return Refusal(f"{name} is there twice, in both spellings", "Remove one of them.")
+            return Refusal(f"{name} occurs twice, in both spellings", "Remove one of them.")
         if not isinstance(value, str):
             return Refusal(f"{key} must be text, not {describe_json(value)}", advise_text(value))
         found[name] = value
@@ -124,7 +124,7 @@ def refuse_name(name: str, what: str, names: Iterable[str], takes: str = PAIRS_O
 @lru_cache(maxsize=100)
 def _advise_name(name: str, names: tuple[str, ...], takes: str) -> str:
     columns = lookalikes.suggest_columns(names)
-    declared = f"in the manifest: {lookalikes.declare_file(columns)}. Others are ignored then."
+    declared = f"in the manifest: {lookalikes.declare_file(columns)}. Other names are then ignored."
     if lookalikes.is_index(name):
         return f"{lookalikes.INDEX_ADVICE} {f'Or declare {declared}' if columns else takes}"
     meant, near = lookalikes.find_column(name), find_nearest(name, COLUMNS)

@@ -318,7 +318,7 @@ def warn_of(survey: Survey) -> Iterator[tuple[int, Refusal]]:
             Refusal(
                 f"{found.count:,} of {survey.examples:,} examples {repeat} an earlier one: "
                 f"{unit} {first.second:,} is the same as {unit} {first.first:,}",
-                "Each repetition is trained and billed again. Leave it out.",
+                "Each repetition is trained on and billed again. Remove it.",
             ),
         )
 
@@ -330,7 +330,7 @@ def warn_of_shared(found: Found, held: Survey, training: Survey, path: str) -> R
     first = found.pairs[0]
     is_one = found.count == 1
     return Refusal(
-        f"{found.count:,} of {held.examples:,} examples {'is' if is_one else 'are'} among the training data: "
-        f"{held.unit} {first.second:,} is {training.unit} {first.first:,} of {path}",
-        "A model that was trained on the answers proves nothing with them. Leave them out of one of both.",
+        f"{found.count:,} of {held.examples:,} examples {'is' if is_one else 'are'} also in the training "
+        f"data: {held.unit} {first.second:,} is the same as {training.unit} {first.first:,} of {path}",
+        "A model that repeats what it was trained on proves nothing. Remove them from one of the two.",
     )

@@ -189,7 +189,7 @@ def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[
         ways = (names[spelling], spelling)
         other = next((way for way in ways if siblings.at([way]).is_there and way != key), None)
         if other is not None:
-            return f"{name} is there twice, as {other} and as {key}", "Remove one of them."
+            return f"{name} occurs twice, as {other} and as {key}", "Remove one of them."
         return f"{name} is not a key", f"Write {spelling}."
     if spelling in owner.OUTPUT_ONLY:
         return f"{name} is set by the service", "Remove it."

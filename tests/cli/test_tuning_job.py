@@ -319,7 +319,7 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     failed = project.run("drift", expect=2)
     assert f"its endpoint {serving} does not exist" in failed.out
     assert f"deploy {tuned['name']}" in failed.out
-    assert "is deployed to no other" in project.run("generate", "bot", "7", expect=1).err
+    assert "is deployed to no other endpoint" in project.run("generate", "bot", "7", expect=1).err
     assert "TuningJob/bot has failed: " in project.plan("--detailed-exitcode", expect=2).out
     service.call("DELETE", f"v1/{tuned['name']}")
     until(lambda: not listed(service, "models"))

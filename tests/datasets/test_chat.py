@@ -84,7 +84,10 @@ def test_spelling_and_order_of_keys_mean_nothing(workspace: Path, load_manifests
             {"contents": [{"role": ["user"], "parts": [{"text": "x"}]}, TURNS[1]]},
             "the role is a list, not a text",
         ),
-        ({"contents": [TURNS[0], {"parts": [{"text": "x"}]}]}, "the last of contents is not the model's"),
+        (
+            {"contents": [TURNS[0], {"parts": [{"text": "x"}]}]},
+            "the last turn of contents is not the model's",
+        ),
         ({"systemInstruction": INSTRUCTION, "text_input": "1"}, "contents is missing"),
         ({"chosen": "1", "rejected": "2", "prompt": "3"}, "pairs of preference tuning"),
     ],
@@ -106,7 +109,7 @@ def test_a_wrong_line_is_refused_at_its_place(
     ("line", "said"),
     [
         ({"text_input": "1", "output": "2"}, "contents and completions"),
-        ({"contents": TURNS[:1]}, "not a list of two"),
+        ({"contents": TURNS[:1]}, "must be a list of two"),
         ({"messages": []}, "'messages' holds one answer, and preference tuning takes two"),
         ({"contents": TURNS[:1], "completions": [{"score": 1}, {"score": 0}]}, "no score or no completion"),
     ],

@@ -43,12 +43,12 @@ ENDS = "an example of a check ends with the expected answer"
         ),
         (
             {"contents": [USER, {"role": "model", "parts": [{"fileData": {}}]}]},
-            "the expected answer is not text alone",
+            "the expected answer has more than text",
         ),
     ],
 )
 def test_what_has_no_expected_text_is_refused(chat: dict[str, object], summary: str) -> None:
-    """Only texts can be compared."""
+    """Write only text, because nothing else can be compared."""
     found = split_example(Example("", "", json.dumps(chat)))
     assert isinstance(found, Refusal)
     assert found.summary == summary

@@ -200,7 +200,10 @@ def test_serious_findings_are_warnings(workspace: Path, load_manifests: Load) ->
         "manifests/job.yaml:8:5: the validation data has 36 % of the bytes of the training data",
         "manifests/t.jsonl:25: an input has more than one output: lines 1 and 25",
         "manifests/t.jsonl:26: 2 of 27 examples repeat an earlier one: line 26 is the same as line 2",
-        "manifests/v.jsonl:1: 1 of 10 examples is among the training data: line 1 is line 5 of t.jsonl",
+        (
+            "manifests/v.jsonl:1: 1 of 10 examples is also in the training data: "
+            "line 1 is the same as line 5 of t.jsonl"
+        ),
     ]
     (found,) = {warning.address for warning in load_manifests().warnings if warning.address}
     assert found == "TuningJob/bot"

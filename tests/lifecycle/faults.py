@@ -105,7 +105,7 @@ ROWS = {
         (at("create", drop=True, times=4),), FAILED, "whether it was done is not known"
     ),
     "create: lost, and looking is impossible": Row(
-        (at("create", drop=True, **AFTER), at("look", status=503, times=6)), FAILED, "cannot be found out"
+        (at("create", drop=True, **AFTER), at("look", status=503, times=6)), FAILED, "could not find out"
     ),
     "create: 500 once": Row((at("create", error="internal"),)),
     "create: 503 once": Row((at("create", error="unavailable"),)),

@@ -134,7 +134,7 @@ def test_a_service_that_vanishes_after_a_create_may_have_done_it() -> None:
     url, thread = vanishing(refusal(503, "later"), gone)
     clock = FakeClock()
     provider = GeminiProvider(connect(base_url=url, environ={}, clock=clock, sleep=clock.sleep))
-    with pytest.raises(ReplyLostError, match="cannot be found out") as caught:
+    with pytest.raises(ReplyLostError, match="could not find out") as caught:
         provider.create(WANT, "x-abcdefgh", "models/b", DATA, fence=unfenced)
     thread.join()
     assert "Nothing was sent" not in caught.value.detail

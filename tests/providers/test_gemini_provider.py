@@ -269,7 +269,7 @@ def test_when_looking_is_refused_the_effect_is_unknown(
 ) -> None:
     """Whatever stops the look, an error says that the create's effect is unknown, and names both causes."""
     wire.script = [first, look]
-    with pytest.raises(ReplyLostError, match="cannot be found out"):
+    with pytest.raises(ReplyLostError, match="could not find out"):
         create(provider)
 
 

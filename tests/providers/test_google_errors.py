@@ -144,7 +144,7 @@ def test_a_command_to_copy_holds_no_foreign_words(
         to().call("GET", "v1beta/x")
     assert (
         caught.value.detail
-        == "Enable the API in the project of the credential, wait some minutes, try again."
+        == "Enable the API in the credential's project, wait a few minutes, and run the command again."
     )
 
 

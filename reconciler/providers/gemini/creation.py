@@ -97,7 +97,7 @@ class Creation:
         if again:
             raise errors.ReplyLostError(
                 f"{name} was probably created, but cannot be seen after {self.lag_seconds:g} s",
-                "Run the command again later: it looks first and creates nothing twice.",
+                "Run the command again later: it looks for the model first, and creates nothing twice.",
             ) from refused
         raise errors.AlreadyExistsError(
             f"The service says that {name} exists, but it cannot be seen after {self.lag_seconds:g} s",

@@ -35,7 +35,7 @@ def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
     if made and made != name:
         raise ServiceError(
             f"The service was asked to create {name} and answers that it creates {made[:120]}",
-            "It trains, and costs, under that name: adopt it with `reconciler import`, or delete "
+            "The training runs, and is billed, under that name: adopt it with `reconciler import`, or delete "
             f"{made[:120]}. Check that the endpoint is the Gemini API.",
         )
     if not operation_name.startswith(f"{name}/operations/"):

@@ -81,16 +81,21 @@ def advise_403(found: Problem, where: str) -> str:
     if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
         return f"The login lacks a scope. Log in again: {spell_login(SCOPES)}"
     if "quota project" in said:  # checked before SERVICE_DISABLED, because it has the same reason
-        return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
+        return (
+            "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays for the calls."
+        )
     if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
         if not service:
-            return "Enable the API in the project of the credential, wait some minutes, try again."
+            return (
+                "Enable the API in the credential's project, wait a few minutes, and run the command again."
+            )
         command = ["gcloud", "services", "enable", service, *(["--project", consumer] if consumer else [])]
-        return f"Enable the API, wait some minutes, try again: {shlex.join(command)}"
+        return f"Enable the API, wait a few minutes, and run the command again: {shlex.join(command)}"
     if found.reason == "USER_PROJECT_DENIED" or "serviceusage" in said:
         return (
-            "The identity may not use that project for quota: grant it there "
-            "roles/serviceusage.serviceUsageConsumer, or set GOOGLE_CLOUD_QUOTA_PROJECT to another project."
+            "The identity may not use that project for quota: grant it "
+            "roles/serviceusage.serviceUsageConsumer there, "
+            "or set GOOGLE_CLOUD_QUOTA_PROJECT to another project."
         )
     if "permission to access tuned model" in said:
         return (
@@ -98,7 +103,7 @@ def advise_403(found: Problem, where: str) -> str:
             "owns it, or ask its owner for a permission. Check its id too."
         )
     if "billing" in said:
-        return "Enable billing for that project, wait some minutes, and run the command again."
+        return "Enable billing for that project, wait a few minutes, and run the command again."
     return advise_denied(found.message, where) or (
         "The credential may not do this: check its project and its role on the model."
     )
@@ -107,12 +112,14 @@ def advise_403(found: Problem, where: str) -> str:
 def advise_404(where: str) -> str:
     """Give advice for a resource that does not exist, or that this credential cannot see."""
     if _is_storage(where):
-        return "Check the names of bucket and object."
+        return "Check the names of the bucket and the object."
     if _is_vertex(where) and ":generateContent" in where:
-        return "The endpoint may have been deleted, or its base model has retired: see reconciler drift."
+        return "The endpoint may have been deleted, or its base model may have retired: run reconciler drift."
     if _is_vertex(where):
-        return "Check project, location and name: what is in another project or location is not found either."
-    return "Check the name and the endpoint, and that the credential is of the project that owns it."
+        return "Check the project, location and name. A resource in another project or location is not found."
+    return (
+        "Check the name, the endpoint, and that the credential belongs to the project that owns the resource."
+    )
 
 
 def advise_denied(said: str, where: str = "") -> str:
@@ -131,14 +138,14 @@ def advise_denied(said: str, where: str = "") -> str:
     whose = account[1] if account else "the account of this credential"
     place, command = _find_place(role, said, where, account[1] if account else "")
     needs = f" ({permission[1]})" if permission else ""
-    itself = ", as which the service itself reads the data" if agent else ""
+    itself = ", the account with which the service itself reads the data" if agent else ""
     text = f"Grant {role}{needs} {place} to {whose}{itself}"
     text = f"{text}: {command}." if command else f"{text}."
     if not agent and "storage" in role:
         text = f"{text} {_READ_BY}"
     if agent and not where:
         return text
-    return f"{text} The service may answer the same where it does not exist: check the names too."
+    return f"{text} The service may give the same answer if it does not exist: check the names too."
 
 
 def _find_role(permission: str, said: str, where: str, *, agent: bool) -> str:

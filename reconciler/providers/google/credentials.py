@@ -103,8 +103,8 @@ def _explain_no_token(what: str, error: google_login.NoTokenError) -> Credential
         case Fault.REFUSED:
             return CredentialError(
                 refused,
-                f"Log in again: {spell_login()}. Where the scope is refused (invalid_scope), choose others "
-                "by RECONCILER_SCOPES, comma separated.",
+                f"Log in again: {spell_login()}. If a scope is refused (invalid_scope), list other "
+                "scopes in RECONCILER_SCOPES, separated by commas.",
             )
 
 
@@ -185,7 +185,7 @@ class GoogleCredential:
             raise CredentialError(
                 f"{need} for {self._base_url}: {error}",
                 f"Set {ADC_VARIABLE} to the path of a credentials file. Or unset it and log in: "
-                f"{spell_login(self.scopes)}. {TOKEN_VARIABLE} wins over both.",
+                f"{spell_login(self.scopes)}. {TOKEN_VARIABLE} takes precedence over both.",
             ) from error.__cause__
         except google_login.UnusableError as error:
             raise CredentialError(

@@ -37,7 +37,7 @@ _PASSING = re.compile(
 )
 """A service says that something is being made ready. Vertex AI, when a project first uses it: "Service
 agents are being provisioned (…). … So please try again in a few minutes." (400 FAILED_PRECONDITION)."""
-_PASSES = "This passes by itself, usually within minutes; nothing has to be corrected: run it again then."
+_PASSES = "This passes by itself, usually within minutes. Change nothing, and run the command again then."
 _NO_ANSWER = frozenset({404, 409})
 """Statuses by which the API says what is: believed only in its own words."""
 _WRONG_STATE = frozenset({"ABORTED", "FAILED_PRECONDITION"})
@@ -97,7 +97,7 @@ def explain_limit(found: Problem, where: str, delay: float | None) -> errors.Rat
         return errors.RateLimitedError(summary, advice, status=found.status, reason=found.reason)
     if delay is not None:
         asked = f"{delay:.0f} s" if math.isfinite(delay) else "longer than a day"
-        summary = f"{summary} (it asks to wait {asked})"
+        summary = f"{summary} (it asks us to wait {asked})"
     too_long = delay is not None and delay > _MOST_DELAY
     return errors.RateLimitedError(
         summary,
@@ -151,7 +151,8 @@ def _refuse_foreign(found: Problem, where: str) -> errors.ServiceError:
     """Return the error for a 404 or 409 of a gateway. Believing its 404 would train a model again."""
     said = make_printable(found.message)
     return errors.NotUnderstoodError(
-        f"{where} was answered {found.status}, and not in the API's own form" + (f": {said}" if said else ""),
+        f"{where} was answered with {found.status}, but not in the API's own form"
+        + (f": {said}" if said else ""),
         "So nothing is concluded from it: a gateway, a proxy or another service may have answered. Check the "
         "endpoint; if it is right, run the command again in a while.",
     )

@@ -41,7 +41,8 @@ def create_once(
     attempt = 1
     while True:
         failed: ServiceError = ReplyLostError(
-            f"The create of {what} was not answered with {expected}", "Run the command again: it looks first."
+            f"The create of {what} was not answered with {expected}",
+            "Run the command again: it looks for it first.",
         )
         try:
             made = send(attempt)
@@ -72,8 +73,8 @@ def explain_failed_look(what: str, failed: ServiceError) -> Iterator[None]:
         raise
     except (ServiceError, CredentialError) as error:
         raise ReplyLostError(
-            f"{failed.summary}; and whether {what} exists cannot be found out: {error.summary}",
-            "Run the command again later: it looks first and creates nothing twice.",
+            f"{failed.summary}; and we could not find out whether {what} exists: {error.summary}",
+            "Run the command again later: it looks for it first, and creates nothing twice.",
         ) from failed
 
 

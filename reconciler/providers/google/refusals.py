@@ -60,7 +60,7 @@ def _advise_not_found(asked: Asked) -> str:
     instead = f" Or declare kind: {asked.kind.instead}." if asked.kind.instead else ""
     return (
         f"Asking again changes nothing. Check {key} ({asked.source}){place}, and whether the project has "
-        f"access to that model: it may have retired, or be offered elsewhere only.{instead}"
+        f"access to that model: it may have retired, or be offered only elsewhere.{instead}"
     )
 
 

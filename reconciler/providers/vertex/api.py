@@ -63,7 +63,7 @@ class VertexConnection:
         if self._storage_url and is_loopback(self._storage_url) is not self._is_local:
             raise UsageError(
                 f"{BUCKETS_VARIABLE}={self._storage_url} and the tuning jobs do not belong together: "
-                "one is an emulator, and jobs would not find their data",
+                "one is an emulator and the other is not, so jobs would not find their data",
                 f"Unset {BUCKETS_VARIABLE}, or set {ENDPOINT_VARIABLE} to an emulator as well",
             )
         environ = self._setup.environ

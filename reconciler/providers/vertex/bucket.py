@@ -85,7 +85,7 @@ class Bucket:
         if encoding:
             raise ServiceError(
                 f"{uri} is stored with the content encoding {encoding}",
-                "Upload it as it is: the service reads JSONL that is not compressed.",
+                "Upload it without compression: the service does not read compressed JSONL.",
             )
         if not size.isdecimal():
             raise explain_wrong_type(uri, "size", size, "a number")

@@ -180,9 +180,9 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
         if endpoint is None:
             gone = read_endpoint_name(job) or "(none was made)"
             error = (
-                f"its endpoint {gone} does not exist, so it cannot be called. Its model does: deploy "
+                f"its endpoint {gone} does not exist, so it cannot be called. Its model still exists: deploy "
                 f"{read_model_name(job)} to an endpoint (console: Model Registry), and it serves again "
-                "without a training; --retry-failed trains another"
+                "without a training; --retry-failed trains another model"
             )
     status = Status.ACTIVE if well else Status.CREATING
     return Live(

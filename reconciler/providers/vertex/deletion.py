@@ -157,7 +157,7 @@ class Deletion:
                 break
         else:
             raise errors.ServiceError(
-                f"{method} {path} was accepted, and has not ended",
+                f"{method} {path} was accepted, but has not ended",
                 "Run the command again: it continues where this one stopped.",
             )
         error = require_object(operation.get("error"), path, "error")

@@ -150,8 +150,8 @@ class VertexProvider:
         endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
         if not endpoint and (lost := codec.read_endpoint_name(job)):
             raise NotFoundError(
-                f"{lost} does not exist, and {codec.read_model_name(job)} is deployed to no other",
-                "Deploy it to an endpoint in the console's Model Registry; that costs no training.",
+                f"{lost} does not exist, and {codec.read_model_name(job)} is deployed to no other endpoint",
+                "Deploy it to an endpoint in the console's Model Registry; that needs no training.",
                 status=404,
             )
         if not endpoint:
@@ -240,7 +240,7 @@ class VertexProvider:
             if before is None:
                 raise NotFoundError(
                     f"{read_text(job, 'name')} has no {collection.removesuffix('s')} to update",
-                    "It is still in training, or was deleted.",
+                    "It is still in training, or it was deleted: make a new plan.",
                     status=404,
                 )
             mask, body = codec.patch(attributes, before)
@@ -284,7 +284,7 @@ class VertexProvider:
         if job is None:
             raise NotFoundError(
                 f"{handle.name or handle.id} does not exist",
-                "It was never created, or it is in another project or location.",
+                "It was never created, or it is in another project or location: check both.",
                 status=404,
             )
         return job

@@ -23,7 +23,7 @@ import sqlite3
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 # json.dumps would make an encoder for each value.
 _ENCODER = json.JSONEncoder(default=dataclasses.asdict)
@@ -41,6 +41,8 @@ class Record:
         UNIQUE: columns, or combinations of columns, that occur only once.
         INDEXES: columns, or combinations of columns, by which records are found fast.
         COMPUTED: fields that are not kept, and the SQL that computes each when the record is read.
+        UPGRADE: SQL that saves what earlier versions kept in other columns. It runs when such a table was
+            found and renewed; the former one is called `former_TABLE` then.
         seq: a number in order of creation, 0 until the record is added.
     """
 
@@ -48,6 +50,7 @@ class Record:
     UNIQUE: ClassVar[tuple[str, ...]] = ()
     INDEXES: ClassVar[tuple[str, ...]] = ()
     COMPUTED: ClassVar[Mapping[str, str]] = {}
+    UPGRADE: ClassVar[str] = ""
     seq: int = 0
 
 
@@ -70,8 +73,9 @@ class Database:
     def __init__(self, path: str | os.PathLike[str] | None, kinds: Iterable[type[Record]] = ()) -> None:
         """Open a file, and make the tables that it lacks for records of these *kinds*.
 
-        With None or ":memory:" nothing is kept. Raises OSError if the file cannot be made, and
-        sqlite3.DatabaseError if it is no database or is damaged.
+        A table of an earlier version is renewed: records keep the columns that there still are. With None or
+        ":memory:" nothing is kept. Raises OSError if the file cannot be made, and sqlite3.DatabaseError if it
+        is no database or is damaged.
         """
         if path is not None and str(path) != ":memory:":
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +87,46 @@ class Database:
         )
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
-        for table in self._tables.values():
-            self._connection.executescript(table.create)
+        with self.begin_transaction():
+            upgrades = [kind for kind, table in self._tables.items() if self._create_table(table)]
+            for kind in upgrades:
+                self._copy_former(kind)
+            for kind in upgrades:
+                for statement in filter(str.strip, kind.UPGRADE.split(";")):
+                    self.execute(statement)
+                self.execute(f"DROP TABLE former_{kind.TABLE}")
+
+    def _create_table(self, table: "_Table") -> bool:
+        """Make a table if the file has none, and return whether the file has one of an earlier version."""
+        known = self._read_shape(table.name)
+        is_former = bool(known.columns) and known != table.shape
+        if is_former:
+            self.execute(f"ALTER TABLE {table.name} RENAME TO former_{table.name}")
+            indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql > ''"
+            for (index,) in self.execute(indexes, name=f"former_{table.name}"):
+                self.execute(f"DROP INDEX {index}")
+        for statement in table.create:
+            self.execute(statement)
+        return is_former
+
+    def _read_shape(self, table: str) -> "_Shape":
+        """Return what a table of the file has; no columns if there is no such table."""
+        columns = {row[1] for row in self.execute(f"PRAGMA table_info({table})")} - {"seq"}
+        indexes = self.execute(f"PRAGMA index_list({table})")
+        unique = [row[1] for row in indexes if row[3] in {"u", "pk"}]
+        groups = [self.execute(f"PRAGMA index_info({index})") for index in unique]
+        return _Shape(frozenset(columns), frozenset(", ".join(row[2] for row in group) for group in groups))
+
+    def _copy_former(self, kind: type[Record]) -> None:
+        """Copy the records of an earlier version into the new table."""
+        name, defaults = kind.TABLE, self._tables[kind].defaults
+        former = self._read_shape(f"former_{name}").columns
+        sources = {key: key if key in former else f":{key}" for key in defaults}
+        query = (
+            f"INSERT INTO {name} (seq, {', '.join(sources)})"  # noqa: S608
+            f" SELECT rowid, {', '.join(sources.values())} FROM former_{name}"
+        )
+        self.execute(query, **{key: value for key, value in defaults.items() if key not in former})
 
     def close(self) -> None:
         """Close the file."""
@@ -171,6 +213,13 @@ class Database:
         self.execute("DELETE FROM sqlite_sequence")
 
 
+class _Shape(NamedTuple):
+    """The names of a table's columns without `seq`, and which of them occur only once."""
+
+    columns: frozenset[str]
+    unique: frozenset[str]
+
+
 class _Table:
     """The table of one kind of records: its columns and statements. The row's id is the record's `seq`."""
 
@@ -192,16 +241,25 @@ class _Table:
         parts = ["seq INTEGER PRIMARY KEY AUTOINCREMENT"]
         parts += [f"{name} {_SQL_TYPES.get(types[name][0], 'TEXT')}{types[name][1]}" for name in names]
         parts += [f"UNIQUE ({columns})" for columns in kind.UNIQUE]
-        self.create = f"CREATE TABLE IF NOT EXISTS {kind.TABLE} ({', '.join(parts)});"
+        self.name = kind.TABLE
+        self.shape = _Shape(frozenset(names), frozenset(kind.UNIQUE))
+        self.create = [f"CREATE TABLE IF NOT EXISTS {kind.TABLE} ({', '.join(parts)})"]
         for columns in kind.INDEXES:
             index = f"{kind.TABLE}_by_{columns.partition(',')[0]}"
-            self.create += f"CREATE INDEX IF NOT EXISTS {index} ON {kind.TABLE} ({columns});"
+            self.create.append(f"CREATE INDEX IF NOT EXISTS {index} ON {kind.TABLE} ({columns})")
+        # What a record of an earlier version gets for a column that it lacks.
+        self.defaults = {
+            field.name: self._write(field.name, _read_default(field))
+            for field in dataclasses.fields(kind)
+            if field.name in names
+        }
 
     def dump(self, record: Record) -> dict[str, Any]:
         """Return the values of a record's columns."""
-        values = {name: getattr(record, name) for name in self._kept}
-        texts = {name: _ENCODER.encode(values[name]) for name in self._json if values[name] is not None}
-        return {**values, **texts}
+        return {name: self._write(name, getattr(record, name)) for name in self._kept}
+
+    def _write(self, name: str, value: Any) -> Any:
+        return _ENCODER.encode(value) if name in self._json and value is not None else value
 
     def load(self, row: tuple[Any, ...]) -> dict[str, Any]:
         """Return the fields of the record in a selected row."""
@@ -211,6 +269,12 @@ class _Table:
                 value = json.loads(fields[name])
                 fields[name] = kind(**value) if hasattr(kind, "__dataclass_fields__") else value
         return fields
+
+
+def _read_default(field: dataclasses.Field[Any]) -> object:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _split_type(kind: Any) -> tuple[Any, str]:

@@ -33,7 +33,15 @@ class Settings:
             says so; the newest does not.
         vertex_concurrent_jobs: how many jobs of a project train at once.
         vertex_over_quota: whether one more job is refused (429) or waits as QUEUED.
-        vertex_operation_seconds: how long it takes to undeploy or delete something.
+        vertex_operation_seconds: how long it takes to undeploy a model or to delete it.
+        vertex_create_endpoint_seconds: how long it takes to create an endpoint.
+        vertex_delete_endpoint_seconds: how long it takes to delete an endpoint; 0 for done in the answer.
+        vertex_deploy_seconds: how long it takes to deploy a model; no document says.
+        vertex_second_model: whether a second tuned model can be deployed to an endpoint; no document says.
+        vertex_endpoint_ids: whether the caller can choose ids of endpoints everywhere, or only in regions and
+            not in the multi-regions; no document says.
+        vertex_submissions_per_minute: how many jobs and operations a project may begin in a location within
+            a minute; 0 for any number. The real service allows 60.
         vertex_cancel_seconds: how long a job is CANCELLING.
         storage_buckets: whether every bucket exists, or only those that were created.
     """
@@ -52,6 +60,12 @@ class Settings:
     vertex_concurrent_jobs: int = 4
     vertex_over_quota: Literal["refuse", "queue"] = "queue"
     vertex_operation_seconds: float = 0.5
+    vertex_create_endpoint_seconds: float = 0.5
+    vertex_delete_endpoint_seconds: float = 0.0
+    vertex_deploy_seconds: float = 0.5
+    vertex_second_model: Literal["allow", "refuse", "refuse_on_service_endpoints"] = "allow"
+    vertex_endpoint_ids: Literal["everywhere", "regions"] = "everywhere"
+    vertex_submissions_per_minute: int = 0
     vertex_cancel_seconds: float = 0.5
     storage_buckets: Literal["any", "strict"] = "any"
 
@@ -137,6 +151,9 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "auth": _expect_one_of("none", "bearer", "key", "any"),
     "delete_creating": _expect_one_of("allow", "refuse"),
     "vertex_over_quota": _expect_one_of("refuse", "queue"),
+    "vertex_second_model": _expect_one_of("allow", "refuse", "refuse_on_service_endpoints"),
+    "vertex_endpoint_ids": _expect_one_of("everywhere", "regions"),
+    "vertex_submissions_per_minute": (make_count_check(0, 10**9), "a number, 0 or more"),
     "storage_buckets": _expect_one_of("any", "strict"),
     "quota_project_required": _BOOLEAN,
     "tuned_ends_with_base": _BOOLEAN,

@@ -144,6 +144,8 @@ def deploy_elsewhere(service: Service, name: str) -> tuple[str, str]:
 
     Returns the endpoint and the deployed model's id.
     """
+    at_once = {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0}
+    service.call("POST", "emulator/settings", at_once)
     theirs = service.call("POST", f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
     body = {"deployedModel": {"model": name, "displayName": "theirs"}, "trafficSplit": {"0": 100}}
     made = service.call("POST", f"v1/{theirs}:deployModel", body)["response"]["deployedModel"]
@@ -345,8 +347,12 @@ def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project,
     until(lambda: serving not in {one["name"] for one in listed(service, "endpoints")})
     project.run("drift", expect=2)  # not served by the endpoints of its other checkpoints
     asked = {"displayName": tuned["displayName"], "labels": tuned["labels"]}
+    service.call(
+        "POST", "emulator/settings", {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0}
+    )
     theirs = service.call("POST", f"{HOME}/endpoints", asked)["response"]["name"]
-    service.call("POST", f"v1/{theirs}:deployModel", {"deployedModel": {"model": tuned["name"]}})
+    deploy = {"deployedModel": {"model": tuned["name"]}, "trafficSplit": {"0": 100}}
+    service.call("POST", f"v1/{theirs}:deployModel", deploy)
     project.run("drift", expect=0)
     project.settled()
     assert project.run("output", "bot", expect=0).out.strip() == theirs

@@ -115,7 +115,7 @@ def test_a_file_of_the_previous_version_is_read(tmp_path: pathlib.Path) -> None:
     """Models, jobs, endpoints, operations, objects, faults, settings and the clock are answered as it did.
 
     `previous.sql` is such a file, with trainings and a deletion under way. `previous.json` has what the
-    previous version answered, at once and ten seconds later.
+    previous version answered, at once and ten seconds later. Only the etags of endpoints are others.
     """
     data = tmp_path / "data"
     with contextlib.closing(sqlite3.connect(data)) as connection:
@@ -126,7 +126,10 @@ def test_a_file_of_the_previous_version_is_read(tmp_path: pathlib.Path) -> None:
         for stage in ("now", "later"):
             for path, answer in answers[stage].items():
                 text = json.dumps(api.ok("GET", path)).replace(emulator.url, "URL")
-                assert json.loads(text) == answer, path
+                shown = json.loads(text)
+                if path == "emulator/settings":  # New settings may come.
+                    shown = {name: value for name, value in shown.items() if name in answer}
+                assert shown == answer, path
             api.advance(10)
         api.create("new")
         assert api.ok("GET", "v1beta/tunedModels/new")["state"] == "CREATING"

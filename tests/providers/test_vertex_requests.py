@@ -418,6 +418,7 @@ def test_traffic_on_another_endpoint_is_seen_in_both_ways(stand: Stand) -> None:
 
     assert look() == ((), (), [3, 3])
     (model,) = stand.listed("models")
+    stand.control("settings", {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0})
     theirs = send(f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
     body = {"deployedModel": {"model": model["name"]}, "trafficSplit": {"0": 100}}
     deployed = send(f"{theirs}:deployModel", body)["response"]["deployedModel"]

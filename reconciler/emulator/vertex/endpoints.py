@@ -1,6 +1,6 @@
-"""Endpoints: create, get, list, patch, deployModel, undeployModel, delete.
+"""Endpoints: create, get, list, patch, delete.
 
-An endpoint is deleted by a long-running operation, and only when no model is deployed to it.
+Creating one is a long-running operation. Deleting one is too, and is done only when no model is deployed.
 """
 
 import dataclasses
@@ -10,60 +10,65 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
-from reconciler.emulator.vertex import lookup, messages, models, operations
-from reconciler.emulator.vertex.fields import check_display_name, check_etag, check_labels, patch_fields
+from reconciler.emulator.vertex import lookup, messages, operations, serving
+from reconciler.emulator.vertex.fields import (
+    check_display_name,
+    check_etag,
+    check_labels,
+    patch_fields,
+    read_patch_mask,
+)
 from reconciler.emulator.vertex.records import Endpoint
 
 _MUTABLE = ("displayName", "description", "labels")
+_ID = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}"
+_MULTI_REGIONS = ("us", "eu")
+# With one of these an endpoint is not a shared public one, and no tuned Gemini model can be deployed to it.
+NOT_SHARED = (
+    "dedicatedEndpointEnabled",
+    "network",
+    "enablePrivateServiceConnect",
+    "privateServiceConnectConfig",
+)
 _COLUMNS = {
     "endpoint": "id",
     "displayName": "json_extract(fields, '$.displayName')",
-    "baseModelName": "json_extract(system, '$.base')",
+    "baseModelName": (
+        "(SELECT json_extract(system, '$.base') FROM vertex_deployments WHERE endpoint = vertex_endpoints.seq"
+        " AND born <= :now AND (died IS NULL OR died > :now))"
+    ),
 }
 
 
 def create(call: Call) -> Reply:
-    """Answer endpoints.create, with an endpoint without a model."""
+    """Answer endpoints.create, with an endpoint without a model. The caller may choose its id."""
     message = call.read_message(messages.ENDPOINT, "endpoint")
     fields = {key: message[key] for key in _MUTABLE if message.get(key)}
     check_display_name(fields.get("displayName", ""), "display_name", is_required=True)
     check_labels(fields.get("labels", {}))
-    here: dict[str, Any] = {"id": lookup.make_id(), **lookup.read_location(call)._asdict()}
-    endpoint = Endpoint(**here, fields=fields, system={"labels": {}}, born=call.now, undeployed=0)
+    here = lookup.read_location(call)
+    chosen = call.parameters.get("endpoint_id", "")
+    if chosen:
+        _check_id(call, chosen)
+    system = {key: message[key] for key in (*NOT_SHARED, "encryptionSpec") if message.get(key)}
+    endpoint = Endpoint(
+        id=chosen or lookup.make_id(),
+        **here._asdict(),
+        fields=fields,
+        system={**system, "labels": {}},
+        born=None,
+    )
     endpoint = call.database.add(endpoint)
-    response = {"@type": "Endpoint", **_show(call, endpoint)}
-    return operations.answer_done(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
-
-
-def deploy(call: Call) -> Reply:
-    """Answer endpoints.deployModel, of a tuned model or of one of its checkpoints."""
-    message = call.read_message(messages.DEPLOY, "deploy_model_request").get("deployedModel", {})
-    endpoint = find_endpoint(call)
-    if endpoint.has_model(call.now):
-        raise PreconditionError("The emulator deploys one model to an endpoint.")
-    match = re.fullmatch(
-        r"projects/[^/]+/locations/[^/]+/models/([^/@]+)(?:@([^/@]+))?", message.get("model", "")
+    target = f"endpoints/{endpoint.id}"
+    return operations.begin(
+        call,
+        "create",
+        target,
+        target,
+        effect={"born": [endpoint]},
+        seconds=call.settings.vertex_create_endpoint_seconds,
+        response={"name": endpoint.name, **endpoint.fields},
     )
-    if match is None:
-        raise ArgumentError("Invalid model name.", field="deployed_model.model")
-    version = models.find_version(call, match[1], match[2] or "")
-    checkpoint = message.get("checkpointId") or version.checkpoint_ids[-1]
-    if checkpoint not in version.checkpoint_ids:
-        raise ArgumentError("The checkpoint does not exist.", field="deployed_model.checkpoint_id")
-    deployed = dataclasses.replace(
-        endpoint,
-        job=version.job,
-        model=version.id,
-        version=version.version,
-        checkpoint=checkpoint,
-        deployed=message.get("id") or lookup.make_id(),
-        system={**version.system, "labels": {}},
-        updated=call.now,
-        undeployed=None,
-    )
-    call.database.update(deployed)
-    response = {"@type": "DeployModelResponse", "deployedModel": _show_deployed_model(deployed)}
-    return operations.answer_done(call, "DeployModel", f"endpoints/{endpoint.id}", response)
 
 
 def get(call: Call) -> Reply:
@@ -72,45 +77,44 @@ def get(call: Call) -> Reply:
 
 
 def list_endpoints(call: Call) -> Reply:
-    """Answer endpoints.list, the newest first."""
+    """Answer endpoints.list, the newest first unless asked otherwise."""
     return lookup.list_page(call, Endpoint, "endpoints", _COLUMNS, "1", show=_show)
 
 
 def patch(call: Call) -> Reply:
-    """Answer endpoints.patch."""
-    mask = call.parameters.get("update_mask", "")
+    """Answer endpoints.patch, at once. Labels are replaced as a whole."""
+    mutable = (*_MUTABLE, "trafficSplit")
     message = call.read_message(messages.ENDPOINT, "endpoint")
+    names = read_patch_mask(call, message, messages.ENDPOINT, mutable)
     endpoint = find_endpoint(call)
-    check_etag(message, endpoint.make_etag(endpoint.undeployed))
-    fields = patch_fields(endpoint, mask, message, messages.ENDPOINT, _MUTABLE)
+    check_etag(message, _make_etag(call, endpoint))
+    fields = patch_fields(endpoint, [name for name in names if name in _MUTABLE], message)
+    if "trafficSplit" in names:
+        deployed = {item.id for item in serving.find_deployed(call, endpoint)}
+        shares = serving.check_shares(message.get("trafficSplit"), deployed)
+        serving.add_split(call, endpoint, shares, call.now)
     updated = max(call.now, endpoint.last_changed + 1)
     changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
     call.database.update(changed)
     return Reply(payload=_show(call, changed))
 
 
-def undeploy(call: Call) -> Reply:
-    """Answer endpoints.undeployModel."""
-    wanted = call.read_message(messages.UNDEPLOY, "undeploy_model_request").get("deployedModelId", "")
-    endpoint = find_endpoint(call)
-    if not wanted:
-        raise ArgumentError("deployed_model_id is required.", field="deployed_model_id")
-    if wanted != endpoint.deployed or not endpoint.has_model(call.now):
-        raise ApiError(404, f'DeployedModel "{wanted[:40]}" is not found in Endpoint "{endpoint.name}".')
-    target = f"endpoints/{endpoint.id}"
-    return operations.begin(call, "undeploy", target, target, column="undeployed", products=[endpoint])
-
-
 def delete(call: Call) -> Reply:
     """Answer endpoints.delete."""
     endpoint = find_endpoint(call)
-    if endpoint.has_model(call.now):
+    if deployed := serving.find_present(call, endpoint):
         raise PreconditionError(
             f'The Endpoint "{endpoint.name}" has deployed or being-deployed DeployedModel(s): '
-            f"{endpoint.deployed}. Undeploy them first."
+            f"{', '.join(item.id for item in deployed)}. Undeploy them first."
         )
-    target = f"endpoints/{endpoint.id}"
-    return operations.begin(call, "delete", target, "", column="died", products=[endpoint])
+    return operations.begin(
+        call,
+        "delete",
+        f"endpoints/{endpoint.id}",
+        "",
+        effect={"died": [endpoint]},
+        seconds=call.settings.vertex_delete_endpoint_seconds,
+    )
 
 
 def find_endpoint(call: Call) -> Endpoint:
@@ -120,29 +124,46 @@ def find_endpoint(call: Call) -> Endpoint:
     return lookup.find_one(call, Endpoint, name, "id = :id", missing, id=endpoint_id)
 
 
+def _check_id(call: Call, chosen: str) -> None:
+    """Raise a 400 for an id that no endpoint can have, and a 409 for one that is taken.
+
+    No document has the texts, nor says whether ids can be chosen in multi-regions.
+    """
+    here = lookup.read_location(call)
+    if not re.fullmatch(_ID, chosen):
+        raise ArgumentError(
+            f"Invalid endpoint_id: {chosen[:80]}. An id that begins with a letter has at most 63 of "
+            "[a-z0-9-], the last of which is a letter or digit. One that begins with a digit has at most 9 "
+            "digits, without a leading zero.",
+            field="endpoint_id",
+        )
+    if here.location in _MULTI_REGIONS and call.settings.vertex_endpoint_ids == "regions":
+        raise ArgumentError(f"endpoint_id is not supported in {here.location}.", field="endpoint_id")
+    where = "id = :id AND project = :project AND location = :location"
+    is_alive = "born IS NOT NULL AND (died IS NULL OR died > :now)"
+    if call.database.count(Endpoint, f"{where} AND {is_alive}", id=chosen, now=call.now, **here._asdict()):
+        name = here.write_name(f"endpoints/{chosen}")
+        raise ApiError(409, f"Endpoint {name} already exists.")
+
+
+def _make_etag(call: Call, endpoint: Endpoint) -> str:
+    """Return the etag, which a patch, a deployed model and a split of the traffic change."""
+    deployed = [item.seq for item in serving.find_deployed(call, endpoint)]
+    return endpoint.make_etag(deployed, serving.read_shares(call, endpoint))
+
+
 def _show(call: Call, endpoint: Endpoint) -> dict[str, Any]:
     """Return the Endpoint as it is now."""
     answer: dict[str, Any] = {
         "name": endpoint.name,
-        **endpoint.fields,
-        "etag": endpoint.make_etag(endpoint.undeployed),
+        **{key: value for key, value in endpoint.fields.items() if value},
+        "deployedModels": [
+            serving.show_deployed_model(item) for item in serving.find_deployed(call, endpoint)
+        ],
+        "trafficSplit": serving.read_shares(call, endpoint),
+        "etag": _make_etag(call, endpoint),
         "createTime": format_time(endpoint.born or 0),
         "updateTime": format_time(endpoint.last_changed),
+        **{key: endpoint.system[key] for key in (*NOT_SHARED, "encryptionSpec") if key in endpoint.system},
     }
-    if "encryptionSpec" in endpoint.system:
-        answer["encryptionSpec"] = endpoint.system["encryptionSpec"]
-    if endpoint.has_model(call.now):
-        answer["deployedModels"] = [_show_deployed_model(endpoint)]
-        answer["trafficSplit"] = {endpoint.deployed: 100}
-    return answer
-
-
-def _show_deployed_model(endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "id": endpoint.deployed,
-        "model": endpoint.write_name(f"models/{endpoint.model}@{endpoint.version}"),
-        "modelVersionId": str(endpoint.version),
-        "displayName": endpoint.fields["displayName"],
-        "checkpointId": endpoint.checkpoint,
-        "createTime": format_time(endpoint.born or 0),
-    }
+    return {key: value for key, value in answer.items() if value}

@@ -1,9 +1,10 @@
 """Fields that models, endpoints and jobs share: display names, labels, etags, and how patch changes them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError, ArgumentError
 from reconciler.emulator.protojson import Message, read_mask
 from reconciler.emulator.vertex.records import Product
@@ -13,22 +14,25 @@ _LONGEST_LABEL = 63
 _LONGEST_NAME = 128
 
 
-def patch_fields(
-    product: Product, mask: str, message: Mapping[str, Any], kind: Message, mutable: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the fields of *product* after a patch.
+def read_patch_mask(
+    call: Call, message: Mapping[str, Any], kind: Message, mutable: tuple[str, ...]
+) -> list[str]:
+    """Return the names of the fields that a patch changes, of those that are *mutable*.
 
     The documents call the mask required, but google-genai sends none and works. So no mask means the fields
-    that are in the body, as Google's API rules (AIP-134) say. The service's own labels stay.
-
-    *message* is the body, which is of the type *kind*; *mutable* are the fields that can be changed.
+    that are in the body, as Google's API rules (AIP-134) say. *message* is the body, of the type *kind*.
     """
-    names = read_mask(mask, kind, mutable) if mask else [key for key in message if key in mutable]
+    mask = call.parameters.get("update_mask", "")
+    return read_mask(mask, kind, mutable) if mask else [key for key in message if key in mutable]
+
+
+def patch_fields(product: Product, names: Collection[str], message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of *product* after a patch of those in *names*; each is replaced as a whole."""
     changed = {key: value for key, value in product.fields.items() if key not in names}
     changed |= {name: message[name] for name in names if message.get(name)}
     check_display_name(changed.get("displayName", ""), "display_name", is_required=True)
     check_labels(changed.get("labels", {}))
-    return {**changed, "labels": {**changed.get("labels", {}), **product.system["labels"]}}
+    return changed
 
 
 def check_etag(message: Mapping[str, Any], etag: str) -> None:

@@ -7,6 +7,7 @@ Fields are named in snake_case or camelCase. Anything else is a 400.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from reconciler.emulator.errors import ArgumentError
 from reconciler.emulator.protojson import to_camel
@@ -19,13 +20,13 @@ _MOST_PARTS, _DEEPEST = 200, 20
 _TOKEN = re.compile(rf"\s*(?:(?P<mark>[()]|(?:AND|OR|NOT)(?=[\s(])|-(?=[A-Za-z(]))|(?:{_TERM}))\s*")
 
 
-def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, object]]:
+def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """Return a filter as an SQL condition, and the values in it; a 400 if it cannot be understood.
 
     *columns* has the fields that it may name, in camelCase, and what they are in SQL.
     """
     parts: list[str] = []
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     position, after_term, depth = 0, False, 0
     while position < len(text.rstrip()):
         match = _TOKEN.match(text, position)
@@ -49,9 +50,7 @@ def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, 
     return sql or "1", values
 
 
-def _compile_term(
-    text: str, match: re.Match[str], columns: Mapping[str, str], values: dict[str, object]
-) -> str:
+def _compile_term(text: str, match: re.Match[str], columns: Mapping[str, str], values: dict[str, Any]) -> str:
     field, op = to_camel(match["field"]), match["op"]
     key, value = _unquote(match["key"] or ""), _unquote(match["value"])
     name = f"f{len(values)}"

@@ -8,8 +8,8 @@ from reconciler.emulator import generation
 from reconciler.emulator.base_models import is_retired
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
-from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
-from reconciler.emulator.vertex import endpoints, messages
+from reconciler.emulator.errors import ApiError, ArgumentError
+from reconciler.emulator.vertex import endpoints, messages, serving
 from reconciler.emulator.vertex.records import Examples
 
 
@@ -41,14 +41,15 @@ def _answer(call: Call, prompt: str | None) -> tuple[str, str]:
             raise _make_not_found_error(name)
         return generation.echo(name, prompt or ""), name
     endpoint = endpoints.find_endpoint(call)
-    if not endpoint.has_model(call.now):
-        raise PreconditionError("The Endpoint has no DeployedModel to serve the request.")
-    base: str = endpoint.system["base"]
+    deployment = serving.choose(call, endpoint, prompt or "")
+    base: str = deployment.system["base"]
     if call.settings.tuned_ends_with_base and is_retired(base, call.settings.vertex_retires, call.now):
         raise _make_not_found_error(base)
     if prompt is None:
         return "", base
-    examples = call.database.find_one(Examples, "job = :job", job=endpoint.job)
+    examples = call.database.find_one(
+        Examples, "job = :job", job=deployment.system.get("job", deployment.job)
+    )
     if examples is None or not examples.pairs:
         return f"The emulator does not know what was learnt; it was asked: {prompt[:200]}", base
     return generation.find_nearest_output(prompt, examples.pairs), base

@@ -17,8 +17,8 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex import data_sets, job_requests, lookup, messages, outputs
-from reconciler.emulator.vertex.records import Endpoint, Examples, Job, ModelVersion
+from reconciler.emulator.vertex import data_sets, job_requests, lookup, messages, outputs, quota
+from reconciler.emulator.vertex.records import Deployment, Endpoint, Examples, Job, ModelVersion, Split
 
 _IS_UNFINISHED = "project = :project AND ended > :now"
 _LONGEST_PENDING = 30 * SECOND
@@ -43,6 +43,7 @@ _COLUMNS = {
 def create(call: Call) -> Reply:
     """Answer tuningJobs.create."""
     fields, parent = job_requests.read_job(call)
+    quota.check_submission(call)
     project, settings = lookup.read_location(call).project, call.settings
     unfinished = call.database.count(Job, _IS_UNFINISHED, project=project, now=call.now)
     must_wait = unfinished >= settings.vertex_concurrent_jobs
@@ -126,7 +127,7 @@ def _reschedule(call: Call, project: str) -> None:
 
 def _set_birth(call: Call, job: int, time: int | None) -> None:
     """Write when what a job makes begins to exist: None for never, which stays so."""
-    for kind in (ModelVersion, Endpoint):
+    for kind in (ModelVersion, Endpoint, Deployment, Split):
         query = f"UPDATE {kind.TABLE} SET born = :time WHERE job = :job AND born IS NOT NULL"  # noqa: S608
         call.database.execute(query, time=time, job=job)
 

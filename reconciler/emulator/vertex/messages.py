@@ -90,14 +90,22 @@ ENDPOINT: Message = {
         """
     ),
 }
-_DEPLOYED: Message = {
+DEPLOYED_MODEL: Message = {
     **make_fields("TYPE_STRING", "model checkpoint_id display_name id"),
-    **accept_any("automatic_resources dedicated_resources service_account shared_resources"),
+    "disable_container_logging": _BOOL,
+    **accept_any(
+        """
+        automatic_resources create_time dedicated_resources disable_explanations enable_access_logging
+        explanation_spec faster_deployment_config gdc_connected_model model_version_id private_endpoints
+        service_account shared_resources speculative_decoding_spec status system_labels
+        """
+    ),
 }
 DEPLOY: Message = {
-    "deployed_model": Field(message=_DEPLOYED),
+    "deployed_model": Field(message=DEPLOYED_MODEL),
     "traffic_split": _ANY,
 }
+MUTATE: Message = {"deployed_model": Field(message=DEPLOYED_MODEL), "update_mask": _STRING}
 UNDEPLOY: Message = {"deployed_model_id": _STRING, "traffic_split": _ANY}
 WAIT = make_fields("TYPE_STRING", "name timeout")
 NOTHING = make_fields("TYPE_STRING", "name")

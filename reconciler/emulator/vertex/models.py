@@ -10,9 +10,9 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
-from reconciler.emulator.vertex import lookup, messages, operations
-from reconciler.emulator.vertex.fields import check_etag, patch_fields
-from reconciler.emulator.vertex.records import Endpoint, ModelVersion
+from reconciler.emulator.vertex import lookup, messages, operations, serving
+from reconciler.emulator.vertex.fields import check_etag, patch_fields, read_patch_mask
+from reconciler.emulator.vertex.records import Location, ModelVersion
 
 _MUTABLE = ("displayName", "description", "labels", "defaultCheckpointId", "versionDescription")
 _COLUMNS = {
@@ -49,14 +49,13 @@ def list_checkpoints(call: Call) -> Reply:
 
 def patch(call: Call) -> Reply:
     """Answer models.patch of the version in the path. All versions have the same display name."""
-    mask = call.parameters.get("update_mask", "")
     message = call.read_message(messages.MODEL, "model")
     version = _find_version_of_path(call)
     check_etag(message, version.make_etag())
-    fields = patch_fields(version, mask, message, messages.MODEL, _MUTABLE)
-    if fields.get("defaultCheckpointId", version.checkpoint_ids[-1]) not in version.checkpoint_ids:
-        raise ArgumentError("The checkpoint does not exist.", field="default_checkpoint_id")
+    fields = patch_fields(version, read_patch_mask(call, message, messages.MODEL, _MUTABLE), message)
     changed = dataclasses.replace(version, fields=fields, updated=max(call.now, version.last_changed + 1))
+    if changed.default_checkpoint not in version.checkpoint_ids:
+        raise ArgumentError("The checkpoint does not exist.", field="default_checkpoint_id")
     call.database.update(changed)
     for other in _find_versions(call, version.id):
         if other.fields["displayName"] != fields["displayName"]:
@@ -85,23 +84,23 @@ def delete_version(call: Call) -> Reply:
     return _delete(call, [version], f"models/{version.id}@{version.version}")
 
 
-def find_version(call: Call, model: str, version: str) -> ModelVersion:
-    """Return a version of a model in the call's location; a 404 if there is none.
+def find_version(call: Call, model: str, version: str, *, at: Location | None = None) -> ModelVersion:
+    """Return a version of a model in the location *at*, or that of the call; a 404 if there is none.
 
     *version* is its number or alias, '' for the default version, which is the last.
     """
-    found = _find_versions(call, model)
+    found = _find_versions(call, model, at)
     if version not in {"", "default"}:
         found = [kept for kept in found if version in (str(kept.version), *kept.aliases)]
     if found:
         return found[-1]
     name = f"models/{model}@{version}" if version else f"models/{model}"
-    raise ApiError(404, f'The Model does not exist: "{lookup.read_location(call).write_name(name)}".')
+    raise ApiError(404, f'The Model does not exist: "{(at or lookup.read_location(call)).write_name(name)}".')
 
 
-def _find_versions(call: Call, model: str) -> list[ModelVersion]:
+def _find_versions(call: Call, model: str, at: Location | None = None) -> list[ModelVersion]:
     """Return the versions of a model that exist, in order."""
-    return lookup.find_all(call, ModelVersion, "id = :id", order="version", id=model)
+    return lookup.find_all(call, ModelVersion, "id = :id", at=at, order="version", id=model)
 
 
 def _find_version_of_path(call: Call) -> ModelVersion:
@@ -114,21 +113,21 @@ def _has_version(call: Call) -> bool:
 
 
 def _delete(call: Call, versions: list[ModelVersion], target: str) -> Reply:
-    endpoints = [endpoint.name for version in versions for endpoint in _find_deployments(call, version)]
-    if endpoints:
+    deployments = [item for version in versions for item in serving.find_deployments(call, version)]
+    if deployments:
         name = versions[0].write_name(target)
         raise PreconditionError(
             f'The Model "{name}" is deployed or being deployed at the following Endpoint(s): '
-            f"{', '.join(endpoints)}."
+            f"{', '.join(serving.find_endpoint_name(call, item) for item in deployments)}."
         )
-    parent = f"models/{versions[0].id}"
-    return operations.begin(call, "delete", target, parent, column="died", products=versions)
-
-
-def _find_deployments(call: Call, version: ModelVersion) -> list[Endpoint]:
-    """Return the endpoints to which a version is deployed."""
-    where = "model = :model AND version = :version AND (undeployed IS NULL OR undeployed > :now)"
-    return lookup.find_all(call, Endpoint, where, model=version.id, version=version.version)
+    return operations.begin(
+        call,
+        "delete",
+        target,
+        f"models/{versions[0].id}",
+        effect={"died": versions},
+        seconds=call.settings.vertex_operation_seconds,
+    )
 
 
 def _show(call: Call, version: ModelVersion) -> dict[str, Any]:
@@ -151,15 +150,16 @@ def _show(call: Call, version: ModelVersion) -> dict[str, Any]:
         "modelSourceInfo": {"sourceType": "GENIE"},
         "baseModelSource": {"genieSource": {"baseModelUri": f"publishers/google/models/{base}"}},
         "checkpoints": version.system["checkpoints"],
-        "defaultCheckpointId": version.fields.get("defaultCheckpointId", version.checkpoint_ids[-1]),
+        "defaultCheckpointId": version.default_checkpoint,
         "encryptionSpec": version.system.get("encryptionSpec"),
         "deployedModels": [
             {
-                "endpoint": endpoint.name,
-                "deployedModelId": endpoint.deployed,
-                "checkpointId": endpoint.checkpoint,
+                "endpoint": serving.find_endpoint_name(call, item),
+                "deployedModelId": item.id,
+                "checkpointId": item.checkpoint,
             }
-            for endpoint in _find_deployments(call, version)
+            for item in serving.find_deployments(call, version)
+            if (item.born or 0) <= call.now
         ],
     }
     return {key: value for key, value in answer.items() if value}

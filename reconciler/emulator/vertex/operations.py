@@ -5,43 +5,70 @@ What an operation does happens at its end, on the clock. Only one works on a res
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply, show_operation
 from reconciler.emulator.clock import SECOND, format_time
+from reconciler.emulator.database import Record
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex import lookup, messages
-from reconciler.emulator.vertex.records import Operation, Product
+from reconciler.emulator.vertex import lookup, messages, quota
+from reconciler.emulator.vertex.records import Operation
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
+_EMPTY = "type.googleapis.com/google.protobuf.Empty"
+
+
+class Kind(NamedTuple):
+    """A kind of operation: the type of its metadata, the type of its response, '' for an empty message."""
+
+    metadata: str
+    response: str = ""
+
+
+_KINDS = {
+    "create": Kind("CreateEndpointOperationMetadata", "Endpoint"),
+    "deploy": Kind("DeployModelOperationMetadata", "DeployModelResponse"),
+    "undeploy": Kind("UndeployModelOperationMetadata", "UndeployModelResponse"),
+    "mutate": Kind("MutateDeployedModelOperationMetadata", "MutateDeployedModelResponse"),
+    "copy": Kind("CopyModelOperationMetadata", "CopyModelResponse"),
+    "delete": Kind("DeleteOperationMetadata"),
+}
 
 
 def begin(
-    call: Call, verb: str, target: str, parent: str, *, column: str, products: Sequence[Product]
+    call: Call,
+    verb: str,
+    target: str,
+    parent: str,
+    *,
+    effect: Mapping[str, Sequence[Record]],
+    seconds: float,
+    response: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """Begin an operation, and answer with it. Its fields are those of the record.
+    """Begin an operation that takes so many *seconds*, and answer with it.
 
-    Its end is written in *column* of *products*, which are of one kind.
+    *target* is what it works on, and *parent* what its name begins with. *effect* has, by column, the records
+    where its end is written. The *response* is answered at the end.
     """
-    here = lookup.read_location(call)
-    if others := lookup.find_all(call, Operation, "target = :target AND ended > :now", target=target):
-        kind = "Endpoint" if target.startswith("endpoints/") else "Model"
-        raise PreconditionError(
-            f'There are other operations running on the {kind} "{here.write_name(target)}". '
-            f"Operation(s) are: {', '.join(other.name for other in others)}."
-        )
+    check_idle(call, target)
+    quota.check_submission(call)
     error = faults.take_operation_failure(call.database, f"{verb} {target}")
+    rows: dict[str, dict[str, list[int]]] = {}
+    for column, records in effect.items():
+        for record in records:
+            rows.setdefault(column, {}).setdefault(record.TABLE, []).append(record.seq)
     operation = Operation(
         id=lookup.make_id(),
-        **here._asdict(),
+        **lookup.read_location(call)._asdict(),
         parent=parent,
         target=target,
         verb=verb,
-        effect={column: {products[0].TABLE: [product.seq for product in products]}},
+        effect=rows,
         created=call.now,
-        ended=call.now + round(call.settings.vertex_operation_seconds * SECOND),
+        ended=call.now + round(seconds * SECOND),
         error=error,
+        response=dict(response) if response else None,
     )
     call.database.add(operation)
     if error is None:
@@ -49,15 +76,15 @@ def begin(
     return Reply(payload=_show(call, operation))
 
 
-def answer_done(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> Reply:
-    """Answer with an operation that is done already, which the documents allow. It is not kept.
-
-    *kind* is "CreateEndpoint" or "DeployModel". *response* has the name of its type under "@type".
-    """
-    name = lookup.read_location(call).write_name(f"{parent}/operations/{lookup.make_id()}")
-    metadata = _describe(call, f"{kind}OperationMetadata", call.now, call.now)
-    response = {**response, "@type": _write_type(call, response["@type"])}
-    return Reply(payload=show_operation(name, metadata, response=response))
+def check_idle(call: Call, target: str) -> None:
+    """Raise a 400 while another operation works on the *target*."""
+    if others := lookup.find_all(call, Operation, "target = :target AND ended > :now", target=target):
+        kind = "Endpoint" if target.startswith("endpoints/") else "Model"
+        name = lookup.read_location(call).write_name(target)
+        raise PreconditionError(
+            f'There are other operations running on the {kind} "{name}". '
+            f"Operation(s) are: {', '.join(other.name for other in others)}."
+        )
 
 
 def get(call: Call) -> Reply:
@@ -118,20 +145,23 @@ def _find_operation(call: Call) -> Operation:
 
 def _show(call: Call, operation: Operation) -> dict[str, Any]:
     """Return the Operation as it is now."""
-    kind, response = "DeleteOperationMetadata", "type.googleapis.com/google.protobuf.Empty"
-    if operation.verb == "undeploy":
-        kind, response = "UndeployModelOperationMetadata", _write_type(call, "UndeployModelResponse")
-    if operation.ended > call.now:
-        metadata = _describe(call, kind, operation.created, operation.created)
+    kind = _KINDS[operation.verb]
+    is_running = operation.ended > call.now
+    metadata: dict[str, Any] = {
+        "@type": _write_type(call, kind.metadata),
+        "genericMetadata": {
+            "createTime": format_time(operation.created),
+            "updateTime": format_time(operation.created if is_running else operation.ended),
+        },
+    }
+    if operation.verb == "deploy":
+        end = "FAILED_TO_DEPLOY" if operation.error else "SUCCESSFULLY_DEPLOYED"
+        metadata["deploymentStage"] = "STARTING_DEPLOYMENT" if is_running else end
+    if is_running:
         return show_operation(operation.name, metadata)
-    metadata = _describe(call, kind, operation.created, operation.ended)
-    return show_operation(operation.name, metadata, error=operation.error, response={"@type": response})
-
-
-def _describe(call: Call, kind: str, created: int, updated: int) -> dict[str, Any]:
-    """Return the metadata of an operation, of the type *kind*."""
-    times = {"createTime": format_time(created), "updateTime": format_time(updated)}
-    return {"@type": _write_type(call, kind), "genericMetadata": times}
+    response = _write_type(call, kind.response) if kind.response else _EMPTY
+    answer = {"@type": response, **(operation.response or {})}
+    return show_operation(operation.name, metadata, error=operation.error, response=answer)
 
 
 def _write_type(call: Call, name: str) -> str:

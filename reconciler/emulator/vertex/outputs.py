@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.emulator.call import Call
 from reconciler.emulator.vertex import data_sets, job_requests, lookup
-from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion
+from reconciler.emulator.vertex.records import Deployment, Endpoint, Job, ModelVersion, Split
 
 _MOST_CHECKPOINTS = 10
 
@@ -44,22 +44,31 @@ def plan(call: Call, job: Job, data: data_sets.DataSet, parent: ModelVersion | N
         "project": job.project,
         "location": job.location,
         "job": job.seq,
-        "version": version,
         "fields": fields,
         "system": system,
         "born": job.ended,
     }
-    call.database.add(ModelVersion(id=model_id, **product))
-    endpoints = []
-    for checkpoint in checkpoints:
-        product |= {"checkpoint": checkpoint["checkpointId"], "deployed": lookup.make_id()}
-        endpoints.append(call.database.add(Endpoint(id=lookup.make_id(), model=model_id, **product)))
-    model = job.write_name(f"models/{model_id}@{version}")
-    tuned: dict[str, Any] = {"model": model, "endpoint": endpoints[-1].name}
+    model = call.database.add(ModelVersion(id=model_id, version=version, **product))
+    endpoints = [_plan_endpoint(call, model, item["checkpointId"], product) for item in checkpoints]
+    tuned: dict[str, Any] = {"model": model.name, "endpoint": endpoints[-1].name}
     if not spec.get("exportLastCheckpointOnly"):
         pairs = zip(checkpoints, endpoints, strict=True)
         tuned["checkpoints"] = [{**checkpoint, "endpoint": endpoint.name} for checkpoint, endpoint in pairs]
     return tuned
+
+
+def _plan_endpoint(call: Call, model: ModelVersion, checkpoint: str, product: dict[str, Any]) -> Endpoint:
+    """Write down the endpoint of a checkpoint, with all its traffic for that checkpoint."""
+    endpoint = call.database.add(Endpoint(id=lookup.make_id(), **product))
+    deployed = {"fields": {"displayName": model.fields["displayName"]}, "checkpoint": checkpoint}
+    deployment = Deployment(
+        id=lookup.make_id(), endpoint=endpoint.seq, model=model.name, **{**product, **deployed}
+    )
+    call.database.add(deployment)
+    call.database.add(
+        Split(endpoint=endpoint.seq, job=model.job, shares={deployment.id: 100}, born=endpoint.born)
+    )
+    return endpoint
 
 
 def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tuple[str, int]:

@@ -139,9 +139,13 @@ class ModelVersion(Product):
     """A version of a tuned model."""
 
     TABLE = "vertex_models"
-    UNIQUE = ("id, version",)
-    INDEXES = ("job",)
+    INDEXES = ("id, version", "job")
     version: int
+
+    @property
+    def name(self) -> str:
+        """The resource name, with the version."""
+        return self.write_name(f"models/{self.id}@{self.version}")
 
     @property
     def aliases(self) -> list[str]:
@@ -153,28 +157,77 @@ class ModelVersion(Product):
         """The ids of its checkpoints, the last one being the default."""
         return [checkpoint["checkpointId"] for checkpoint in self.system["checkpoints"]]
 
+    @property
+    def default_checkpoint(self) -> str:
+        """The id of the checkpoint that is deployed unless another one is asked for."""
+        return str(self.fields.get("defaultCheckpointId", self.checkpoint_ids[-1]))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Endpoint(Product):
-    """An endpoint; one checkpoint of one version of a model is deployed to it, until `undeployed`."""
+    """An endpoint. What is deployed to it, and the split of its traffic, are records of their own."""
 
     TABLE = "vertex_endpoints"
-    UNIQUE = ("id",)
-    INDEXES = ("model, version", "job")
-    model: str = ""
-    version: int = 0
-    checkpoint: str = ""
-    deployed: str = ""
-    undeployed: int | None = None
+    INDEXES = ("id", "job")
+    UPGRADE = """
+        INSERT INTO vertex_deployments
+            (seq, id, project, location, job, fields, system, born, died, endpoint, model, checkpoint)
+            SELECT seq, deployed, project, location, job,
+                json_object('displayName', json_extract(fields, '$.displayName')), system, born, undeployed,
+                seq, 'projects/' || project || '/locations/' || location || '/models/' || model || '@' ||
+                version, checkpoint
+            FROM former_vertex_endpoints WHERE deployed != '';
+        INSERT INTO vertex_splits (endpoint, job, shares, born)
+            SELECT seq, job, json_object(deployed, 100), born
+            FROM former_vertex_endpoints WHERE deployed != '';
+        INSERT INTO vertex_splits (endpoint, job, shares, born)
+            SELECT seq, job, '{}', undeployed
+            FROM former_vertex_endpoints WHERE deployed != '' AND undeployed IS NOT NULL;
+        UPDATE vertex_operations SET effect = json_object('died', json_object(
+            'vertex_deployments', json_extract(effect, '$.undeployed.vertex_endpoints')))
+            WHERE verb = 'undeploy'
+    """
 
     @property
     def name(self) -> str:
         """The resource name."""
         return self.write_name(f"endpoints/{self.id}")
 
-    def has_model(self, now: int) -> bool:
-        """Return whether a model is deployed to it at *now*."""
-        return self.undeployed is None or self.undeployed > now
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Deployment(Product):
+    """A model that is deployed to an endpoint, which is in the same location. Its id is the DeployedModel's.
+
+    Attributes:
+        endpoint: the number of the endpoint.
+        model: the resource name of the model, with the version.
+        checkpoint: the id of its checkpoint.
+    """
+
+    TABLE = "vertex_deployments"
+    INDEXES = ("endpoint", "model", "job")
+    endpoint: int
+    model: str
+    checkpoint: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split(Record):
+    """How the traffic of an endpoint is split from a time on, until a later split.
+
+    Attributes:
+        endpoint: the number of the endpoint.
+        job: the number of the job that makes the endpoint, 0 for none.
+        shares: the percentage of each deployed model, by its id.
+        born: from when on, None for never.
+    """
+
+    TABLE = "vertex_splits"
+    INDEXES = ("endpoint, born", "job")
+    endpoint: int
+    job: int = 0
+    shares: dict[str, int]
+    born: int | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -184,8 +237,9 @@ class Operation(Resource):
     Attributes:
         parent: what its name begins with, such as "models/1", or nothing.
         target: what it works on, such as "endpoints/2".
-        verb: "delete" or "undeploy".
+        verb: "create", "delete", "deploy", "undeploy", "mutate" or "copy".
         effect: by column, the rows of each table where its end is written; taken back when it is cancelled.
+        response: what it answers at its end, None for an empty message.
     """
 
     TABLE = "vertex_operations"
@@ -197,6 +251,7 @@ class Operation(Resource):
     created: int
     ended: int
     error: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -204,4 +259,4 @@ class Operation(Resource):
         return self.write_name(f"{f'{self.parent}/' if self.parent else ''}operations/{self.id}")
 
 
-RECORDS = (Job, Examples, ModelVersion, Endpoint, Operation)
+RECORDS = (Job, Examples, ModelVersion, Endpoint, Deployment, Split, Operation)

@@ -1,7 +1,7 @@
 """The methods of Vertex AI; they are the same in v1 and v1beta1."""
 
 from reconciler.emulator.call import Router
-from reconciler.emulator.vertex import endpoints, inference, jobs, models, operations
+from reconciler.emulator.vertex import deployments, endpoints, inference, jobs, models, operations
 
 _JOB = r"tuningJobs/(?P<job>[^/:]+)"
 _MODEL = r"models/(?P<model>[^/:]+)"
@@ -29,11 +29,12 @@ ROUTES = Router(
         ("DELETE", _MODEL + ":deleteVersion", models.delete_version, ""),
         ("GET", "endpoints", endpoints.list_endpoints, _ORDERED_PAGE + " gdc_zone"),
         ("POST", "endpoints", endpoints.create, "endpoint_id"),
-        ("POST", _ENDPOINT + ":deployModel", endpoints.deploy, ""),
+        ("POST", _ENDPOINT + ":deployModel", deployments.deploy, ""),
+        ("POST", _ENDPOINT + ":undeployModel", deployments.undeploy, ""),
+        ("POST", _ENDPOINT + ":mutateDeployedModel", deployments.mutate, ""),
         ("GET", _ENDPOINT, endpoints.get, ""),
         ("PATCH", _ENDPOINT, endpoints.patch, "update_mask"),
         ("DELETE", _ENDPOINT, endpoints.delete, ""),
-        ("POST", _ENDPOINT + ":undeployModel", endpoints.undeploy, ""),
         ("POST", _SERVING + ":(?P<method>generateContent|streamGenerateContent)", inference.generate, ""),
         ("POST", _SERVING + ":countTokens", inference.count_tokens, ""),
         ("GET", _PARENT + "operations", operations.list_operations, _PAGE + " return_partial_success"),

@@ -24,7 +24,7 @@ class Versions:
 
     Args:
         path: of the file, which may be gone.
-        most: at most so many commits are looked at, the newest first. Renames are followed.
+        most: how many commits are looked at, the newest first. Renames are followed.
     """
 
     def __init__(self, path: str, *, most: int = 20) -> None:

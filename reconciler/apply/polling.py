@@ -30,10 +30,10 @@ from reconciler.state.values import State
 _Answer = TypeVar("_Answer")
 
 _MISSES = 5
-"""After so many failed polls in a row a model is given up, unless the service is only busy."""
+"""After this many failed polls in a row, a model is given up, unless the service is only busy."""
 
 _NOT_UNDERSTOOD = 3
-"""After so many answers in a row that are not understood, a model is given up."""
+"""After this many answers in a row that are not understood, a model is given up."""
 
 _GONE_ADVICE = "Apply again: if it was really deleted, it is trained again"
 

@@ -21,7 +21,7 @@ OBJECT = rf"gs://(?P<bucket>{BUCKET})/(?P<object>[^\x00-\x1f]{{1,1024}})"
 """The address of an object, as a regular expression."""
 
 FREE_VALIDATION = 1_000
-"""Validation data may always have so many examples; more must be at most 30 % of the training data."""
+"""Validation data may always have this many examples. Above, the limit is 30 % of the training data."""
 VALIDATION_PERCENT = 30
 
 _NO_JSONL = (".csv", ".tsv", ".json", ".gz", ".zip", ".parquet", ".xlsx", ".txt")

@@ -1,7 +1,7 @@
-"""Data of tuning jobs: Vertex AI's chat JSONL, what is converted to it (pairs, messages), and its limits.
+"""Reads the data of tuning jobs: Vertex AI's chat JSONL, and pairs and messages, which are converted to it.
 
 A line is `{"systemInstruction": {…}, "contents": [{"role": "user", "parts": [{"text": …}]}, …]}`; for
-preference tuning it also has `completions`. A line that holds no more than a pair is read as a pair, so
+preference tuning it also has `completions`. A line that holds only a pair is read as a pair, so
 both forms of the same examples are equal. Source: Google's guide to supervised tuning, "prepare data".
 """
 
@@ -41,10 +41,10 @@ MOST_MULTIMODAL = 300_000
 MOST_VALIDATION = 5_000
 """Examples of a validation data set, as documented."""
 MOST_TOKENS = 131_072
-"""Tokens of one example, as documented; a token is some 4 characters, so nothing is refused for it."""
+"""Tokens of one example, as documented. We only estimate tokens, so a longer example gets only a warning."""
 
 _NOT_TEXT = ('"fileData":', '"file_data":', '"inlineData":', '"inline_data":')
-"""In a canonical line only keys are written so: within a text the quotes are escaped."""
+"""Keys as a canonical line has them. No text can contain one, because quotes in a text are escaped."""
 _KEYS = ("systemInstruction", "contents", "completions", "tools", "toolConfig", "generationConfig", "labels")
 _SPELLINGS = {
     "system_instruction": "systemInstruction",
@@ -174,7 +174,7 @@ def _keep_line(found: Mapping[str, Any]) -> Example | Refusal:
         line = encode_canonical(found).decode(errors="surrogatepass")
     except ValueError:
         return Refusal("a number is too large", "Write a number below 1e308, which JSON readers can hold.")
-    # deep is only what has many brackets, and they are counted faster than objects
+    # only a line with many brackets can be deep, and counting brackets is faster than walking the objects
     if line.count("[") + line.count("{") > bounds.DEPTH and is_deep(found):
         return Refusal("nested too deeply", f"Nest at most {bounds.DEPTH} lists and objects.")
     return Example("", "", line)

@@ -1,6 +1,6 @@
 """Reads an example from the columns of a file that a manifest names, in CSV and in JSON alike.
 
-Rule: other columns are ignored; nothing that stands in a named one is.
+Rule: other columns are ignored, but nothing in a named column is ignored.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
 
 INSTRUCTION = "system_instruction"
-"""Our name of the column that may hold an instruction; there is one in data of tuning jobs only."""
+"""Our name of the column that may hold an instruction. Only data of tuning jobs has it."""
 
 _AS_TEXT = "In pandas, convert the column before you save it: astype(str)."
 
 
 def make_example(texts: Mapping[str, str]) -> Example | Refusal:
-    """Make an example of texts under our names. If its instruction is absent or empty, it is a pair."""
+    """Make an example from texts under our names. Without an instruction it is a pair."""
     instruction = texts.get(INSTRUCTION)
     if not instruction:
         return Example(texts["text_input"], texts["output"])
@@ -43,7 +43,7 @@ def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
 
     Args:
         row: any JSON value.
-        columns: our name of each column, and the name that the object has for it.
+        columns: maps our name of each column to its name in the object.
     """
     if not isinstance(row, dict):
         return Refusal(
@@ -70,7 +70,7 @@ def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
 
 
 def refuse_missing(name: str, what: str, names: Iterable[str], advice: str = "") -> Refusal:
-    """Say that a file does not have a column or key that the manifest names, and which ones it has."""
+    """Say that a file lacks a column or key that the manifest names, and list those that it has."""
     summary = f"the {what} {quote_name(name)} is missing"
     return Refusal(summary, advice or _list_names(name, cut_names(names)))
 

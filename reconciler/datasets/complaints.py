@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from reconciler.problems import FOLDED_ABOVE, FOLDED_TO, Place, Problems, drop_details, summarize_rest
 
 KINDS_LIMIT = 100
-"""At most so many different problems of one file are reported; the others are only counted."""
+"""At most this many different problems of one file are reported. The others are only counted."""
 
 
 @dataclass(slots=True)

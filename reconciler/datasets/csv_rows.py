@@ -14,12 +14,12 @@ from reconciler.model import Example, Layout
 from reconciler.problems import Place, Refusal
 
 CELL_LIMIT = 1024 * 1024
-"""Most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""
+"""The most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""
 
 
 def read_csv(path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     """Read each row below the header, with its first line. Stop at the first line that is not CSV."""
-    csv.field_size_limit(CELL_LIMIT)  # of the whole process; Python's own is 131,072
+    csv.field_size_limit(CELL_LIMIT)  # holds for the whole process; Python's default is 131,072
     reader = csv.reader(_refuse_long(lines), delimiter=layout.delimiter, strict=True)
     width, positions = 0, dict[str, int]()
     blanks = Blanks(path)
@@ -68,7 +68,7 @@ def _refuse_csv(said: str) -> Refusal:
 
 
 def _find_named(header: Sequence[str], layout: Layout) -> dict[str, int] | Refusal:
-    """Find where the columns stand that the manifest names."""
+    """Find the positions of the columns that the manifest names."""
     columns = layout.columns
     if not any(name in header for name in columns.values()):
         named = lookalikes.name_header(header, layout.delimiter)
@@ -83,7 +83,7 @@ def _find_named(header: Sequence[str], layout: Layout) -> dict[str, int] | Refus
 
 
 def _find_ours(header: Sequence[str], layout: Layout) -> dict[str, int] | Refusal:
-    """Find where our columns stand in a file that has no other."""
+    """Find the positions of our columns in a file that has no others."""
     names = [SPELLINGS.get(name) for name in header]
     named = None if any(names) else lookalikes.name_header(header, layout.delimiter)
     if named is not None:

@@ -93,7 +93,7 @@ class DataSets:
         return data
 
     def _keep(self, data: DataSet, found: Measured) -> None:
-        """Keep a survey for comparisons. Drop the lines of those that were not used for the longest time."""
+        """Keep a survey for comparisons. Drop the lines of the surveys that were unused the longest."""
         known = self._surveyed.pop(_identify(data), None)
         self._surveyed[_identify(data)] = found
         self._kept += len(found.survey.lines) if known is None else 0
@@ -103,9 +103,9 @@ class DataSets:
             lines.clear()
 
     def warn_of_held_back(self, training: DataSet, held: DataSet, *, address: str) -> None:
-        """Warn of examples in a file that is held back from the training, and that are trained all the same.
+        """Warn of examples that are in the training data although their file is held back from the training.
 
-        Nothing is said of data that lies elsewhere, or whose survey was dropped.
+        Does not warn of data that is elsewhere, or whose survey was dropped.
         """
         ours, theirs = self._surveyed.get(_identify(training)), self._surveyed.get(_identify(held))
         if ours is None or theirs is None or held.file is None or ours is theirs:

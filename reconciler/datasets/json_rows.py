@@ -44,7 +44,7 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_refuse_double_keys, parse_constant=_refuse_constant)
-_TOO_LONG = Refusal("a number has too many digits", _IN_QUOTES)  # Python makes no integer of over 4,300
+_TOO_LONG = Refusal("a number has too many digits", _IN_QUOTES)  # Python reads at most 4,300
 
 
 def read_jsonl(path: str, lines: Iterable[str], form: Form) -> Iterator[Row]:
@@ -84,7 +84,7 @@ def _read_line(line: str, place: Place, form: Form) -> Row:
 
 
 def _name_error(error: json.JSONDecodeError) -> str:
-    """Repeat json's message without the words that lead to a place, which is shown before the message."""
+    """Repeat json's message without its place, because we show the place before the message."""
     return f"not JSON: {error.msg.removesuffix(' starting at')}"
 
 

@@ -221,7 +221,7 @@ def _advise_delimiter(sign: str, names: Sequence[str]) -> str:
 
 
 def declare_file(columns: str, delimiter: str = ",") -> str:
-    """Write what names a file in a manifest, with `columns` as `suggest_columns` writes them."""
+    """Write the mapping that names a file in a manifest. `columns`: see `suggest_columns`."""
     sign = (
         "" if delimiter == "," else f"delimiter: {json.dumps(delimiter, ensure_ascii=False, allow_nan=False)}"
     )

@@ -38,7 +38,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the rows of a data set are written, and what its service takes.
+    """The form of a data set's rows, and the limits of its service.
 
     Attributes:
         read: reads a JSON value as an example.
@@ -84,11 +84,11 @@ def describe_json(value: object) -> str:
 
 
 LONGEST_NAME = 61
-"""Characters of a name out of a file that a message keeps; the last one shows that it is longer."""
+"""A message keeps this many characters of a name from a file. The last one shows that the name is longer."""
 
 
 def quote_name(name: str) -> str:
-    """Quote a name out of a file for a message, cut where it is long."""
+    """Quote a name from a file for a message. A long name is cut."""
     return repr(name if len(name) < LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
 
 

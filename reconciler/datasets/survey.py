@@ -1,6 +1,6 @@
 """Surveys the examples of a data set while they are measured: lengths, labels, and examples that clash.
 
-Rule: hashes are kept, 20 bytes for an example, and no text but that of labels. Two examples with equal hashes
+Rule: keep 20 bytes of hashes for each example, and no text except labels. Two examples with equal hashes
 count as equal; among ten million examples, that is wrong by chance in one data set of a million.
 """
 
@@ -17,18 +17,18 @@ from reconciler.model import Example
 from reconciler.problems import Refusal
 
 MOST_COMPARED = 10_000_000
-"""Examples that are compared with each other, which takes 200 MB. Those beyond are only counted."""
+"""At most this many examples are compared, which takes 200 MB. The others are only counted."""
 MOST_SHOWN = 100
 """Pairs of lines that a survey keeps of each kind; the others are only counted."""
 MOST_LABELS = 20
-"""More different outputs than that are no labels."""
+"""If there are more different outputs, they are not labels."""
 LONGEST_LABEL = 60
-"""Characters; a longer output is no label."""
+"""Characters. A longer output is not a label."""
 CHARACTERS_PER_TOKEN = 4
 """Google's rule of thumb (ai.google.dev, "tokens"), for estimates."""
 
 DUPLICATE_PERCENT = 5
-"""So many examples may be repetitions before a warning."""
+"""Percent of the examples that may be repetitions before there is a warning."""
 
 VALIDATION_BYTES = 25
 """Percent of the training data's bytes that validation data may have (only Google's agent skills say so)."""
@@ -111,12 +111,12 @@ class Survey:
 
     @property
     def characters(self) -> int:
-        """Of all texts."""
+        """The number of characters of all texts."""
         return self.inputs.total + self.outputs.total
 
     @property
     def tokens(self) -> int:
-        """An estimate."""
+        """The estimated number of tokens."""
         return -(-self.characters // CHARACTERS_PER_TOKEN)
 
     @property
@@ -126,7 +126,7 @@ class Survey:
 
 
 class Surveyor:
-    """Collects what a survey says; `close` makes it.
+    """Collects the numbers and findings of a survey; `close` returns it.
 
     Args:
         unit: what numbers its examples, "line" or "example".
@@ -185,7 +185,7 @@ class Surveyor:
         )
 
     def _list_labels(self) -> tuple[tuple[str, int], ...]:
-        """List the outputs if they are labels: few, and each there twice on average."""
+        """List the outputs if they are labels: there are few, and each occurs at least twice on average."""
         labels: Mapping[str, int] = self._labels or {}
         if 2 * len(labels) > self._examples:
             return ()
@@ -193,9 +193,9 @@ class Surveyor:
 
 
 def _split_chat(line: str) -> tuple[str, str, int]:
-    """Split a line of chat: what is asked, the text of the answer, and the characters of what is asked.
+    """Split a line of chat into the prompt, the text of the answer, and the prompt's number of characters.
 
-    The answers of preference tuning count as asked too, because a prompt may well have several such pairs.
+    In preference tuning the prompt includes the answers, because a prompt may have several pairs of answers.
     """
     chat = json.loads(line)
     if "completions" in chat:
@@ -224,7 +224,7 @@ def _measure_lengths(counts: Counter[int]) -> Lengths:
 
 
 def _find_rank(lengths: list[tuple[int, int]], count: int, percent: int) -> int:
-    """Find the length that so many percent of the texts do not exceed (the nearest rank)."""
+    """Find the length that this many percent of the texts do not exceed (the nearest rank)."""
     rank, seen = -(-count * percent // 100), 0
     for length, times in lengths:
         seen += times
@@ -297,7 +297,7 @@ def find_shared(training: Lines, held: Lines) -> Found:
 
 
 def warn_of(survey: Survey) -> Iterator[tuple[int, Refusal]]:
-    """List what is serious, each with its number: contradictions, and more than a few repetitions."""
+    """List the serious findings, each with its line: contradictions, and more than a few repetitions."""
     found, unit = survey.contradictions, survey.unit
     if found.count:
         where = "; ".join(f"{unit}s {pair.first:,} and {pair.second:,}" for pair in found.pairs[:3])

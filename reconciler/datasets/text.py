@@ -47,7 +47,7 @@ def open_parts(parts: Iterator[bytes]) -> Stream:
 
 
 def read_whole(stream: Stream, path: str, problems: Problems, *, most: int) -> str | None:
-    """Read at most so many bytes as text; None after noting why they are not text."""
+    """Read at most `most` bytes as text; None after noting why they are not text."""
     content = stream.read(most)
     if _refuse_kind(content, path, problems):
         return None

@@ -39,7 +39,7 @@ class Page:
     ) -> dict[str, Any]:
         """Return the answer of a list method, which calls the list *key*.
 
-        *rows* are the items from the place on: one more than the size, if there are so many. *show* makes the
+        *rows* are the items from the place on: one more than the size, if there is one more. *show* makes the
         JSON of an item, and *place_of* returns the place at which a page after it begins.
         """
         answer: dict[str, Any] = {key: [show(row) for row in rows[: self.size]]} if rows else {}

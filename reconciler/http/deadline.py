@@ -73,7 +73,7 @@ def find_call() -> Call | None:
 
 @contextmanager
 def limit_call(seconds: float) -> Iterator[Call]:
-    """End every HTTP call that this thread makes within the block after so many seconds."""
+    """End every HTTP call that this thread makes within the block after this many seconds."""
     call = Call()
     timer = threading.Timer(seconds, call.end)
     timer.daemon = True

@@ -94,7 +94,7 @@ class ChatFile(Declared):
 
 
 class _OrText:
-    """Tells the JSON Schema that a text, of so many characters, may stand in place of the mapping."""
+    """Tells the JSON Schema that a text of this many characters may replace the mapping."""
 
     def __init__(self, least: int) -> None:
         self._text = {"type": "string", "minLength": least}

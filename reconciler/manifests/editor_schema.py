@@ -87,20 +87,22 @@ def _add_check_forms(definition: dict[str, Any]) -> None:
 
 def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:
     """Allow one of two keys, in either spelling."""
-    each = [
-        {"anyOf": [{"required": [way]} for way in dict.fromkeys((key, to_camel_case(key)))]} for key in keys
+    present = [
+        {"anyOf": [{"required": [spelling]} for spelling in dict.fromkeys((key, to_camel_case(key)))]}
+        for key in keys
     ]
-    rule = {"oneOf": each} if required else {"not": {"allOf": each}}
+    rule = {"oneOf": present} if required else {"not": {"allOf": present}}
     definition.setdefault("allOf", []).append(rule)
 
 
 def _require_key(path: str) -> dict[str, Any]:
     """Require a key, in either spelling of each step."""
     step, _, rest = path.partition(".")
-    each: list[dict[str, Any]] = [{"required": [way]} for way in dict.fromkeys((step, to_camel_case(step)))]
+    spellings = dict.fromkeys((step, to_camel_case(step)))
+    rules: list[dict[str, Any]] = [{"required": [spelling]} for spelling in spellings]
     if rest:
-        each = [rule | {"properties": {rule["required"][0]: _require_key(rest)}} for rule in each]
-    return each[0] if len(each) == 1 else {"anyOf": each}
+        rules = [rule | {"properties": {rule["required"][0]: _require_key(rest)}} for rule in rules]
+    return rules[0] if len(rules) == 1 else {"anyOf": rules}
 
 
 def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
@@ -112,9 +114,9 @@ def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
         name = field.rstrip("_")  # "import" cannot be a name in Python
         both = list(dict.fromkeys((name, to_camel_case(name))))
         properties.update(dict.fromkeys(both, _adapt_value(schema)))
-        each: list[object] = [{"required": [way]} for way in both]
+        present: list[object] = [{"required": [spelling]} for spelling in both]
         if name in required:
-            rules.append(each[0] if len(both) == 1 else {"oneOf": each})
+            rules.append(present[0] if len(both) == 1 else {"oneOf": present})
         elif len(both) > 1:
             rules.append({"not": {"required": both}})
     spelled: dict[str, object] = {

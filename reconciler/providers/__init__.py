@@ -78,7 +78,7 @@ class BaseModels:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A training of which no model is left. `has_failed`: there never was one."""
+    """A training of which no model is left. `has_failed`: there never was a model."""
 
     name: str
     has_failed: bool

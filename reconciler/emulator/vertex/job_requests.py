@@ -18,7 +18,7 @@ from reconciler.emulator.vertex.records import ModelVersion
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 _KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
 _REGIONS_OF_GEMINI_3 = ("us-central1", "europe-west4")
-# With the epochs that were left out, so many examples pass; see choose_hyperparameters.
+# If the request leaves out the epochs, this many examples pass; see choose_hyperparameters.
 _PASSES, _MOST_EPOCHS = 6_640, 40
 _FEW_EXAMPLES = 1_000
 

@@ -24,7 +24,7 @@ from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
 
 _MOST_NAMED = 5
-"""So many addresses are named in a message. A search that finds more is over: no move is certain."""
+"""A message names at most this many addresses. A search that finds more ends: no move is certain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from reconciler.providers.google import json
 from reconciler.providers.google.json import JsonObject, explain_wrong_type
 
 Reader: TypeAlias = Callable[[object], Value]
-"""A value of the JSON as a field's; TypeError that says what it should have been."""
+"""Reads a JSON value as a field's value. Its TypeError says what the value should have been."""
 Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
 """A field's path, the keys that lead to it, and how it is read."""
 
@@ -33,7 +33,7 @@ _READERS: Mapping[FieldType, Reader] = {
 
 
 def build_rows(fields: Iterable[Field], own: Mapping[FieldType, Reader] | None = None) -> tuple[Row, ...]:
-    """Prepare the reading of these fields once, because a list has thousands of models.
+    """Build what reads these fields. Call it once, because a list has thousands of models.
 
     `own` holds the readers of types that each API encodes in its own way.
     """
@@ -61,7 +61,7 @@ def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dic
 
 
 def put(body: JsonObject, path: str, value: object) -> None:
-    """Place a value in a body where its path says."""
+    """Put a value into a body at its path."""
     *parents, last = to_camel_case(path).split(".")
     for key in parents:
         body = body.setdefault(key, {})

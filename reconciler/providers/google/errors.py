@@ -19,15 +19,15 @@ from reconciler.providers.google.problem import Problem, read_problem
 from reconciler.redaction import make_printable
 
 _MOST_DELAY = 600.0
-"""Seconds: it is not worth asking again after a 429 that names a longer pause."""
+"""Seconds. After a 429 that names a longer pause, it is not worth asking again."""
 _ROOM = 30.0
-"""Seconds after which it is worth asking again where a 429 does not say."""
+"""Seconds to wait after a 429 that names no pause."""
 _RETRY_IN = re.compile(
     r"retry in (?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s))?",
     re.IGNORECASE,
 )
 _RETRY_NEVER = re.compile(r"retry in (?:[0-9]{1,9}[hm])*[0-9]{10}", re.IGNORECASE)
-"""A number of so many digits is no delay that anybody waits for."""
+"""A number with this many digits is a delay that nobody waits for."""
 _LIMIT_ZERO = re.compile(r"limit:\s*0(?![.\d])")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 _PASSING = re.compile(
@@ -39,7 +39,7 @@ _PASSING = re.compile(
 agents are being provisioned (…). … So please try again in a few minutes." (400 FAILED_PRECONDITION)."""
 _PASSES = "This passes by itself, usually within minutes. Change nothing, and run the command again then."
 _NO_ANSWER = frozenset({404, 409})
-"""Statuses by which the API says what is: believed only in its own words."""
+"""Statuses that say whether a resource exists. We believe them only in the API's own words."""
 _WRONG_STATE = frozenset({"ABORTED", "FAILED_PRECONDITION"})
 _TEXTS = re.compile(rb'"(?:textInput|output|text)":\s*("(?:[^"\\]|\\.)*")')
 """Training texts in a request: of the Gemini API's examples, and of a chat."""

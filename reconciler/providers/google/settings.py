@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SERVICE = "google"
-"""As states record whose models they hold."""
+"""The service's name in a state, which records whose models it holds."""
 TRUSTED_HOSTS = ("*.googleapis.com",)
 PROJECT_VARIABLE = "GOOGLE_CLOUD_PROJECT"
 LOGIN_VARIABLES = frozenset(

@@ -120,10 +120,10 @@ def read_deployments(model: JsonObject) -> tuple[str, ...]:
 def read_deployed(endpoint: JsonObject) -> list[tuple[names.Name, bool]]:
     """Return each model that is deployed to an endpoint, and whether the endpoint sends it requests.
 
-    `trafficSplit` gives each deployed model's share in percent by that one's id. Without it nobody gets any:
+    `trafficSplit` maps the id of each deployed model to its share in percent. Without it there are no shares:
     a request is then refused (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints).
     A deployed model may be named with an alias or without a version; `modelVersionId` gives its version. A
-    name with an alias alone may mean any version. What is no model of a project, like a publisher's, is left
+    name with only an alias may mean any version. A model of no project, such as a publisher's model, is left
     out.
 
     Raises:

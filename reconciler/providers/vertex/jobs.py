@@ -184,7 +184,7 @@ class Jobs:
     def _build_finished(self, job: JsonObject, model: JsonObject) -> Live | None:
         """Read a finished job whose model exists. Asks for the endpoints of others that the model names.
 
-        Those are mostly none. The Model Registry names those in other locations too, which no list of the
+        Mostly there are none. The Model Registry also names those in other locations, which no list of the
         model's location shows. An endpoint that we may not read counts as one with traffic, because a wrong
         deletion cannot be undone.
         """

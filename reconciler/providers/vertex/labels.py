@@ -1,4 +1,4 @@
-"""Labels: by ours we find a job again; the service's own are never compared; all others are the user's.
+"""Reads and writes labels. We find a job by ours, never compare the service's, and leave the user's alone.
 
 A label's value may have 63 characters of [a-z0-9_-], so NAME-DIGEST8 fits unchanged.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 ID = "reconciler_id"
-"""Our id of a training, on the job and on what comes of it."""
+"""Our id of a training, on the job and on its outputs."""
 PARENT = "reconciler_parent"
-"""Our id of the model that it was tuned from, where that is one of ours."""
+"""Our id of the model that it was tuned from, if that model is ours."""
 
 _NOT_THE_USERS = ("reconciler_", "google-", "goog-", "tune-type", "vertex-ai-")
 """Prefixes of labels that are ours, or that the service sets by itself."""

@@ -1,4 +1,4 @@
-"""Resource names: projects/P/locations/L/COLLECTION/ID, checked before they become a URL.
+"""Parses and compares resource names, before they become a URL: projects/P/locations/L/COLLECTION/ID.
 
 We may send a project's id, and the service answers with its number. So two names mean one resource if they
 are equal from the location on.

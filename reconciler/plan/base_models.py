@@ -6,7 +6,7 @@ Rule: today's date is an argument. A packaged date warns; only a Stack's `tunabl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_replacement, strip_publisher
@@ -121,12 +121,26 @@ def _warn(finder: BaseFinder, kind: str, name: str, addresses: list[Address], to
     line, column = first.places.get(BASE_MODEL, (first.line, None))
     return Diagnostic(
         f"{addresses[0]}{more} {'stand' if more else 'stands'} on {name}, which {fate}{_cite(row)}",
-        describe_replacement(bases, row, today),
+        describe_way_on(finder.kinds, kind, row, today),
         first.file or None,
         line or None,
         column,
         severity=Severity.WARNING,
     )
+
+
+def describe_way_on(kinds: Mapping[str, Kind], kind: str, row: Base, today: date) -> str:
+    """Say in a sentence what to train on instead of a base model, if need be with another kind."""
+    own = kinds[kind]
+    other = kinds.get(own.instead)
+    if other is None or choose_replacement(own.bases, row, today) is not None:
+        return describe_replacement(own.bases, row, today)
+    names = tuple(name for name in (row.name, *row.replacements) if name in other.bases)
+    there = replace(row, name="", replacements=names)  # the other API may tune the same base model for longer
+    if choose_replacement(other.bases, there, today) is None:
+        return describe_replacement(own.bases, row, today)
+    said = describe_replacement(other.bases, there, today)
+    return f"No base model is known that can be tuned with kind: {kind}. With kind: {other.name}, {said}"
 
 
 def describe_end(row: Base, today: date) -> str:

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any
 
 from reconciler import diff
-from reconciler.bases import Base, describe_replacement
+from reconciler.bases import Base
 from reconciler.difference import PermissionChange
 from reconciler.formats import format_time
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Lifecycle, Live, Status
-from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal
+from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal, describe_way_on
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.facts import Facts
@@ -148,7 +148,7 @@ def _find_retirement(
     own = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
     row = finder.find_row(address.kind, str(own or finder.find_recorded(model)))
     if row is not None and row.ends_within(facts.today, facts.stack.retire_within.total_seconds() / 86_400):
-        said = describe_replacement(facts.get_kind(address).bases, row, facts.today)
+        said = describe_way_on(facts.kinds, address.kind, row, facts.today)
         return {
             "detail": f"{describe_end(row, facts.today)}. {said}",
             "retires": row.retires,
@@ -169,7 +169,7 @@ def _explain_missing_offer(facts: Facts, address: Address, base: str, row: Base 
     if base in tunable:
         return ""
     if address.kind in facts.observed.assumed:
-        return describe_undocumented(base, facts.get_kind(address), facts.today)
+        return describe_undocumented(base, facts.get_kind(address), facts)
     return f"{base} is not offered for tuning any more: it could not be trained again"
 
 

@@ -11,7 +11,15 @@ from reconciler.bases import Base
 from reconciler.errors import Severity
 from reconciler.kind import Kind
 from reconciler.model import Address, Desired
-from reconciler.plan.base_models import BaseEnd, BaseFinder, BaseUse, list_endings, list_ends, list_uses
+from reconciler.plan.base_models import (
+    BaseEnd,
+    BaseFinder,
+    BaseUse,
+    describe_way_on,
+    list_endings,
+    list_ends,
+    list_uses,
+)
 from reconciler.providers.gemini.fields import PARENT, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.state.values import Record, State
@@ -152,3 +160,28 @@ def test_the_table_with_what_stands_on_it() -> None:
         BaseUse("TunedModel", NEWER, days_left=428),
         BaseUse("AJob", Base("over", tunable=False)),
     )
+
+
+def describe(own: Base, *others: Base, other: str = "TuningJob") -> str:
+    """What is said of a base model of one kind, where the other kind's table has these rows."""
+    kinds = {
+        "TunedModel": replace(TUNED_MODEL, bases={own.name: own}),
+        other: replace(TUNING_JOB, bases={base.name: base for base in others}),
+    }
+    return describe_way_on(kinds, "TunedModel", own, TODAY)
+
+
+def test_another_kind_is_named_where_nothing_can_be_tuned_with_this_one() -> None:
+    """The same base model first, because the other API may tune it for longer; then what its table offers."""
+    gone = Base("flash", tunable=False, retires="2026-10-08")
+    same, later = replace(FLASH, retires="2027-05-19"), replace(NEWER, name="later")
+    none = "No base model is known that can be tuned with kind: TunedModel. With kind: TuningJob, "
+    assert describe(gone, later, same) == (none + "flash can be tuned instead; it retires on 19 May 2027.")
+    assert (
+        describe(gone, later) == none + "later can be tuned instead; it retires not before 31 January 2028."
+    )
+    unknown = "No base model is known that can be tuned and stays longer."
+    assert describe(gone, replace(later, tunable=False)) == unknown
+    assert describe(gone, later, other="Unrelated") == unknown
+    own = {"TunedModel": KIND, "TuningJob": replace(TUNING_JOB, bases={"flash": same})}
+    assert describe_way_on(own, "TunedModel", FLASH, TODAY).startswith("newer can be tuned instead")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 from reconciler import diff
-from reconciler.bases import WARN_WITHIN, Base, describe_replacement, sort_offered
+from reconciler.bases import WARN_WITHIN, Base, sort_offered
 from reconciler.difference import DataChange, FieldChange
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
-from reconciler.plan.base_models import describe_refusal
+from reconciler.plan.base_models import describe_refusal, describe_way_on
 from reconciler.plan.case import Answer, Case, explain_keeping, refuse, start_change
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import compile_promotion, compile_training, compile_update, prepend_intent
+from reconciler.plan.facts import Facts
 from reconciler.plan.rows.generations import note_generations
 from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
 from reconciler.state.values import Record, RecordedModel
@@ -176,10 +176,11 @@ def refuse_base(case: Case) -> Diagnostic:
 
 def _refuse_declared_base(case: Case, row: Base) -> Diagnostic:
     """Refuse a base model that the Stack says cannot be tuned."""
+    address = case.desired.address
     return refuse(
         case.desired,
-        f"{case.desired.address}: {describe_refusal(row)}",
-        describe_replacement(case.kind.bases, row, case.facts.today),
+        f"{address}: {describe_refusal(row)}",
+        describe_way_on(case.facts.kinds, address.kind, row, case.facts.today),
         path=BASE_MODEL,
     )
 
@@ -197,20 +198,20 @@ def _list_doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
             "and nothing is trained"
         )
     if unknown:
-        notes.append(describe_undocumented(case.source, case.kind, case.facts.today))
+        notes.append(describe_undocumented(case.source, case.kind, case.facts))
     return tuple(notes)
 
 
-def describe_undocumented(source: str, kind: Kind, today: date) -> str:
+def describe_undocumented(source: str, kind: Kind, facts: Facts) -> str:
     """Say that a base model is not documented as tunable, and what can be tuned instead.
 
     Another note says so of one that ends soon.
     """
     said = f"{source} is not among the base models that are documented as tunable"
     row = kind.find_base(source)
-    if row is None or row.ends_within(today, WARN_WITHIN):
+    if row is None or row.ends_within(facts.today, WARN_WITHIN):
         return said
-    return f"{said}. {describe_replacement(kind.bases, row, today)}"
+    return f"{said}. {describe_way_on(facts.kinds, kind.name, row, facts.today)}"
 
 
 def _find_superseded(case: Case, model: RecordedModel) -> RecordedModel | None:

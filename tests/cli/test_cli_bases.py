@@ -160,7 +160,7 @@ def test_show_and_report_tell_the_date(project: Project) -> None:
         "said": "",
     }
     page = project.run("report", environ=NEAR).out
-    assert '<td>gemini-3.1-flash-lite <span class="wait">not before 7 May 2027</span>' in page
+    assert 'gemini-3.1-flash-lite<br><span class="wait">retires not before 7 May 2027</span>' in page
 
 
 def test_bases_lists_ours_first(project: Project) -> None:

@@ -126,6 +126,7 @@ class DataSet:
         form: what the file is written in, "" for pairs.
         layout: which of the file's columns are read.
         size: bytes of the object at `uri`, once the provider has measured it; else 0.
+        multimodal: how many examples have more than texts: images, audio or video.
     """
 
     digest: str
@@ -139,6 +140,7 @@ class DataSet:
     form: str = ""
     layout: Layout = PLAIN
     size: int = 0
+    multimodal: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

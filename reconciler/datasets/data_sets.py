@@ -88,6 +88,7 @@ class DataSets:
             shown=written,
             form=form,
             layout=layout,
+            multimodal=found.multimodal,
         )
         self._keep(data, found)
         return data

@@ -63,7 +63,12 @@ class TokenRates:
 
 
 def _count_characters(model: RecordedModel, epochs: str) -> int:
-    """Count the characters that were trained. 0 if they or the tokens that were billed are not known."""
+    """Count the characters that were trained. 0 if they or the tokens that were billed are not known.
+
+    0 too if the data had more than texts: the tokens of an image would make those of a text look longer.
+    """
+    if model.estimate is not None and model.estimate.texts_only:
+        return 0
     count = find_number(model.sent, epochs)
     return model.data[0].characters * count if model.data and count and model.billed_tokens else 0
 
@@ -102,6 +107,7 @@ def compute_bill(desired: Desired, kind: Kind, prices: Prices, rates: TokenRates
         at_most=tokens > 0 and not training.characters,
         calibrated=rate.trainings if tokens else 0,
         token_price=token_price,
+        texts_only=tokens > 0 and training.multimodal > 0,
     )
 
 
@@ -115,6 +121,7 @@ def record_estimate(bill: Bill) -> RecordedEstimate | None:
         amount=None if bill.price is None else round(bill.price, 6),
         currency=bill.currency,
         token_price=bill.token_price,
+        texts_only=bill.texts_only,
     )
 
 

@@ -95,6 +95,7 @@ class Bill:
         at_most: the tokens are estimated from the size of a file in bytes, so there are fewer.
         calibrated: how many recorded trainings the estimate of the tokens rests on; 0 for the packaged rate.
         token_price: of a million tokens; None if none is configured for the base model.
+        texts_only: the data has images, audio or video, whose tokens are not estimated, so there are more.
     """
 
     examples: int
@@ -109,6 +110,7 @@ class Bill:
     at_most: bool = False
     calibrated: int = 0
     token_price: float | None = None
+    texts_only: bool = False
 
     @property
     def trained_characters(self) -> int:

@@ -98,7 +98,8 @@ def _find_expensive(plan: Plan, most: float) -> Iterator[Diagnostic]:
         yield Diagnostic(f"max_cost {most:g}: {cost} unknown: {_join_names(changes)}", way)
     if amount > most:
         is_estimate = any(change.bill and change.bill.is_price_estimated for change in plan.trainings)
-        about = "about " if is_estimate else ""
+        is_least = any(change.bill and change.bill.texts_only for change in plan.trainings)
+        about = "at least " if is_least else "about " if is_estimate else ""
         mark = " (estimate)" if is_estimate else ""
         yield Diagnostic(
             f"the plan costs {about}{format_price(amount, currency)}{mark}, over max_cost {most:g}: "

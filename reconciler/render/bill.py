@@ -18,9 +18,16 @@ def format_price(price: float, currency: str) -> str:
     return formats.format_price(price, escape(currency))
 
 
-def describe_tokens(tokens: int, *, at_most: bool = False) -> str:
+def choose_bound(*, at_most: bool, at_least: bool) -> str:
+    """Choose the word before an estimate: a bound, or "about" if it is none, or both in parts."""
+    if at_most == at_least:
+        return "about"
+    return "at most" if at_most else "at least"
+
+
+def describe_tokens(tokens: int, *, at_most: bool = False, at_least: bool = False) -> str:
     """Write an estimated number of tokens: about 1.2 M tokens."""
-    return f"{'at most' if at_most else 'about'} {format_estimate(tokens)} tokens"
+    return f"{choose_bound(at_most=at_most, at_least=at_least)} {format_estimate(tokens)} tokens"
 
 
 def describe_bill_price(bill: Bill) -> str:
@@ -30,7 +37,7 @@ def describe_bill_price(bill: Bill) -> str:
     text = format_price(bill.price, bill.currency)
     if bill.token_price is None:
         return text
-    return f"{'at most' if bill.at_most else 'about'} {text}"
+    return f"{choose_bound(at_most=bill.at_most, at_least=bill.texts_only)} {text}"
 
 
 def describe_billed(tokens: int, amount: float | None, currency: str, expected: int) -> str:
@@ -67,8 +74,8 @@ def describe_estimated_price(estimate: RecordedEstimate) -> str:
     """Write what a training was expected to cost: about 0.12 USD. "" if that was unknown."""
     if estimate.amount is None:
         return ""
-    about = "at most" if estimate.at_most else "about"
-    return f"{about} {format_price(estimate.amount, estimate.currency)}"
+    bound = choose_bound(at_most=estimate.at_most, at_least=estimate.texts_only)
+    return f"{bound} {format_price(estimate.amount, estimate.currency)}"
 
 
 def describe_bill(bill: Bill) -> str:
@@ -83,7 +90,8 @@ def describe_bill(bill: Bill) -> str:
         seen += f", {count_noun(bill.trained_characters, 'character')}{each}"
     if bill.tokens:
         each = "" if bill.epochs else " an epoch"
-        seen += f", {describe_tokens(bill.trained_tokens, at_most=bill.at_most)}{each}"
+        tokens = describe_tokens(bill.trained_tokens, at_most=bill.at_most, at_least=bill.texts_only)
+        seen += f", {tokens}{each}{', of texts only' if bill.texts_only else ''}"
     if price := describe_bill_price(bill):
         seen += f", {price}"
     elif bill.token_price is not None:
@@ -105,6 +113,7 @@ class Total:
         prices: currency to sum.
         tokens: estimated. Those of a training whose epochs are not known are not in the sum.
         at_most: some of the tokens are estimated from the size of a file, so there are fewer.
+        texts_only: some of the data has more than texts, whose tokens are not estimated, so there are more.
     """
 
     trainings: int
@@ -117,15 +126,15 @@ class Total:
     prices: dict[str, float]
     tokens: int = 0
     at_most: bool = False
+    texts_only: bool = False
 
     @property
     def price(self) -> str:
         """The sum: 1.25 USD. "at least …" if some trainings have no price, "" if none has one."""
         if not self.amount:
             return ""
-        bounds = [word for word, holds in (("least", self.unpriced), ("most", self.at_most)) if holds]
-        word = f"at {bounds[0]}" if len(bounds) == 1 else "about" if self.tokens else ""
-        return f"{word} {self.amount}".lstrip()
+        word = choose_bound(at_most=self.at_most, at_least=self.unpriced > 0 or self.texts_only)
+        return self.amount if word == "about" and not self.tokens else f"{word} {self.amount}"
 
     @property
     def mark(self) -> str:
@@ -142,7 +151,8 @@ class Total:
         parts = [count_noun(number, what) for number, what in counts if number]
         parts += ["data that is not read here"] * bool(self.unread)
         if self.tokens:
-            parts.append(describe_tokens(self.tokens, at_most=self.at_most))
+            tokens = describe_tokens(self.tokens, at_most=self.at_most, at_least=self.texts_only)
+            parts.append(f"{tokens}{' (of texts only)' if self.texts_only else ''}")
         if self.price:
             parts.append(self.price)
         return f"{count_noun(self.trainings, 'training')}: {', '.join(parts)}{self.mark}"
@@ -167,4 +177,5 @@ def sum_bills(changes: Iterable[Change]) -> Total:
         prices=prices,
         tokens=sum(bill.trained_tokens for bill in bills if bill.epochs),
         at_most=any(bill.at_most for bill in bills),
+        texts_only=any(bill.texts_only for bill in bills),
     )

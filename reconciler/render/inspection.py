@@ -1,13 +1,13 @@
 """Describes training data as JSON, for `data --json`.
 
-    {"address", "data": [{"name", "use", "examples", "bytes", "characters", "estimated_tokens", "numbered_by",
-     "compared", "inputs", "outputs", "repeated", "contradictions", "labels", "long", "also_trained",
-     "percent_of_training", "why", "errors"}]}
+    {"address", "data": [{"name", "use", "examples", "bytes", "characters", "estimated_tokens", "multimodal",
+     "numbered_by", "compared", "inputs", "outputs", "repeated", "contradictions", "labels", "long",
+     "also_trained", "percent_of_training", "why", "errors"}]}
 
 `inputs` and `outputs` are {"min", "median", "p95", "max"} in characters. `repeated`, `contradictions` and
 `also_trained` are {"count", "pairs"}: at most 100 pairs of numbers. A number is a line, or the place in a
-list (`numbered_by`). In a pair of `also_trained`, the first number is of the training data. What is not known
-is null.
+list (`numbered_by`). In a pair of `also_trained`, the first number is of the training data. `multimodal`
+examples have more than texts, and `estimated_tokens` are those of the texts. What is not known is null.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def _build_data(inspection: Inspection, inspected: Inspected) -> Json:
         "bytes": measured.size if measured else None,
         "characters": survey.characters if survey else None,
         "estimated_tokens": survey.tokens if survey else None,
+        "multimodal": measured.multimodal if measured else None,
         "numbered_by": survey.unit if survey else None,
         "compared": survey.compared if survey else None,
         "inputs": _build_lengths(survey.inputs) if survey else None,

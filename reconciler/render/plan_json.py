@@ -341,5 +341,9 @@ def _build_bill(plan: Plan) -> Json:
         "estimated": sums.estimated,
         "prices": {currency or "unknown": amount for currency, amount in sorted(sums.prices.items())},
         "unpriced": sums.unpriced,
-        **({"tokens": sums.tokens, "tokens_at_most": sums.at_most} if sums.tokens else {}),
+        **(
+            {"tokens": sums.tokens, "tokens_at_most": sums.at_most, "tokens_at_least": sums.texts_only}
+            if sums.tokens
+            else {}
+        ),
     }

@@ -60,6 +60,7 @@ class RecordedEstimate:
         at_most: the tokens were estimated from the size of a file, so there are fewer.
         amount: in `currency`. None if it was unknown.
         token_price: of a million tokens, as the Stack declared it then. None if it declared none.
+        texts_only: the data had more than texts, whose tokens were not estimated, so there are more.
         unknown: see `Record`.
     """
 
@@ -68,6 +69,7 @@ class RecordedEstimate:
     amount: float | None = None
     currency: str = ""
     token_price: float | None = None
+    texts_only: bool = False
     unknown: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -83,3 +83,22 @@ def test_a_limit_is_kept_in_a_saved_plan_and_refuses_what_is_unknown(project: Pr
     assert "Declare epoch_count" in unknown.err
     for amount in ("nan", "-1", "much"):
         assert "is not an amount" in project.plan("--max-cost", amount, expect=1).err
+
+
+def test_data_with_images_has_a_lower_bound(project: Project) -> None:
+    """The tokens of images are estimated nowhere: `data`, the bill and its total say "at least"."""
+    image = {"fileData": {"mimeType": "image/png", "fileUri": "gs://b/a.png"}}
+    turns = [
+        {"role": "user", "parts": [{"text": "What is this?"}, image]},
+        {"role": "model", "parts": [{"text": "a mug"}]},
+    ]
+    text = project.root.joinpath("manifests/n.jsonl").read_text()
+    project.write("manifests/n.jsonl", text + json.dumps({"contents": turns}) + "\n")
+    project.declare(stack("s", prices=PRICES), job())
+    told = project.run("data", "bot").out
+    assert "of texts only: 1 example has images, audio or video" in told
+    assert project.run("data", "bot", "--json").json()["data"][0]["multimodal"] == 1
+    plan = project.plan().out
+    assert "at least: estimated from texts only" in plan
+    assert plan.count("at least ") == 2
+    assert project.plan_json()["reconciler"]["bill"]["tokens_at_least"] is True

@@ -76,6 +76,19 @@ def test_data_in_a_bucket_is_estimated_from_its_bytes_as_an_upper_bound() -> Non
     assert (unread.tokens, unread.at_most, unread.price, unread.currency) == (0, False, None, "USD")
 
 
+def test_an_estimate_of_texts_only_is_a_lower_bound() -> None:
+    """Images have tokens that nobody estimates. The record keeps that, and no rate is measured from it."""
+    found = bill(declare(multimodal=3))
+    assert (found.tokens, found.texts_only, found.at_most) == (1000, True, False)
+    assert not bill(declare(multimodal=3), prices=Prices()).texts_only
+    estimate = record_estimate(found)
+    assert estimate == RecordedEstimate(3000, amount=0.03, currency="USD", token_price=10.0, texts_only=True)
+    before = trained("images", tokens=99_000)
+    assert before.serving is not None
+    records = Record(before.address, serving=replace(before.serving, estimate=estimate))
+    assert (bill(declare(), records).tokens, bill(declare(), records).calibrated) == (1000, 0)
+
+
 def test_without_epochs_there_is_no_price() -> None:
     """The service chooses the epochs: the tokens of one are known, the cost is not."""
     found = bill(declare(epochs=None))
@@ -112,6 +125,15 @@ def price_plan(*, most: float | None, **stack: object) -> Plan:
         inputs=Inputs(guards=Guards(max_cost=most)),
     )
     return worlds.make_plan(facts)
+
+
+def test_a_lower_bound_over_the_limit_is_refused_as_one() -> None:
+    """The plan costs at least what the texts cost."""
+    images = replace(worlds.want(), data=(replace(worlds.want().data[0], multimodal=1),))
+    prices = Prices(per_million_tokens={"default": 10_000_000.0}, currency="USD")
+    facts = worlds.world([images], stack=Stack(prices=prices), inputs=Inputs(guards=Guards(max_cost=0.5)))
+    with pytest.raises(GuardError, match=r"the plan costs at least [\d,.]+ USD \(estimate\), over max_cost"):
+        worlds.make_plan(facts)
 
 
 def test_a_plan_over_its_limit_is_refused_and_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,23 @@ def test_no_name_in_a_bill_is_cut(width: int) -> None:
     words = {word for line in lines for word in line.split()}
     assert {f"TunedModel/{name}" for name in names} <= words
     assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
+
+
+def test_an_estimate_of_texts_only_is_at_least_so_much() -> None:
+    """In the table, below it, in a sentence and in the total. With an upper bound beside it, none is left."""
+    images = Bill(40, 220, 3, 0, 0, tokens=55, price=0.00165, currency="USD", token_price=10, texts_only=True)
+    training = plans.create("images", bill=images)
+    assert describe_bill(images) == (
+        "40 examples x 3 epochs, 660 characters, at least 160 tokens, of texts only, at least 0.0016 USD "
+        "(estimate)"
+    )
+    assert "tokens (of texts only), at least" in str(sum_bills([training]))
+    lines = list(render_bill([training], width=UNLIMITED, paint=Paint(colour=False)))
+    assert lines[3].count("at least") == 2
+    assert lines[-1] == "  at least: estimated from texts only. Images, audio and video have tokens too"
+    bucket = plans.create("bucket", bill=replace(images, texts_only=False, at_most=True))
+    assert sum_bills([bucket]).price.startswith("at most ")
+    assert sum_bills([training, bucket]).price == "about 0.0033 USD"
 
 
 def test_money_under_a_cent_is_not_zero() -> None:

@@ -74,6 +74,19 @@ def test_a_model_shows_each_of_its_data_sets() -> None:
     ]
 
 
+def test_tokens_of_texts_are_a_lower_bound_beside_images() -> None:
+    """What an image costs in tokens is not estimated, so the count says that it is of texts only."""
+    several = Inspection("", (Inspected(Use.FILE, "d.jsonl", replace(TRAINING, multimodal=2)),))
+    said = (
+        "at least 17, estimated as 4 characters each, of texts only: 2 examples have images, audio or video"
+    )
+    assert show(several)[2] == f"  tokens          {said}"
+    one = Inspection("", (Inspected(Use.FILE, "d.jsonl", replace(TRAINING, multimodal=1)),))
+    assert show(one)[2].endswith("of texts only: 1 example has images, audio or video")
+    document: Any = build_inspection_document(several)
+    assert (document["data"][0]["estimated_tokens"], document["data"][0]["multimodal"]) == (17, 2)
+
+
 def test_no_line_is_wider_than_the_terminal() -> None:
     """In 60 columns long values are wrapped under themselves."""
     assert max(map(len, show(MODEL, 60))) <= 60
@@ -148,6 +161,7 @@ def test_the_document_has_every_key() -> None:
         "bytes": HELD.size,
         "characters": 23,
         "estimated_tokens": 6,
+        "multimodal": 0,
         "numbered_by": "line",
         "compared": 5,
         "inputs": {"min": 2, "median": 2, "p95": 3, "max": 3},

@@ -85,7 +85,9 @@ def models() -> st.SearchStrategy[RecordedModel]:
         "verdict": st.sampled_from(Verdict),
         "estimate": st.one_of(
             st.none(),
-            st.builds(RecordedEstimate, counts, st.booleans(), amounts, texts, amounts, unknowns),
+            st.builds(
+                RecordedEstimate, counts, st.booleans(), amounts, texts, amounts, st.booleans(), unknowns
+            ),
         ),
         "billed_tokens": counts,
         "scores": st.lists(st.builds(Score, names, texts, counts, counts, unknowns), max_size=2).map(tuple),

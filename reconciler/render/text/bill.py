@@ -76,7 +76,8 @@ def _format_figures(change: Change) -> dict[str, str]:
 def _format_tokens(bill: Bill) -> str:
     if not bill.tokens:
         return "?"
-    tokens = describe_tokens(bill.trained_tokens, at_most=bill.at_most).removesuffix(" tokens")
+    tokens = describe_tokens(bill.trained_tokens, at_most=bill.at_most, at_least=bill.texts_only)
+    tokens = tokens.removesuffix(" tokens")
     return tokens if bill.epochs else f"{tokens} an epoch"
 
 
@@ -87,7 +88,9 @@ def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
         "examples": f"{sums.examples:,}" if sums.examples else "",
         "steps": f"{sums.steps:,}{mark}" if sums.steps else "",
         "characters": f"{sums.characters:,}{mark}" if sums.characters else "",
-        "tokens": describe_tokens(sums.tokens, at_most=sums.at_most).removesuffix(" tokens")
+        "tokens": describe_tokens(sums.tokens, at_most=sums.at_most, at_least=sums.texts_only).removesuffix(
+            " tokens"
+        )
         if sums.tokens
         else "",
         "price": sums.price + mark if sums.tokens else sums.amount + mark,
@@ -119,6 +122,7 @@ def _render_footnotes(trainings: Sequence[Change], width: int, *, is_chosen: boo
         f"? no known price: {unpriced} not in the sum": sums.prices and sums.unpriced,
         _explain_tokens(trainings): any(bill.tokens for bill in bills),
         "at most: estimated from the size of a file in bytes, as an upper bound": sums.at_most,
+        "at least: estimated from texts only. Images, audio and video have tokens too": sums.texts_only,
         "* estimated: a default of the service was assumed": sums.estimated,
     }
     for note, applies in notes.items():

@@ -56,12 +56,16 @@ def _list_facts(inspection: Inspection, inspected: Inspected) -> Iterator[tuple[
     if inspected.errors:
         yield "wrong", f"{count_noun(len(inspected.errors), 'message')} below; these are left out here", True
     if survey.examples:
-        yield from _list_findings(survey)
+        yield from _list_findings(survey, measured.multimodal)
     yield from _list_comparisons(inspection, inspected, measured)
 
 
-def _list_findings(survey: Survey) -> Iterator[tuple[str, str, bool]]:
-    tokens = f"about {survey.tokens:,}, estimated as {CHARACTERS_PER_TOKEN} characters each"
+def _list_findings(survey: Survey, multimodal: int) -> Iterator[tuple[str, str, bool]]:
+    bound = "at least" if multimodal else "about"
+    tokens = f"{bound} {survey.tokens:,}, estimated as {CHARACTERS_PER_TOKEN} characters each"
+    if multimodal:
+        have = count_noun(multimodal, "example has", "examples have")
+        tokens += f", of texts only: {have} images, audio or video"
     yield "tokens", tokens, False
     yield "inputs", _describe_lengths(survey.inputs), False
     yield "outputs", _describe_lengths(survey.outputs), False

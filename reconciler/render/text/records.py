@@ -135,7 +135,9 @@ def list_model_facts(
         scores = f": {describe_scores(model.scores)}" if model.scores else ""
         yield "checks", escape(f"{model.verdict}{scores}")
     if estimate := model.estimate:
-        about = [describe_tokens(estimate.tokens, at_most=estimate.at_most)] if estimate.tokens else []
+        bounds = {"at_most": estimate.at_most, "at_least": estimate.texts_only}
+        about = [describe_tokens(estimate.tokens, **bounds)] if estimate.tokens else []
+        about += ["of texts only"] * estimate.texts_only
         about.append(describe_estimated_price(estimate))
         yield "estimate", ", ".join(filter(None, about)) or "unknown: the service chose the epochs"
     if model.billed_tokens:

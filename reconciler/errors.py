@@ -111,9 +111,11 @@ class GuardError(PlanError):
 
     Attributes:
         plan: the refused plan (`plan.change.Plan`), for people to look at; None where there is none.
+        facts: what it was made from (`plan.facts.Facts`).
     """
 
     plan: object = None
+    facts: object = None
 
 
 class StalePlanError(PlanError):

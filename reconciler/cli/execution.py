@@ -31,6 +31,7 @@ class Run:
         A plan that a guard or prevent_destroy refuses is shown with its warnings before the refusal is.
         """
         from reconciler.plan.change import Plan
+        from reconciler.plan.facts import Facts
 
         try:
             if self.invocation.inputs.refresh_only:
@@ -39,9 +40,9 @@ class Run:
                 plan, facts = self.operation.make_plan()
                 plan = self.operation.compare_data(plan, facts)
         except GuardError as error:
-            if isinstance(error.plan, Plan):
+            if isinstance(error.plan, Plan) and isinstance(error.facts, Facts):
                 self._print_warnings(error.plan)
-                self.console.print_plan(error.plan)
+                self.console.print_plan(self.operation.compare_data(error.plan, error.facts))
                 print_text(flush=True)
             raise
         self._print_warnings(plan)

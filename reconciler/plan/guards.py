@@ -37,12 +37,12 @@ def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None
         refusals: what was refused while the plan was made, because a model is protected.
 
     Raises:
-        GuardError: has the refused plan, so that it can be shown.
+        GuardError: has the refused plan and its facts, so that it can be shown.
     """
     found = [*refusals, *_find_exceeded(plan, choose_bounds(facts.inputs.guards, facts.stack.guards))]
     if found:
         error = GuardError(found[0].summary, found[0].detail, found)
-        error.plan = plan
+        error.plan, error.facts = plan, facts
         raise error
 
 

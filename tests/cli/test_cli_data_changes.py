@@ -56,6 +56,14 @@ def say(project: Project) -> str:
     return line.partition(" = ")[2].partition(" (")[0]
 
 
+def test_a_refused_plan_counts_examples_too(project: Project) -> None:
+    """Who is told that a guard refuses sees the same plan as everybody."""
+    trained(project)
+    write(project, "n.jsonl", CHANGED)
+    refused = project.plan("--max-trainings", "0", expect=1)
+    assert "28 -> 30 examples, +3 -1, 27 the same" in refused.out
+
+
 def test_a_change_is_counted_in_examples(project: Project) -> None:
     """Text, Markdown, JSON and a saved plan count changed examples, committed or not."""
     trained(project)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def create(path: Path, content: bytes) -> None:
         FileExistsError: there is something at the path.
         OSError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # as _DRAFT says
     try:
         with draft.open("wb") as file:
             file.write(content)
@@ -76,6 +77,36 @@ def create(path: Path, content: bytes) -> None:
         os.link(draft, path)  # unlike a rename, it never replaces a file
     finally:
         draft.unlink(missing_ok=True)
+
+
+_DRAFT = re.compile(r"\..+\.(\d{1,10})\.tmp")
+"""The name of a draft that `create` writes, with the id of its process."""
+
+
+def remove_abandoned_drafts(folder: Path, suffix: str) -> None:
+    """Remove what `create` left in a folder when its process was killed. Drafts of living processes stay.
+
+    Args:
+        folder: need not exist.
+        suffix: of the files that were to be created: ".yaml".
+    """
+    with suppress(OSError):  # it is only tidying
+        for path in folder.glob(f".*{suffix}.*.tmp"):
+            draft = _DRAFT.fullmatch(path.name)
+            is_ours = draft is not None and path.is_file() and not path.is_symlink()
+            if draft is not None and is_ours and not _is_alive(int(draft[1])):
+                path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this id runs. It may belong to somebody else."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _open_to_write(path: str | Path) -> int:

@@ -82,6 +82,7 @@ def write_files(estate: Estate, folder: Path) -> Estate:
         UsageError: the folder is not writable.
     """
     written = []
+    files.remove_abandoned_drafts(folder, ".yaml")
     try:
         for manifest in estate.written:
             folder.mkdir(parents=True, exist_ok=True)

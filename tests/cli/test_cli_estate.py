@@ -153,8 +153,10 @@ def test_the_next_run_finishes_after_a_crash(project: Project) -> None:
     crash(project, 8, "link", "import", "--all")
     written = sorted(file.name for file in (project.root / "manifests").glob("*.yaml"))
     assert len(written) == 1 + 7  # the Stack, and each manifest before the crash
+    (left,) = (project.root / "manifests").glob(".*.tmp")
     project.run("validate")
     project.run("import", "--all")
+    assert not left.exists()
     crash(project, 1, "after", "apply", "--auto-approve")
     project.apply()
     assert service.sent("POST", "PATCH", "DELETE") == []

@@ -15,6 +15,8 @@ ALLOWED = [
     "https://generativelanguage.googleapis.com",
     "https://US-CENTRAL1-aiplatform.GOOGLEAPIS.com/v1",
     "https://aiplatform.us.rep.googleapis.com:443",
+    "https://aiplatform.eu.rep.googleapis.com",
+    "https://europe-west4-aiplatform.googleapis.com",
     "https://storage.googleapis.com.",
     "http://127.0.0.1:8085",
     "http://localhost",

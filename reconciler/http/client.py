@@ -43,6 +43,7 @@ def connect(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     stopping: Callable[[], bool] = lambda: False,
+    unreachable: str = "",
 ) -> Transport:
     """Open a transport to one API. Sends nothing and looks for no credential yet.
 
@@ -57,6 +58,7 @@ def connect(
         sleep: waits that many seconds.
         stopping: whether the run is being stopped (an Event's is_set): every wait then ends within 0.1 s
             with StoppedError. A request that is under way is not aborted.
+        unreachable: what else to say if there is no connection, "" for nothing.
 
     Raises:
         UsageError: the address, or a setting of the environment, is malformed.
@@ -74,6 +76,7 @@ def connect(
         pace=Pace(clock, sleep, stopping),
         patience=Patience(seconds=seconds, limited_seconds=5 * seconds),
         timeout=read_seconds(environ, "RECONCILER_HTTP_TIMEOUT", TIMEOUT),
+        unreachable=unreachable,
     )
 
 
@@ -84,6 +87,7 @@ class Transport:
     Attributes:
         base_url: the endpoint, without a final slash.
         credential: signs the requests.
+        unreachable: see `connect`.
     """
 
     base_url: str
@@ -93,6 +97,7 @@ class Transport:
     pace: Pace
     patience: Patience
     timeout: float
+    unreachable: str = ""
 
     def sign_with(self, credential: Credential) -> Transport:
         """Return a transport with the same connections and pace, and another credential."""
@@ -214,7 +219,7 @@ class Transport:
         ).reply
 
     def _send(self, request: Request) -> Answer:
-        sender = Sender(self.base_url, self.exchange, self.pace, self.patience, self.errors)
+        sender = Sender(self.base_url, self.exchange, self.pace, self.patience, self.errors, self.unreachable)
         return sender.send(request, self.credential)
 
 

@@ -86,6 +86,7 @@ class Sender:
     _pace: Pace
     _patience: Patience
     _errors: ErrorReader
+    _unreachable: str = ""
 
     def send(self, request: Request, credential: Credential) -> Answer:
         """Send a request, and repeat it as long as that is safe. Raises what `Transport.call` raises."""
@@ -159,6 +160,7 @@ class Sender:
         advice = f"Nothing was sent. {error.advice or usual}"
         if sent:
             advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
+        advice = f"{advice} {self._unreachable}".rstrip()
         return errors.UnavailableError(f"{where}: {error}", advice)
 
     def _close_gate(self, reply: Reply, request: Request, waited: float, entered: float) -> float:

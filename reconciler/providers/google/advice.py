@@ -23,6 +23,7 @@ _AGENT = re.compile(r"\b(service-[0-9]{1,20}@gcp-sa-[a-z-]{1,30}\.iam\.gservicea
 _ACCOUNT = re.compile(r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}) does not have ")
 _BUCKET = re.compile(rf"(?:/b/|gs://)({BUCKET})")
 _PROJECT = re.compile(r"\bprojects/([a-z0-9][a-z0-9:.-]{1,62})/")
+_MULTI_REGION = re.compile(r" v1/projects/[^/ ]+/locations/(us|eu)/")
 
 _ROLES = (
     ("storage.objects.get", "roles/storage.objectViewer"),
@@ -104,8 +105,15 @@ def advise_403(found: Problem, where: str) -> str:
         )
     if "billing" in said:
         return "Enable billing for that project, wait a few minutes, and run the command again."
-    return advise_denied(found.message, where) or (
+    advice = advise_denied(found.message, where) or (
         "The credential may not do this: check its project and its role on the model."
+    )
+    found_in = _MULTI_REGION.search(where)
+    if found_in is None:
+        return advice
+    return (
+        f"{advice} Models and endpoints of Gemini 3.x jobs are in the multi-region {found_in[1]}, whatever "
+        "the job's region: conditions of roles, organization policies and VPC Service Controls must allow it."
     )
 
 

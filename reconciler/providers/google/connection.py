@@ -21,6 +21,7 @@ def connect(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     stopping: Callable[[], bool] = lambda: False,
+    unreachable: str = "",
 ) -> Transport:
     """Open a transport to one API. Sends nothing and looks for no credential yet.
 
@@ -34,6 +35,7 @@ def connect(
         clock: see `http.connect`.
         sleep: see `http.connect`.
         stopping: see `http.connect`.
+        unreachable: see `http.connect`.
 
     Raises:
         UsageError: the address, or a setting of the environment, is malformed.
@@ -48,6 +50,7 @@ def connect(
         clock=clock,
         sleep=sleep,
         stopping=stopping,
+        unreachable=unreachable,
     )
 
 

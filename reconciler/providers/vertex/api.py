@@ -59,6 +59,7 @@ class VertexConnection:
 
     def _open(self, base_url: str) -> Transport:
         from reconciler.providers.google.connection import connect
+        from reconciler.providers.vertex.regions import explain_host
 
         if self._storage_url and is_loopback(self._storage_url) is not self._is_local:
             raise UsageError(
@@ -74,6 +75,7 @@ class VertexConnection:
             api_keys=False,
             parallelism=self._setup.parallelism,
             stopping=self._setup.stopping,
+            unreachable=explain_host(base_url),
         )
 
     def find_target(self, *, contact: bool) -> Target:
@@ -163,7 +165,7 @@ def _report_missing_place(model: Desired, path: str) -> Diagnostic:
 VERTEX = Api(
     kind=TUNING_JOB,
     service=SERVICE,
-    hosts=("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "*.rep.googleapis.com"),
+    hosts=("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com"),
     trusted_hosts=TRUSTED_HOSTS,
     endpoint_variable=ENDPOINT_VARIABLE,
     project_variable=PROJECT_VARIABLE,

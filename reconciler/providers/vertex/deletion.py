@@ -24,7 +24,7 @@ from reconciler.providers.google.json import (
 )
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Jobs
-from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.regions import Regions, is_beside
 from reconciler.redaction import make_printable
 
 CANCEL_SECONDS = 20.0
@@ -145,13 +145,14 @@ class Deletion:
         except errors.NotFoundError:
             return
         name = _read_operation_name(operation, path)
+        there = self._regions.open_location(names.parse(name).location) if name else transport
         for look in count_looks(transport, OPERATION_SECONDS, f"looking whether {path} is done"):
             if look:
-                found = get_or_none(transport, f"v1/{name}")
+                found = get_or_none(there, f"v1/{name}")
                 if found is None:  # an operation may be deleted together with its resource
                     return
                 operation = found
-                if operation.get("name") != name:
+                if not names.is_answer(name, read_text(operation, "name")):
                     raise explain_another("operations", name, operation.get("name"))
             if operation.get("done"):
                 break
@@ -174,7 +175,8 @@ def _read_operation_name(operation: JsonObject, path: str) -> str:
     name = read_text(operation, "name")
     if not name and operation.get("done"):
         return ""
-    known = "/operations/" in name and names.parse(name).location == names.parse(path).location
+    # no document says where the operations of a multi-region are, so those of its regions are accepted
+    known = "/operations/" in name and is_beside(names.parse(name).location, names.parse(path).location)
     if not known:
         raise explain_another("operations", f"an operation on {path}", operation.get("name"))
     return name

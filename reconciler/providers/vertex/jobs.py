@@ -6,8 +6,8 @@ a record has the job's name, so the job, and the reason of its failure, can stil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -101,11 +101,13 @@ class Jobs:
         *,
         key: str = "",
         odd: list[Odd] | None = None,
+        tell: Callable[[JsonObject], None] = lambda _resource: None,
     ) -> Iterator[JsonObject]:
         """Yield every resource of a collection. `key` is its name in the answer, if that differs.
 
-        An entry that is not such a resource goes into `odd`; without `odd` it is an error. A resource that
-        two pages show differently has changed meanwhile, so it is asked for again.
+        `tell` gets each resource as soon as its page has come. An entry that is not such a resource goes into
+        `odd`; without `odd` it is an error. A resource that two pages show differently has changed meanwhile,
+        so it is asked for again.
         """
         project, location = place
         path = f"v1/projects/{project}/locations/{location}/{collection}"
@@ -124,6 +126,7 @@ class Jobs:
                             raise
                         odd.append(Odd("", ascii(entry)[:60], error.summary))
                     else:
+                        tell(resource)
                         yield (name.key, read_text(resource, "versionId") if key else ""), resource
 
         def ask_again(_key: object, resource: JsonObject) -> JsonObject | None:
@@ -138,12 +141,8 @@ class Jobs:
         others get their numbers as ids. A job that cannot be read does not hide the others.
         """
         odd: list[Odd] = []
-
-        def list_all(collection: str) -> list[JsonObject]:
-            return list(self.list_resources(place, collection, odd=odd))
-
-        with ThreadPoolExecutor(max_workers=3) as pool:
-            jobs, models, endpoints = pool.map(list_all, (JOBS, MODELS, ENDPOINTS))
+        jobs, found_in = self._list_with_jobs(place, (MODELS, ENDPOINTS), odd)
+        models, endpoints = found_in[MODELS], found_in[ENDPOINTS]
         model_of = {names.parse(read_text(model, "name")).key: model for model in models}
         endpoint_of = {names.parse(read_text(endpoint, "name")).key: endpoint for endpoint in endpoints}
         users_of = _index_by_model(endpoints, odd)
@@ -161,12 +160,40 @@ class Jobs:
             self._asked.setdefault(names.parse(model.name, JOBS).project, set()).add(place[0])
         return [*(self._add_project_names(model) for model in found.values()), *odd]
 
+    def _list_with_jobs(
+        self, place: tuple[str, str], collections: tuple[str, ...], odd: list[Odd]
+    ) -> tuple[list[JsonObject], dict[str, list[JsonObject]]]:
+        """List the jobs of a place, and these collections in the locations that the jobs name.
+
+        A location is listed once, and as soon as a page of jobs names it. So nothing is asked about a
+        multi-region that has no model of these jobs.
+
+        Returns:
+            The jobs, and the resources of each collection.
+        """
+        project, begun = place[0], dict[tuple[str, str], Future[list[JsonObject]]]()
+
+        def list_all(collection: str, location: str) -> list[JsonObject]:
+            return list(self.list_resources((project, location), collection, odd=odd))
+
+        with ThreadPoolExecutor(max_workers=4) as pool:
+
+            def begin(job: JsonObject) -> None:
+                for wanted in _find_locations(job):
+                    if wanted[0] in collections and wanted not in begun:
+                        begun[wanted] = pool.submit(list_all, *wanted)
+
+            jobs = list(self.list_resources(place, JOBS, odd=odd, tell=begin))
+        found: dict[str, list[JsonObject]] = {collection: [] for collection in collections}
+        for (collection, _), listing in begun.items():
+            found[collection] += listing.result()
+        return jobs, found
+
     def list_ended(self, place: tuple[str, str]) -> Iterator[Ended]:
         """Yield each job that failed or was cancelled, and each whose model was deleted."""
-        odd: list[Odd] = []
-        models = self.list_resources(place, MODELS, odd=odd)
-        known = {names.parse(read_text(model, "name")).key for model in models}
-        for job in self.list_resources(place, JOBS, odd=odd):
+        jobs, found_in = self._list_with_jobs(place, (MODELS,), [])
+        known = {names.parse(read_text(model, "name")).key for model in found_in[MODELS]}
+        for job in jobs:
             name, model = read_text(job, "name"), codec.read_model_name(job)
             if codec.is_finished(job):
                 if not model or names.parse(model).key not in known:
@@ -266,6 +293,21 @@ class Jobs:
         if codec.is_under_way(job):
             return Status.CREATING
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
+
+
+def _find_locations(job: JsonObject) -> Iterator[tuple[str, str]]:
+    """Find the (collection, location) pairs that show what became of a job. None before it has a model.
+
+    Endpoints are wanted where the model is too, because others may have deployed it there.
+    """
+    if not codec.is_finished(job):
+        return
+    with suppress(ServiceError):  # whoever builds the model says what is wrong with the name
+        if model := codec.read_model_name(job):
+            location = names.parse(model, MODELS).location
+            yield from ((MODELS, location), (ENDPOINTS, location))
+        if endpoint := codec.read_endpoint_name(job):
+            yield (ENDPOINTS, names.parse(endpoint, ENDPOINTS).location)
 
 
 def _list_others(job: JsonObject, model: JsonObject) -> list[str]:

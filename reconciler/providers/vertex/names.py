@@ -1,7 +1,8 @@
 """Parses and compares resource names, before they become a URL: projects/P/locations/L/COLLECTION/ID.
 
 We may send a project's id, and the service answers with its number. So two names mean one resource if they
-are equal from the location on.
+are equal from the location on. The location is the resource's own: a job, its model and its endpoints may
+have different ones.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from reconciler.errors import ServiceError
 
 _SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~:-]*"
+_LOCATION = r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?"
+"""It becomes part of a host's name; see `regions.find_host`."""
 _NAME = re.compile(
-    rf"projects/(?P<project>{_SEGMENT})/locations/(?P<location>[a-z0-9-]+)/"
+    rf"projects/(?P<project>{_SEGMENT})/locations/(?P<location>{_LOCATION})/"
     rf"(?P<collection>[A-Za-z]+)/(?P<id>{_SEGMENT})(?:@(?P<version>[A-Za-z0-9_-]+))?"
     rf"(?P<rest>(?:/{_SEGMENT})*)"
 )

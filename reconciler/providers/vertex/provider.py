@@ -149,11 +149,7 @@ class VertexProvider:
         job = self._get_job(handle)
         endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
         if not endpoint and (lost := codec.read_endpoint_name(job)):
-            raise NotFoundError(
-                f"{lost} does not exist, and {codec.read_model_name(job)} is deployed to no other endpoint",
-                "Deploy it to an endpoint in the console's Model Registry; that needs no training.",
-                status=404,
-            )
+            raise self._explain_lost_endpoint(lost, codec.read_model_name(job))
         if not endpoint:
             raise ServiceError(
                 f"{read_text(job, 'name')} has no endpoint yet ({codec.read_state(job)})",
@@ -161,6 +157,19 @@ class VertexProvider:
             )
         self._endpoints[handle.name] = endpoint
         return endpoint
+
+    def _explain_lost_endpoint(self, lost: str, model: str) -> NotFoundError:
+        if model and self._jobs.get_resource(model, MODELS) is None:
+            return NotFoundError(
+                f"{model} was deleted, and so was its endpoint {lost}",
+                "reconciler plan shows what an apply would do about it.",
+                status=404,
+            )
+        return NotFoundError(
+            f"{lost} does not exist, and {model} is deployed to no other endpoint",
+            "Deploy it to an endpoint in the console's Model Registry; that needs no training.",
+            status=404,
+        )
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """See `calls.ask_model`."""

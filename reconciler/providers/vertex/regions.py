@@ -1,4 +1,8 @@
-"""Finds the host of a location, and opens a transport to it."""
+"""Finds the host of a location, and opens a transport to it.
+
+Rule: the location is that of the resource's own name. A Gemini 3.x job in us-central1 has its model and its
+endpoints in the multi-region us, and the host of us-central1 answers 404 about them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,17 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import UsageError
 from reconciler.http import Transport
+from reconciler.settings.hosts import parse_url
 
 STORAGE = "https://storage.googleapis.com"
-_MULTI_REGIONS = frozenset({"us", "eu"})
+_MULTI_REGIONS = {"us-": "us", "europe-": "eu"}
+"""The beginning of a region's name, to the multi-region that stores the models of its Gemini 3.x jobs.
+
+us: seen on the service. eu: implied by Google's pages ("us and eu multi-region endpoints only").
+"""
+_OWN_HOST = re.compile(
+    r"aiplatform\.googleapis\.com|([a-z0-9-]+)-aiplatform\.googleapis\.com|aiplatform\.([a-z0-9-]+)\.rep\.googleapis\.com"
+)
 
 
 def find_host(location: str) -> str:
@@ -25,9 +37,41 @@ def find_host(location: str) -> str:
         raise UsageError(f"{location[:60]!r} is not a location", "Write one like us-central1.")
     if location == "global":
         return "https://aiplatform.googleapis.com"
-    if location in _MULTI_REGIONS:
+    if is_multi_region(location):
         return f"https://aiplatform.{location}.rep.googleapis.com"
     return f"https://{location}-aiplatform.googleapis.com"
+
+
+def is_multi_region(location: str) -> bool:
+    """Return whether a location is us or eu."""
+    return location in _MULTI_REGIONS.values()
+
+
+def is_beside(location: str, other: str) -> bool:
+    """Return whether two locations are the same, or one is the multi-region of the other."""
+    return other in {location, _find_multi_region(location)} or location == _find_multi_region(other)
+
+
+def _find_multi_region(location: str) -> str:
+    return next((found for start, found in _MULTI_REGIONS.items() if location.startswith(start)), "")
+
+
+def find_served(url: str) -> str:
+    """Return the location that one of Google's own hosts serves, "" for any other address."""
+    parts = parse_url(url)
+    found = _OWN_HOST.fullmatch((parts.hostname or "").removesuffix(".") if parts else "")
+    return (found[1] or found[2] or "global") if found else ""
+
+
+def explain_host(url: str) -> str:
+    """Say why a multi-region's host is called, for whoever only set a region. "" for any other address."""
+    location = find_served(url)
+    if not is_multi_region(location):
+        return ""
+    return (
+        f"Models and endpoints of Gemini 3.x jobs are in the multi-region {location}, whatever the job's "
+        "region: a firewall, proxy or private DNS must let this host through too."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +82,10 @@ class Regions:
         project: the default for manifests that name none, "" if there is none.
         location: the default in the same way.
         open: opens a transport to a base URL.
-        base_url: the address for every location, "" for Google's own hosts.
-        storage_url: the address of Cloud Storage. "" for `base_url`, or for Google's own if that is "" too.
+        base_url: the address for every location, "" for Google's own hosts. One of Google's own hosts serves
+            its own location alone, so the others keep theirs.
+        storage_url: the address of Cloud Storage. "" for `base_url`, or for Google's own if `base_url` is
+            Google's own or "".
     """
 
     project: str
@@ -72,8 +118,9 @@ class Regions:
         return self.project, self.location
 
     def open_location(self, location: str) -> Transport:
-        """Open the transport to a location."""
-        return self._open_url(self.base_url or find_host(location))
+        """Open the transport to a location, mostly the one in a resource's name."""
+        is_for_all = self.base_url and find_served(self.base_url) in {"", location}
+        return self._open_url(self.base_url if is_for_all else find_host(location))
 
     def _open_url(self, url: str) -> Transport:
         with self._lock:
@@ -83,7 +130,8 @@ class Regions:
 
     def open_storage(self) -> Transport:
         """Open the transport to Cloud Storage, or to the server that replaces it."""
-        return self._open_url(self.storage_url or self.base_url or STORAGE)
+        instead = "" if find_served(self.base_url) else self.base_url
+        return self._open_url(self.storage_url or instead or STORAGE)
 
     def close(self) -> None:
         """Close every transport."""

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.footprint import Footprint
 
@@ -37,7 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TERM"] = "xterm-256color"
     # a shell's background job ignores Ctrl-C, and so would every program that a test starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    settings.register_profile("any machine", deadline=None)  # no test asserts speed
+    settings.register_profile(
+        "any machine",
+        deadline=None,  # no test asserts speed
+        print_blob=True,
+        report_multiple_bugs=False,
+        phases=[phase for phase in Phase if phase is not Phase.explain],  # explaining a failure takes long
+    )
     settings.load_profile("any machine")
     sys.addaudithook(_only_loopback)
     if not hasattr(config, "workerinput"):  # the workers of xdist inherit the home

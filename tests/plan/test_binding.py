@@ -459,6 +459,7 @@ def test_only_touched_addresses_are_bound() -> None:
     assert make_plan(recording).bindings == {}
 
 
+@pytest.mark.timeout(400)  # Hypothesis shrinks a failure for at most 300 s
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     worlds.worlds(

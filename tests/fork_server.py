@@ -90,12 +90,12 @@ def _is_forkable(command: Sequence[str], env: Mapping[str, str], options: Mappin
         sys.platform == "linux"
         and "FRESH_PROCESSES" not in os.environ
         and not needs_own
-        and mine == _interpreter_environ()
+        and mine == interpreter_environ()
         and len(json.dumps([command, dict(env)])) < _MARGIN
     )
 
 
-def _interpreter_environ() -> dict[str, str]:
+def interpreter_environ() -> dict[str, str]:
     """What an interpreter reads when it starts, and a fork no more."""
     return {"LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
 
@@ -143,7 +143,7 @@ class _Server:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
-                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **_interpreter_environ()},
+                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **interpreter_environ()},
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )

@@ -22,6 +22,7 @@ from reconciler.cli.app import COMMANDS, cli
 from reconciler.emulator import Settings
 from reconciler.manifests.editor_schema import make_json_schema
 from reconciler.manifests.loading import load
+from tests import fork_server
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -151,19 +152,33 @@ def test_a_page_tells_what_happens(page: str, tmp_path: pathlib.Path) -> None:
             (tmp_path / name).write_text(content, encoding="utf-8")
         for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", content, re.MULTILINE):
             assert language == "text", content
-            done = subprocess.run(
-                re.sub("^reconciler ", f"{shlex.quote(sys.executable)} -m reconciler ", command),
-                shell=True,
-                cwd=tmp_path,
-                env=environ,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            assert f"$ {command}\n{done.stdout}" == f"$ {command}\n{printed}"
+            assert f"$ {command}\n{run_command(command, tmp_path, environ)}" == f"$ {command}\n{printed}"
             commands += 1
     assert commands
+
+
+def run_command(command: str, folder: pathlib.Path, environ: dict[str, str]) -> str:
+    """Run a line as a shell does, and return what both streams print. Ours alone need no shell."""
+    if command.startswith("reconciler ") and not set(command) & set("|&;<>$`*?"):
+        process = fork_server.start(
+            shlex.split(command)[1:],
+            cwd=folder,
+            env={**environ, **fork_server.interpreter_environ()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    else:
+        process = subprocess.Popen(
+            re.sub("^reconciler ", f"{shlex.quote(sys.executable)} -m reconciler ", command),
+            shell=True,
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    with process:
+        return process.communicate(timeout=60)[0]
 
 
 def test_data_is_brought_from_everywhere() -> None:

@@ -29,7 +29,7 @@ COMMANDS = {
     "wait": ("wait", "Finish what an earlier apply has begun."),
     "show": ("show", "Show one model with its loss curve, the recorded state, or a saved plan."),
     "output": ("output", "Print the resource names that a program calls."),
-    "bases": ("bases", "Show base models, when they retire, and which models stand on them."),
+    "bases": ("bases", "Show base models, when they retire, and which models are tuned from them."),
     "cost": ("cost", "Show what trainings have cost, by month and model."),
     "generate": ("generate", "Send a prompt to a managed model."),
     "test": ("test", "Run the checks of the models that serve."),

@@ -19,7 +19,7 @@ from reconciler.state.values import State
 
 
 def read_uses(invocation: Invocation, settings: Settings, tell: Callable[[str], None]) -> tuple[BaseUse, ...]:
-    """Read the table with what the Stack says, and the addresses that stand on each row.
+    """Read the table with what the Stack says, and the addresses that are tuned from each base model.
 
     Args:
         invocation: the command line.

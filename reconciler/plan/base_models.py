@@ -213,7 +213,7 @@ _NEVER = "9999-12-31"
 
 @dataclass(frozen=True, slots=True)
 class BaseUse:
-    """A row of the table of base models, with the addresses that stand on it.
+    """A row of the table of base models, with the addresses that are tuned from it.
 
     Attributes:
         kind: the kind whose API it belongs to.
@@ -231,7 +231,7 @@ class BaseUse:
 
 
 def list_uses(finder: BaseFinder, today: date) -> tuple[BaseUse, ...]:
-    """List the whole table of every kind. What models of ours stand on comes first, by its date."""
+    """List the whole table of every kind. The base models of our models come first, by date."""
     users: dict[tuple[str, str], set[Address]] = {}
     for address, name in _list_users(finder):
         if name:

@@ -19,7 +19,7 @@ from reconciler.cli.invocation import Invocation, Need
 @options.json_output
 @options.no_color
 def command(*, as_json: bool, no_color: bool, **given: Any) -> None:
-    """Show the table of base models, and the declared and recorded models that stand on them.
+    """Show the table of base models, and the declared and recorded models that are tuned from them.
 
     Asks no service. What cannot be read, manifests or state, is left out with a note.
     """

@@ -1,4 +1,4 @@
-"""The table of base models for people, with the models that stand on each row."""
+"""The table of base models for people, with the models that are tuned from each base model."""
 
 from __future__ import annotations
 

@@ -263,3 +263,72 @@ def test_a_service_that_is_not_set_up_is_left_out_with_the_reason(project: Proje
     assert "Left out: every TuningJob, because its service could not be asked: " in shown
     refused = project.run("import", "--all", "--kind", "TuningJob", expect=1)
     assert "not for you" in refused.err
+
+
+SDK = """
+import sys
+import time
+from google import genai
+from google.auth.credentials import AnonymousCredentials
+from google.genai import types
+
+url, data = sys.argv[1:]
+
+def finish(client, job):
+    until = time.monotonic() + 30
+    while not job.has_ended and time.monotonic() < until:
+        time.sleep(0.05)
+        job = client.tunings.get(name=job.name)
+    assert job.has_succeeded, job
+    return job
+
+options = types.HttpOptions(base_url=url, api_version="v1beta")
+client = genai.Client(api_key="k", vertexai=False, http_options=options)
+examples = [types.TuningExample(text_input=str(n), output=str(n + 1)) for n in range(20)]
+config = types.CreateTuningJobConfig(
+    epoch_count=5, batch_size=4, learning_rate=0.001, tuned_model_display_name="by an SDK")
+finish(client, client.tunings.tune(
+    base_model="models/gemini-1.0-pro-001",
+    training_dataset=types.TuningDataset(examples=examples), config=config))
+
+credentials = AnonymousCredentials()
+credentials.token = "t"
+client = genai.Client(
+    vertexai=True, project="local", location="us-central1", credentials=credentials,
+    http_options=types.HttpOptions(base_url=url))
+config = types.CreateTuningJobConfig(
+    tuned_model_display_name="by an SDK", description="counts", epoch_count=2, learning_rate_multiplier=1.5,
+    adapter_size=types.AdapterSize.ADAPTER_SIZE_FOUR, labels={"team": "red"},
+    validation_dataset=types.TuningValidationDataset(gcs_uri=data))
+job = finish(client, client.tunings.tune(
+    base_model="gemini-3.1-flash-lite", training_dataset=types.TuningDataset(gcs_uri=data), config=config))
+finish(client, client.tunings.tune(
+    base_model="gemini-3.1-flash-lite", training_dataset=types.TuningDataset(gcs_uri=data)))
+print(job.name)
+"""
+
+
+def test_what_googles_own_client_made_is_taken_over(project: Project) -> None:
+    """google-genai tunes for both APIs, with and without settings. The plan after one apply is empty."""
+    service = project.service
+    service.settings(training_seconds=0.2)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SDK, service.url, "gs://bucket/train.jsonl"],
+        env=project.env({"PYTHONPATH": None, "no_proxy": "*"}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    service.forget_log()
+    assert "3 manifests written." in project.run("import", "--all", expect=0).out
+    project.apply()
+    assert service.sent("POST", "PATCH", "DELETE") == []
+    assert sorted(address.partition("/")[0] for address in project.recorded()) == [
+        "TunedModel",
+        "TuningJob",
+        "TuningJob",
+    ]
+    project.settled()
+    assert project.run("drift", expect=0).code == 0

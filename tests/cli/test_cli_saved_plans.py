@@ -453,3 +453,57 @@ def test_a_plan_of_one_stack_is_not_for_another(project: Project) -> None:
     saved(project)
     project.declare(stack("blue"), model("one"))
     assert "the stack red (here: blue)" in refused(project)
+
+
+def replaced(project: Project, *names: str) -> None:
+    """Models that were replaced a moment ago, and whose predecessors are kept for a day."""
+    project.declare(*[model(name, lifecycle={"keep_deposed": "24h"}) for name in names])
+    project.apply()
+    project.declare(*[model(name, pairs=CHANGED, lifecycle={"keep_deposed": "24h"}) for name in names])
+    project.apply()
+
+
+def let_pass(project: Project, name: str) -> None:
+    """Record of the deposed model of NAME that its time has come."""
+    state = project.state()
+    (record,) = [entry for entry in state["resources"] if entry["address"] == f"TunedModel/{name}"]
+    record["deposed"][0] |= {"deposed": "2020-01-01T00:00:00Z", "kept_until": "2020-01-02T00:00:00Z"}
+    project.state_file.write_text(json.dumps(state))
+
+
+def test_a_saved_plan_restores_what_a_revert_asks_for(project: Project) -> None:
+    """The former model serves again, nothing is trained, and the plan after it is empty."""
+    replaced(project, "one")
+    project.declare(model("one", lifecycle={"keep_deposed": "24h"}))
+    saved(project)
+    project.run("apply", "p", expect=0)
+    assert project.service.creates() == 0
+    assert project.service.sent("DELETE") == []
+    record = project.record("one")
+    assert record["id"] == identity("one")
+    assert [deposed["id"] for deposed in record["deposed"]] == [identity("one", CHANGED)]
+    project.settled()
+
+
+def test_a_saved_restore_is_refused_once_that_model_is_gone(project: Project) -> None:
+    """Its plan said that nothing is trained, so nothing is trained in its place."""
+    replaced(project, "one")
+    project.declare(model("one", lifecycle={"keep_deposed": "24h"}))
+    saved(project)
+    project.service.delete(identity("one"))
+    project.service.forget_log()
+    assert "TunedModel/one" in refused(project)
+
+
+def test_a_saved_plan_deletes_only_what_it_lists(project: Project) -> None:
+    """A deposed model whose time comes after the plan was saved stays until another plan lists it."""
+    replaced(project, "one", "two")
+    let_pass(project, "one")
+    saved(project)
+    let_pass(project, "two")
+    project.run("apply", "p", expect=0)
+    deletes = [path.rpartition("/")[2] for _, path in project.service.sent("DELETE")]
+    assert deletes == [identity("one")]
+    assert identity("two") in project.service.models()
+    project.run("wait", expect=0)
+    assert set(project.service.models()) == {identity("one", CHANGED), identity("two", CHANGED)}

@@ -86,6 +86,8 @@ def test_a_deletion_that_is_done_forgets_the_model() -> None:
     assert after(Delete("bot-2", deposed=True), training(OLD, NEW), Done()) == training(OLD)
     assert after(DeleteReplaced("bot-2"), training(OLD, NEW), Done()) == training(OLD)
     assert after(DeleteReplaced("bot-1"), BOTH, Unproven("nobody sees it")) == BOTH
+    assert after(DeleteReplaced("bot-1"), BOTH, Unproven("it is used", unfinished=False)) == BOTH
+    assert after(Delete("bot-1"), BOTH, Unproven("it is used", unfinished=False)) == BOTH
 
 
 def test_nothing_is_promoted_where_nothing_is_a_candidate() -> None:

@@ -15,6 +15,7 @@ from reconciler.render.words import (
     describe_data_change,
     find_wording,
     list_consequences,
+    list_kept,
     summarize_plan,
 )
 from reconciler.state.values import Verdict
@@ -145,3 +146,19 @@ def test_a_change_of_data_is_counted_in_examples(compared: ExampleChange | None,
     """Where the former data is known, the plan says how many examples were added, removed and kept."""
     change = DataChange("training_data", "a" * 64, "b" * 64, 30, 32, compared=compared)
     assert describe_data_change(change) == said
+
+
+def test_a_model_that_is_kept_is_listed_with_its_reasons() -> None:
+    """Only deposed models that nothing is done to, and only with a reason; hostile text steers nothing."""
+    kept = Change(
+        plans.address("bot"),
+        Action.NO_OP,
+        Reason.REPLACED,
+        id="bot-1",
+        notes=("kept: it is used", "\x1b[31mred"),
+        deposed=Deposed(),
+    )
+    silent, serving = replace(kept, notes=()), replace(kept, deposed=None)
+    deleted = replace(kept, action=Action.DELETE)
+    said = list_kept(Plan((kept, silent, serving, deleted)))
+    assert said == ["TunedModel/bot: deposed bot-1 is kept: it is used; \\x1b[31mred"]

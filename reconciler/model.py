@@ -105,7 +105,7 @@ class Layout:
 
 
 PLAIN = Layout()
-"""Of a file that has our names and nothing else, with commas if it is CSV."""
+"""The layout of a file that has only our names, with commas if it is CSV."""
 
 
 @dataclass(frozen=True, slots=True)

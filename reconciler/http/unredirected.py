@@ -21,7 +21,7 @@ class UnredirectedSession(requests.Session):
 
 
 TOKEN_SECONDS = 60.0
-"""For one whole call that fetches a token."""
+"""The time limit of one whole call that fetches a token."""
 
 
 class TokenSession(UnredirectedSession):

@@ -22,7 +22,7 @@ from reconciler.manifests.located import YamlMap
 from reconciler.model import DataSet, Example
 
 DISPLAY_NAME_LIMIT = 40
-"""For a longer one the service answers 400 "Request contains an invalid argument." without saying why."""
+"""The service refuses a longer one with 400 "Request contains an invalid argument." and does not say why."""
 
 
 ProjectNumber = Annotated[int, Field(ge=1, le=schema.INT64), BeforeValidator(schema.read_integer)]

@@ -39,7 +39,7 @@ _NEEDS = {
     "s3": "s3:ListBucket on the bucket, and s3:GetObject and s3:PutObject on its objects",
     "az": "the role Storage Blob Data Contributor on the container",
 }
-"""For each scheme, what the account must be granted. The locks are objects like the state."""
+"""For each scheme, the rights that the account needs. Locks are objects, as the state is."""
 _CHECK = "Check the network, the name of the bucket, and that the credential may read and write its objects."
 _NO_BUCKET = ("NoSuchBucket", "specified bucket does not exist", "ContainerNotFound")
 

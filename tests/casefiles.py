@@ -93,9 +93,9 @@ class Case:
         return text
 
     def _symbols(self) -> dict[str, str]:
-        names = [name for name, one in self.body.get("desired", {}).items() if "id" not in (one or {})]
+        names = [name for name, body in self.body.get("desired", {}).items() if "id" not in (body or {})]
         symbols = [f"{name}.{number}" for name in names for number in range(GENERATIONS)]
-        return {self.id(one): one for one in symbols}
+        return {self.id(symbol): symbol for symbol in symbols}
 
     def world(self) -> Facts:
         """What goes in."""
@@ -106,9 +106,9 @@ class Case:
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         facts = worlds.world(
-            [self._want(name, one or {}) for name, one in body.get("desired", {}).items()],
-            [self._record(name, one) for name, one in body.get("recorded", {}).items()],
-            [self._live(id, one) for id, one in body.get("live", {}).items()],
+            [self._want(name, body or {}) for name, body in body.get("desired", {}).items()],
+            [self._record(name, fields) for name, fields in body.get("recorded", {}).items()],
+            [self._live(id, fields) for id, fields in body.get("live", {}).items()],
             inputs=_inputs(body.get("options", {})),
             stack=_stack(body.get("stack", {})),
             whole=body.get("options", {}).get("whole", True),
@@ -157,7 +157,9 @@ class Case:
             worlds.address(name),
             self._model(body.get("serving"), worlds.model),
             self._model(body.get("candidate"), worlds.candidate),
-            tuple(found for one in body.get("deposed", ()) if (found := self._model(one, worlds.model))),
+            tuple(
+                found for deposed in body.get("deposed", ()) if (found := self._model(deposed, worlds.model))
+            ),
             prevent_destroy=body.get("prevent_destroy", False),
             manifest=body.get("manifest", ""),
         )
@@ -187,7 +189,7 @@ class Case:
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
         )
         if body.get("assumed"):
-            made = replace(made, data=tuple(replace(one, assumed=True) for one in made.data))
+            made = replace(made, data=tuple(replace(data_set, assumed=True) for data_set in made.data))
         if body.get("data") == "unknown":
             made = replace(made, data=())
         if body.get("status") == "pending":
@@ -274,18 +276,18 @@ def _permissions(texts: list[str] | None) -> tuple[Permission, ...] | None:
     if texts is None:
         return None
     words = [text.split() for text in texts]
-    return tuple(Permission(one[0], one[1] if len(one) == 3 else "", one[-1]) for one in words)
+    return tuple(Permission(word[0], word[1] if len(word) == 3 else "", word[-1]) for word in words)
 
 
 def _lifecycle(body: Mapping[str, Any]) -> Lifecycle:
     _only(body, {"prevent_destroy", "ignore_changes", "keep_deposed", "ignore_drift", "replace"})
-    ignored = [{key: str(value) for key, value in one.items()} for one in body.get("ignore_drift", ())]
+    ignored = [{key: str(value) for key, value in rule.items()} for rule in body.get("ignore_drift", ())]
     keep = parse_duration(body["keep_deposed"]) if "keep_deposed" in body else None
     return Lifecycle(
         prevent_destroy=body.get("prevent_destroy", False),
         ignore_changes=tuple(body.get("ignore_changes", ())),
         keep_deposed=None if keep is None else timedelta(seconds=keep),
-        ignore_drift=tuple(IgnoredDrift(**one) for one in ignored),
+        ignore_drift=tuple(IgnoredDrift(**rule) for rule in ignored),
         replace=Replacement(body.get("replace", "candidate")),
     )
 
@@ -321,7 +323,7 @@ def _stack(body: Mapping[str, Any]) -> Stack:
         prices=Prices(body.get("price"), per_million_tokens=body.get("token_prices", {})),
         fail_on=tuple(body.get("fail_on", ())),
         retire_within=timedelta(days=body.get("retire_within_days", 60)),
-        base_models=tuple(_base(one) for one in body.get("base_models", ())),
+        base_models=tuple(_base(base_model) for base_model in body.get("base_models", ())),
     )
 
 

@@ -60,13 +60,15 @@ DEFAULTS: Mapping[str, Value] = {
 
 def digest_examples(examples: Iterable[Example]) -> str:
     """Compute SHA-256 in hex over the canonical examples, one on each line, in order."""
-    return hashlib.sha256(b"".join(encode_example(one) + b"\n" for one in examples)).hexdigest()
+    return hashlib.sha256(b"".join(encode_example(example) + b"\n" for example in examples)).hexdigest()
 
 
 def parent_field(kind: Kind) -> str:
     """The path of the field that names a tuned model to tune further."""
     return next(
-        one.path for one in kind.fields.values() if one.role is FieldRole.SOURCE and one.path != BASE_MODEL
+        field.path
+        for field in kind.fields.values()
+        if field.role is FieldRole.SOURCE and field.path != BASE_MODEL
     )
 
 
@@ -303,7 +305,7 @@ class FakeService:
             if row.role is not FieldRole.SOURCE:
                 numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
                 kept[path] = to_float32(value) if numeric and not isinstance(value, (str, tuple)) else value
-        parent = next((one for one in self.history if one.name == source), None)
+        parent = next((model for model in self.history if model.name == source), None)
         if parent is None and not source.startswith(self.kind.collection or "jobs/"):
             kept[BASE_MODEL] = source
         else:
@@ -353,7 +355,7 @@ class FakeService:
         return existing
 
     def _training(self) -> int:
-        return sum(self.status(one) is Status.CREATING for one in self.models.values())
+        return sum(self.status(model) is Status.CREATING for model in self.models.values())
 
     def live(self, model: FakeModel) -> Live:
         """As a get shows it: a failure's reason is not on the model."""
@@ -438,10 +440,12 @@ class FakeProvider:
         with self._call("list"):
             service = self.service
             old = [
-                one for one in service.models.values() if service.clock() - one.started >= service.list_lag
+                model
+                for model in service.models.values()
+                if service.clock() - model.started >= service.list_lag
             ]
             hidden = service.forbidden | service.odd.keys()
-            found = [service.live(one) for one in old if one.id not in hidden]
+            found = [service.live(model) for model in old if model.id not in hidden]
             odd = [Odd(id, id, why) for id, why in service.odd.items()]
         yield from found
         yield from odd
@@ -525,8 +529,8 @@ class FakeProvider:
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
         """Exactly these; e-mail addresses in lower case, as the service keeps them."""
         with self._call("set_permissions", handle.id, fence):
-            kept = [replace(one, email_address=one.email_address.lower()) for one in desired]
-            self._model(handle).permissions = {one.grantee: one for one in kept}
+            kept = [replace(manifest, email_address=manifest.email_address.lower()) for manifest in desired]
+            self._model(handle).permissions = {permission.grantee: permission for permission in kept}
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """What the service's `answer` says."""

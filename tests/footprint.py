@@ -39,7 +39,7 @@ class Footprint:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Look for what is new."""
-        self._left = [f"~/{one.name}" for one in self._home.iterdir() if one.name not in IN_HOME]
+        self._left = [f"~/{path.name}" for path in self._home.iterdir() if path.name not in IN_HOME]
         self._left += sorted(self._files() - self._before)
         shutil.rmtree(self._home)
         if self._left:
@@ -47,13 +47,13 @@ class Footprint:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what it was."""
-        for one in self._left:
-            terminalreporter.write_line(f"New while the tests ran, and left there: {one}", red=True)
+        for path in self._left:
+            terminalreporter.write_line(f"New while the tests ran, and left there: {path}", red=True)
 
     def _files(self) -> set[str]:
         found = set[str]()
         for folder, folders, files in os.walk(self._repository):
-            folders[:] = [one for one in folders if one not in CACHES]
-            paths = (pathlib.Path(folder, one) for one in files if one not in CACHES)
+            folders[:] = [name for name in folders if name not in CACHES]
+            paths = (pathlib.Path(folder, name) for name in files if name not in CACHES)
             found.update(str(path.relative_to(self._repository)) for path in paths)
         return found

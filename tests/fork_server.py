@@ -201,16 +201,16 @@ def _serve(control: socket.socket) -> list[str]:
         os.waitpid(between, 0)  # from here on the command is the worker's child
         os.close(told)
         control.send(os.read(answer, 100))  # nothing if the command ended before it was ready
-        for one in (*streams, answer):
-            os.close(one)
+        for descriptor in (*streams, answer):
+            os.close(descriptor)
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
     """Turn this fork into what a new process with these streams, folder and environment would be."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    for one in streams:
-        os.close(one)
+    for descriptor in streams:
+        os.close(descriptor)
     for number, name in enumerate(
         ("stdin", "stdout", "stderr")
     ):  # what they are is found out when they are opened

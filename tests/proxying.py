@@ -143,11 +143,11 @@ class Proxy:
     @property
     def requests(self) -> list[Seen]:
         """What was asked inside of tunnels, or without any."""
-        return [one for one in self.seen if one.method != "CONNECT"]
+        return [request for request in self.seen if request.method != "CONNECT"]
 
     def hosts(self) -> set[str]:
         """Whom somebody wanted to reach."""
-        return {one.host for one in self.seen}
+        return {request.host for request in self.seen}
 
     def converse(self, plain: socket.socket) -> None:
         """Meet one connection."""

@@ -155,14 +155,14 @@ def test_an_unknown_result_ends_the_checks_and_a_wrong_answer_does_not() -> None
 )
 def test_one_failed_check_fails_the_model(verdicts: list[Verdict], verdict: Verdict) -> None:
     """Failed wins over unknown, and unknown over passed."""
-    assert decide_verdict(CheckResult(FILE, one) for one in verdicts) is verdict
+    assert decide_verdict(CheckResult(FILE, each) for each in verdicts) is verdict
 
 
 def test_scores_are_summed_by_file_and_for_all_prompts() -> None:
     """Their digest says what was asked, so a score of other questions is known to be one."""
-    one, two = Check("a", "b"), Check("c", "d")
+    first, two = Check("a", "b"), Check("c", "d")
     results = [
-        CheckResult(one, Verdict.PASSED, 1, 1),
+        CheckResult(first, Verdict.PASSED, 1, 1),
         CheckResult(FILE, Verdict.PASSED, 3, 4),
         CheckResult(two, Verdict.FAILED, 0, 1),
     ]

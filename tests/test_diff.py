@@ -33,7 +33,7 @@ mutable = st.fixed_dictionaries({}, optional=values)
 @given(mutable, mutable)
 def test_every_declared_difference_is_found_and_no_other(live: Attributes, declared: Attributes) -> None:
     """A path is changed exactly where its own two values differ, whatever stands beside it."""
-    found = {one.path: one for one in diff.compare_mutable(live, declared, FIELDS)}
+    found = {change.path: change for change in diff.compare_mutable(live, declared, FIELDS)}
     empty: Attributes = {"display_name": "", "description": "", "reader_project_numbers": ()}
     absent = object()
     different = {
@@ -75,7 +75,7 @@ def test_ignored_paths_are_left_alone() -> None:
     live: Attributes = {"description": "a", "temperature": 1.0}
     declared: Attributes = {"description": "b", "temperature": 0.5}
     found = diff.compare_mutable(live, declared, FIELDS, ignore=["description"])
-    assert [one.path for one in found] == ["temperature"]
+    assert [change.path for change in found] == ["temperature"]
 
 
 def test_fields_that_cannot_be_updated_are_no_update() -> None:
@@ -131,11 +131,11 @@ def test_without_a_live_model_what_was_sent_decides() -> None:
         (BASE_MODEL, "models/a", "models/models/a", False),
     ],
 )
-def test_sameness_is_the_services(path: str, one: Value, other: Value, *, equal: bool) -> None:
+def test_sameness_is_the_services(path: str, left: Value, other: Value, *, equal: bool) -> None:
     """float32 for floats, sets for project numbers, exact for text; None is only like None."""
-    assert diff.is_same(FIELDS[path], one, other) is equal
-    assert diff.is_same(FIELDS[path], other, one) is equal
-    assert not diff.is_same(FIELDS[path], one, None)
+    assert diff.is_same(FIELDS[path], left, other) is equal
+    assert diff.is_same(FIELDS[path], other, left) is equal
+    assert not diff.is_same(FIELDS[path], left, None)
     assert diff.is_same(FIELDS[path], None, None)
 
 
@@ -211,11 +211,11 @@ EVALUATION = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
     ],
 )
 def test_what_is_nested_in_an_evaluation_is_compared_by_what_it_means(
-    one: object, other: object, *, equal: bool
+    left: object, other: object, *, equal: bool
 ) -> None:
     """Empty and false are absent in it, except where they say something; numbers are float32 there too."""
     text = None if other is None else encode_canonical(other).decode()
-    assert diff.is_same(EVALUATION, encode_canonical(one).decode(), text) is equal
+    assert diff.is_same(EVALUATION, encode_canonical(left).decode(), text) is equal
 
 
 def test_a_project_of_a_parents_name_counts_by_neither_id_nor_number() -> None:

@@ -28,7 +28,9 @@ def built(target: str, folder: pathlib.Path) -> pathlib.Path:
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The names in the source distribution, without its own folder."""
     with tarfile.open(built("sdist", tmp_path_factory.mktemp("sdist"))) as archive:
-        return [one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()]
+        return [
+            requirement.name.partition("/")[2] for requirement in archive.getmembers() if requirement.isfile()
+        ]
 
 
 def test_the_source_distribution_holds_what_is_meant(sdist: list[str]) -> None:
@@ -61,7 +63,7 @@ def test_the_wheel_asks_for_what_the_emulator_needs(tmp_path: pathlib.Path) -> N
             "reconciler/providers/gemini/base_models.json",
             "reconciler/providers/vertex/base_models.json",
         } <= set(archive.namelist())
-    plain = [one for one in needed if "extra ==" not in one]
+    plain = [requirement for requirement in needed if "extra ==" not in requirement]
     for library in ("starlette", "uvicorn"):
-        assert any(one.startswith(library) for one in plain), needed
+        assert any(requirement.startswith(library) for requirement in plain), needed
     assert {top for top in tops if not top.endswith(".dist-info")} == {"reconciler"}

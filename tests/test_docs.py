@@ -44,7 +44,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         assert command is not None
         yield name, command
         if isinstance(command, click.Group):
-            yield from ((f"{name} {one}", child) for one, child in command.commands.items())
+            yield from ((f"{name} {name}", child) for name, child in command.commands.items())
 
 
 ALL = dict(commands())
@@ -84,14 +84,16 @@ def test_a_command_is_in_the_readme(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_an_option_is_in_the_readme(name: str) -> None:
     """README names each option of each command, under each of its names."""
-    options = {one for parameter in ALL[name].params for one in parameter.opts if one.startswith("-")}
+    options = {
+        option for parameter in ALL[name].params for option in parameter.opts if option.startswith("-")
+    }
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", README))
     assert options <= named
 
 
 def test_the_readme_names_no_option_that_is_not_there() -> None:
     """An option in the tables of README is an option of some command."""
-    known = {one for command in ALL.values() for parameter in command.params for one in parameter.opts}
+    known = {option for command in ALL.values() for parameter in command.params for option in parameter.opts}
     known |= {"--help", "-h", "--version"}
     tables = "\n".join(line for line in README.splitlines() if line.startswith("|") and "gcloud" not in line)
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", tables)) <= known
@@ -189,7 +191,7 @@ def test_data_is_brought_from_everywhere() -> None:
 def test_the_manifests_of_the_demo_are_what_they_say() -> None:
     """manifests/ has the tutorial's two models, with 15 examples each, and two of some hundred examples."""
     loaded = load([str(ROOT / "manifests")], kinds=KINDS, variables={})
-    counts = {one.address.name: one.data[0].examples for one in loaded.desired}
+    counts = {manifest.address.name: manifest.data[0].examples for manifest in loaded.desired}
     assert counts["number-generator-model"] == counts["number-generator"] == 15
     assert counts["roman-numerals"] == 399
     assert counts["support-triage"] > 200
@@ -207,7 +209,7 @@ def test_a_link_leads_somewhere(page: str) -> None:
         assert file.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-            slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, target
 
 
@@ -303,7 +305,7 @@ def test_the_emulator_tunes_what_lives() -> None:
 
 def test_the_readme_leads_with_what_can_be_tuned() -> None:
     """The first manifest of README is a TuningJob on the example that all documents share."""
-    page, content = next(one for one in manifests() if one[0] == "README.md")
+    page, content = next(manifest for manifest in manifests() if manifest[0] == "README.md")
     assert "kind: TuningJob" in content, page
     assert "base_model: gemini-3.1-flash-lite\n" in content, page
 
@@ -322,10 +324,10 @@ def test_a_make_target_exists() -> None:
 def test_every_environment_variable_is_told() -> None:
     """README or docs/ name every variable that the code looks up, and no other."""
     code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "reconciler").rglob("*.py")))
-    used = {one for one in VARIABLE.findall(code) if not one.endswith("_")}
-    told = {one for one in VARIABLE.findall(EVERYTHING) if not one.endswith("_")}
+    used = {name for name in VARIABLE.findall(code) if not name.endswith("_")}
+    told = {name for name in VARIABLE.findall(EVERYTHING) if not name.endswith("_")}
     assert used - told == set()
-    composed = {f"TF_HTTP_{one}" for one in re.findall(r'"([A-Z_]+)"', code)}
+    composed = {f"TF_HTTP_{name}" for name in re.findall(r'"([A-Z_]+)"', code)}
     assert told - used - composed == set()
 
 

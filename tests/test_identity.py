@@ -240,9 +240,11 @@ def test_an_integer_for_a_float_field_is_a_float() -> None:
 
 def test_several_data_sets_are_known_by_their_fields() -> None:
     """A kind with validation data has another identity when only that changes."""
-    one = desired()
-    both = Desired(one.address, one.attributes, (*one.data, DataSet(DATA, 1, 1, field="validation_data")))
-    assert digest_of(both) != digest_of(one)
+    manifest = desired()
+    both = Desired(
+        manifest.address, manifest.attributes, (*manifest.data, DataSet(DATA, 1, 1, field="validation_data"))
+    )
+    assert digest_of(both) != digest_of(manifest)
 
 
 def test_the_order_of_examples_counts_and_nothing_is_trimmed() -> None:

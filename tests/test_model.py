@@ -31,7 +31,7 @@ def test_anything_else_is_no_address(text: str) -> None:
 def test_addresses_sort_by_kind_then_name() -> None:
     """Plans and states are sorted by it, so the order is part of the format."""
     addresses = [Address("TuningJob", "a"), Address("TunedModel", "b"), Address("TunedModel", "a")]
-    assert [str(one) for one in sorted(addresses)] == ["TunedModel/a", "TunedModel/b", "TuningJob/a"]
+    assert [str(address) for address in sorted(addresses)] == ["TunedModel/a", "TunedModel/b", "TuningJob/a"]
 
 
 @pytest.mark.parametrize(
@@ -50,10 +50,10 @@ def test_a_name_leaves_room_for_its_digest() -> None:
 
 def test_a_grantee_is_known_whatever_the_case_of_its_address() -> None:
     """Mail addresses are compared as the service does; the role is no part of who it is."""
-    one = Permission("USER", "Ann@Example.com", "READER")
-    assert one.grantee == Permission("USER", "ann@example.com", "OWNER").grantee
-    assert one.grantee != Permission("GROUP", "ann@example.com", "READER").grantee
-    assert str(one) == "user:Ann@Example.com READER"
+    permission = Permission("USER", "Ann@Example.com", "READER")
+    assert permission.grantee == Permission("USER", "ann@example.com", "OWNER").grantee
+    assert permission.grantee != Permission("GROUP", "ann@example.com", "READER").grantee
+    assert str(permission) == "user:Ann@Example.com READER"
     assert str(Permission("EVERYONE", "", "READER")) == "everyone READER"
 
 
@@ -65,17 +65,17 @@ def test_a_manifest_says_where_it_is() -> None:
 
 def test_where_keys_stand_is_no_part_of_what_is_wanted() -> None:
     """Two manifests that differ in places only are equal, and no place is shown."""
-    one = worlds.want("bot")
+    manifest = worlds.want("bot")
     moved = worlds.want("bot", places={"base_model": (3, 5)})
-    assert moved == one
+    assert moved == manifest
     assert "places" not in repr(moved)
 
 
 def test_nouns_cannot_be_changed() -> None:
     """A plan is a value: what it was made from cannot move under it."""
-    one: Desired = worlds.want("bot")
+    manifest: Desired = worlds.want("bot")
     with pytest.raises(FrozenInstanceError):
-        one.id = "other"  # type: ignore[misc]
+        manifest.id = "other"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,13 @@ def test_case(case: Case) -> None:
     if "error" in case.expected:
         with pytest.raises(PlanError) as refused:
             make_plan(world)
-        said = "\n".join(f"{one} {one.address}" for one in refused.value.diagnostics)
+        said = "\n".join(f"{diagnostic} {diagnostic.address}" for diagnostic in refused.value.diagnostics)
         for words in case.expected["error"]:
             assert case_text(case, words) in said
         return
     plan = make_plan(world)
-    assert [shown(change, one, world) for change, one in paired(plan, case)] == [
-        wanted(case, one) for one in case.expected["changes"]
+    assert [shown(change, expected_change, world) for change, expected_change in paired(plan, case)] == [
+        wanted(case, change) for change in case.expected["changes"]
     ]
     for key in ("deletes", "has_changes", "has_work"):
         if key in case.expected:
@@ -81,8 +81,8 @@ def test_case(case: Case) -> None:
 def paired(plan: Plan, case: Case) -> list[tuple[Change, Mapping[str, Any]]]:
     """Each change with what is expected of it; the counts must agree."""
     expected = case.expected["changes"]
-    assert [(str(one.action), one.address.name) for one in plan.changes] == [
-        (one["action"], one.get("address", "bot")) for one in expected
+    assert [(str(change.action), change.address.name) for change in plan.changes] == [
+        (each["action"], each.get("address", "bot")) for each in expected
     ]
     return list(zip(plan.changes, expected, strict=True))
 
@@ -136,9 +136,12 @@ def shown(change: Change, expected: Mapping[str, Any], world: Facts) -> dict[str
         "status": status(change, world),
         "error": failure.error if failure else "",
         "verdict": str(promote.verdict) if promote else "",
-        "fields": [field_text(one) for one in change.fields],
-        "data": [f"{one.field} {word(one.before_digest)} -> {word(one.after_digest)}" for one in change.data],
-        "permissions": [permission_text(one) for one in grants.changes] if grants else [],
+        "fields": [field_text(field) for field in change.fields],
+        "data": [
+            f"{data_set.field} {word(data_set.before_digest)} -> {word(data_set.after_digest)}"
+            for data_set in change.data
+        ],
+        "permissions": [permission_text(change) for change in grants.changes] if grants else [],
         "keep": promote.kept if promote else "",
         "notes": list(change.notes),
         "flags": flags,
@@ -164,14 +167,14 @@ def status(change: Change, world: Facts) -> str:
 
 def word(digest: str) -> str:
     """The word behind a data digest."""
-    return next((one for one in ("one", "two", "three") if worlds.digest(one) == digest), digest)
+    return next((name for name in ("one", "two", "three") if worlds.digest(name) == digest), digest)
 
 
-def bill(one: Bill | None) -> dict[str, Any] | None:
+def bill(training: Bill | None) -> dict[str, Any] | None:
     """What a training amounts to, without what is unset."""
-    if one is None:
+    if training is None:
         return None
-    return {field.name: value for field in fields(one) if (value := getattr(one, field.name))}
+    return {field.name: value for field in fields(training) if (value := getattr(training, field.name))}
 
 
 def intent(record: Record | None) -> dict[str, Any] | None:
@@ -184,7 +187,7 @@ def intent(record: Record | None) -> dict[str, Any] | None:
     if record.candidate:
         found["candidate"] = record.candidate.id
     if record.deposed:
-        found["deposed"] = [one.id for one in record.deposed]
+        found["deposed"] = [deposed.id for deposed in record.deposed]
     if record.prevent_destroy:
         found["prevent_destroy"] = "true"
     if record.manifest:
@@ -211,8 +214,8 @@ def test_any_world_is_decided_or_refused_whatever_its_order(world: Facts, random
     desired = list(world.desired.values())
     live = list(world.observed.live[worlds.KIND].items())
     recorded = list(world.state.resources.items())
-    for one in (desired, live, recorded):
-        random.shuffle(one)
+    for part in (desired, live, recorded):
+        random.shuffle(part)
     other = replace(
         world,
         desired=index_desired(desired),
@@ -246,11 +249,11 @@ def test_what_is_neither_desired_nor_recorded_is_never_touched(world: Facts) -> 
         return
     known = world.desired.keys() | world.state.resources.keys()
     assert {change.address for change in plan.changes} <= known
-    recorded = {one.id for record in world.state.resources.values() for one in record.models}
+    recorded = {model.id for record in world.state.resources.values() for model in record.models}
     for change in plan.changes:
         if change.action is Action.DELETE and change.id not in recorded:
             want = world.desired[change.address]
-            ours = {one.id for one in world.list_generations(want, _source_of(plan, change))}
+            ours = {generation.id for generation in world.list_generations(want, _source_of(plan, change))}
             live = world.find_live(change.address, change.id)
             assert live is not None
             assert live.status is Status.FAILED
@@ -258,7 +261,7 @@ def test_what_is_neither_desired_nor_recorded_is_never_touched(world: Facts) -> 
 
 
 def _source_of(plan: Plan, change: Change) -> str:
-    main = next(one for one in plan.changes if one.address == change.address and not one.deposed)
+    main = next(other for other in plan.changes if other.address == change.address and not other.deposed)
     create = find_step(main.steps, Create)
     model = main.intent.candidate if main.intent else None
     return create.source if create else model.source if model else ""
@@ -290,8 +293,8 @@ def begin(world: Facts, plan: Plan) -> Facts:
 
     A name that --replace gave and that a record has left means nothing any more.
     """
-    left = [move.previous for one in plan.changes if (move := find_step(one.steps, Move))]
-    intents = [one.intent for one in plan.changes if one.intent is not None]
+    left = [move.previous for change in plan.changes if (move := find_step(change.steps, Move))]
+    intents = [change.intent for change in plan.changes if change.intent is not None]
     names = {address.name for address in left}
     kept = tuple(name for name in world.inputs.replace if name not in names)
     return replace(
@@ -326,9 +329,9 @@ def test_a_second_plan_after_recording_is_settled(world: Facts) -> None:
     begun = begin(world, plan)
     second = make_plan(begun)
     third = make_plan(begin(begun, second))
-    assert [(one.key, one.action, one.id) for one in third.changes] == [
-        (one.key, Action.NO_OP if one.action is Action.RECORD else one.action, one.id)
-        for one in second.changes
+    assert [(change.key, change.action, change.id) for change in third.changes] == [
+        (change.key, Action.NO_OP if change.action is Action.RECORD else change.action, change.id)
+        for change in second.changes
     ]
 
 
@@ -339,7 +342,7 @@ def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Fact
     plan = try_plan(world)
     if plan is None:
         return
-    started = [one for one in plan.trainings if not one.serving]
+    started = [training for training in plan.trainings if not training.serving]
     for gone in plan.changes:
         record = world.state.resources.get(gone.address)
         if gone.action is not Action.DELETE or gone.address in world.desired or gone.deposed:
@@ -370,7 +373,7 @@ def test_a_protected_model_is_never_deleted(world: Facts) -> None:
         record = world.state.resources.get(change.address, Record(change.address))
         want = world.desired.get(change.address)
         if want.lifecycle.prevent_destroy if want else record.prevent_destroy:
-            served = {one.id for one in record.models if one is record.serving or one.promoted}
+            served = {model.id for model in record.models if model is record.serving or model.promoted}
             assert not (change.action is Action.DELETE and change.id in served)
             assert not (change.deletes and change.serving in served)
 
@@ -443,13 +446,13 @@ def test_a_record_of_a_kind_that_is_not_known_here_is_neither_deleted_nor_forgot
 
 def test_every_reason_is_used_by_a_case() -> None:
     """A reason that no case shows is one that nobody can meet, or that nobody has tested."""
-    spoken = {one.get("reason") for case in CASES for one in case.expected.get("changes", ())}
+    spoken = {change.get("reason") for case in CASES for change in case.expected.get("changes", ())}
     assert {reason.name.lower() for reason in Reason} - spoken == set()
 
 
 def test_every_action_is_used_by_a_case() -> None:
     """So is every action."""
-    spoken = {one["action"] for case in CASES for one in case.expected.get("changes", ())}
+    spoken = {change["action"] for case in CASES for change in case.expected.get("changes", ())}
     assert {str(action) for action in Action} - spoken == set()
 
 

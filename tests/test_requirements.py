@@ -19,7 +19,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = {
     "requirements.txt": [
         *PROJECT["project"]["dependencies"],
-        *(one for extra in EXTRAS.values() for one in extra),
+        *(requirement for extra in EXTRAS.values() for requirement in extra),
     ],
     "requirements-run.txt": [*PROJECT["project"]["dependencies"]],
     "requirements-newest-genai.txt": ["google-genai"],

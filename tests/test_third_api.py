@@ -134,8 +134,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(program: Path, tmp_path: Path) -> Iterator[Copy]:
     """A project on it, with a service."""
     (tmp_path / "manifests").mkdir()
-    pairs = [{"text_input": str(one), "output": str(one + 1)} for one in range(20)]
-    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in pairs), encoding="utf-8")
+    pairs = [{"text_input": str(number), "output": str(number + 1)} for number in range(20)]
+    (tmp_path / "pairs.jsonl").write_text(
+        "".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8"
+    )
     with serving() as service:
         made = Copy(program, tmp_path, service)
         made.declare(rounds=3)
@@ -191,8 +193,8 @@ def test_the_embedded_emulator_does_not_serve_it(copy: Copy) -> None:
 
 def test_no_other_place_is_touched(program: Path) -> None:
     """Every other module of the program is the same, byte for byte."""
-    before = {str(one.relative_to(ROOT)) for one in (ROOT / "reconciler").rglob("*.py")}
-    after = {str(one.relative_to(program)) for one in (program / "reconciler").rglob("*.py")}
+    before = {str(path.relative_to(ROOT)) for path in (ROOT / "reconciler").rglob("*.py")}
+    after = {str(path.relative_to(program)) for path in (program / "reconciler").rglob("*.py")}
     assert after - before == NEW.keys()
     assert before <= after
     changed = {name for name in before if not filecmp.cmp(ROOT / name, program / name, shallow=False)}

@@ -118,7 +118,7 @@ def world(
     """A world as a command would gather it."""
     facts = Facts(
         desired=index_desired(desired),
-        observed=Observed(live={KIND: {one.id: one for one in alive}}, **observed),
+        observed=Observed(live={KIND: {live_model.id: live_model for live_model in alive}}, **observed),
         state=State(lineage="l", serial=3, resources={record.address: record for record in recorded}),
         kinds=override_kinds({KIND: TUNED_MODEL}, stack or Stack()),
         stack=stack or Stack(),
@@ -224,11 +224,11 @@ def manifests(draw: st.DrawFn) -> list[Desired]:
 def ids_around(desired: Iterable[Desired]) -> list[str]:
     """Ids that matter to these manifests, and some that do not."""
     found = ["elsewhere", "bot-v1", "bot-v2", "a-v1", "bot-aaaaaaaa", "n" * 31 + "-aaaaaaaa", "stranger"]
-    for one in desired:
-        source = str(one.attributes.get("base_model", one.attributes.get(PARENT, "")))
-        word = next(word for word in WORDS if digest(word) == one.data[0].digest)
+    for manifest in desired:
+        source = str(manifest.attributes.get("base_model", manifest.attributes.get(PARENT, "")))
+        word = next(word for word in WORDS if digest(word) == manifest.data[0].digest)
         found += [
-            id_of(one.address.name, generation, data=word, attributes=one.attributes, source=source)
+            id_of(manifest.address.name, generation, data=word, attributes=manifest.attributes, source=source)
             for generation in (0, 1, 15)
         ]
     return found

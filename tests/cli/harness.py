@@ -61,7 +61,7 @@ class Result:
     def records(self) -> list[dict[str, Any]]:
         """Standard output as JSON lines; every line must be an object."""
         found = [json.loads(line) for line in self.out.splitlines()]
-        assert all(isinstance(one, dict) for one in found)
+        assert all(isinstance(request, dict) for request in found)
         return found
 
 
@@ -113,20 +113,24 @@ class Service:
 
     def sent(self, *methods: str) -> list[tuple[str, str]]:
         """Method and path of the logged requests, limited to the given methods."""
-        return [(one["method"], one["path"]) for one in self.log() if not methods or one["method"] in methods]
+        return [
+            (request["method"], request["path"])
+            for request in self.log()
+            if not methods or request["method"] in methods
+        ]
 
     def creates(self) -> int:
         """How many requests to create a tuned model took effect."""
         return sum(
             1
-            for one in self.log()
-            if one["method"] == "POST" and one["path"].endswith("/tunedModels") and one["effect"]
+            for request in self.log()
+            if request["method"] == "POST" and request["path"].endswith("/tunedModels") and request["effect"]
         )
 
     def models(self) -> dict[str, dict[str, Any]]:
         """Live models by id."""
         found = self.call("GET", "v1beta/tunedModels?pageSize=1000").get("tunedModels", [])
-        return {one["name"].removeprefix("tunedModels/"): one for one in found}
+        return {model["name"].removeprefix("tunedModels/"): model for model in found}
 
     def create(self, id: str, pairs: Sequence[tuple[str, str]] = PAIRS, **fields: Any) -> None:
         """Create a model without the client."""
@@ -157,9 +161,9 @@ class Service:
         """Type, address and role of each of a model's permissions, without the owner's."""
         found = self.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100").get("permissions", [])
         return {
-            (one["granteeType"], one.get("emailAddress", ""), one["role"])
-            for one in found
-            if one["role"] != "OWNER"
+            (request["granteeType"], request.get("emailAddress", ""), request["role"])
+            for request in found
+            if request["role"] != "OWNER"
         }
 
 
@@ -255,9 +259,9 @@ class Project:
     def actions(self, *arguments: str) -> dict[str, list[list[str]]]:
         """Address to the actions of each of its changes, no-ops left out unless they import."""
         found: dict[str, list[list[str]]] = {}
-        for one in self.plan_json(*arguments)["resource_changes"]:
-            if one["change"]["actions"] != ["no-op"]:
-                found.setdefault(one["address"], []).append(one["change"]["actions"])
+        for change in self.plan_json(*arguments)["resource_changes"]:
+            if change["change"]["actions"] != ["no-op"]:
+                found.setdefault(change["address"], []).append(change["change"]["actions"])
         return found
 
     def write(self, name: str, text: str) -> pathlib.Path:
@@ -272,8 +276,8 @@ class Project:
         self.write(
             file,
             "---\n".join(
-                json.dumps(one, indent=1, ensure_ascii=False).replace("\u2028", r"\u2028") + "\n"
-                for one in documents
+                json.dumps(document, indent=1, ensure_ascii=False).replace("\u2028", r"\u2028") + "\n"
+                for document in documents
             ),
         )
 
@@ -290,7 +294,9 @@ class Project:
 
     def record(self, name: str) -> dict[str, Any]:
         """What is recorded of TunedModel/NAME."""
-        found = [one for one in self.state()["resources"] if one["address"] == f"TunedModel/{name}"]
+        found = [
+            resource for resource in self.state()["resources"] if resource["address"] == f"TunedModel/{name}"
+        ]
         assert len(found) == 1, self.state()
         record = found[0]
         assert isinstance(record, dict)
@@ -298,7 +304,7 @@ class Project:
 
     def recorded(self) -> list[str]:
         """Every recorded address, in the state's order."""
-        return [one["address"] for one in self.state()["resources"]]
+        return [resource["address"] for resource in self.state()["resources"]]
 
 
 def model(

@@ -127,8 +127,8 @@ def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
 def test_init_names_each_base_model_once(project: Project) -> None:
     """`init` does not offer a base model a second time under its longer publisher name."""
     said = project.run("init", "--emulator", expect=0).out
-    (line,) = [one for one in said.splitlines() if one.startswith("TuningJob can be tuned from: ")]
-    names = [one.rpartition("/")[2] for one in line.partition(": ")[2].split(", ")]
+    (line,) = [line for line in said.splitlines() if line.startswith("TuningJob can be tuned from: ")]
+    names = [word.rpartition("/")[2] for word in line.partition(": ")[2].split(", ")]
     assert "gemini-3.1-flash-lite" in names
     assert len(names) == len(set(names))
 

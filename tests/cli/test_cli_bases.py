@@ -67,8 +67,8 @@ def test_plan_warns_in_every_format_and_never_refuses(project: Project) -> None:
         "Note: TuningJob/bot stands on gemini-3.1-flash-lite, which retires not before 7 May 2027" in comment
     )
     records = project.plan("--json", environ=SOON).records()
-    warnings = [one for one in records if one["type"] == "diagnostic"]
-    assert [(one["@level"], one["@message"]) for one in warnings] == [
+    warnings = [record for record in records if record["type"] == "diagnostic"]
+    assert [(warning["@level"], warning["@message"]) for warning in warnings] == [
         ("warn", f"Warning: {WARNING}. {OFFER}")
     ]
     project.apply(environ=SOON)

@@ -44,7 +44,10 @@ def test_a_candidate_is_promoted_by_its_score_beside_that_of_the_model_that_serv
     assert f"the model that serves: prompts 1 of 1 (1.00), {file} 3 of 4 (0.75)" in project.plan().out
     lines = [json.loads(line) for line in project.apply("--json", expect=4).out.splitlines()]
     (failed,) = [line for line in lines if line["type"] == "apply_errored"]
-    assert [(one["check"], one["passed"]) for one in failed["hook"]["scores"]] == [("prompts", 1), (file, 1)]
+    assert [(score["check"], score["passed"]) for score in failed["hook"]["scores"]] == [
+        ("prompts", 1),
+        (file, 1),
+    ]
     assert project.record("bot")["id"] == old
     assert read_scores(project, "bot", "candidate") == [("prompts", 1, 1), (file, 1, 4)]
     planned = project.plan().out

@@ -58,7 +58,7 @@ def test_what_cannot_be_shown_is_done_all_the_same(project: Project) -> None:
     project.declare(model("one"), model("two"))
     result = with_defect(project, "show")
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [one["type"] for one in records].count("diagnostic") == 1
+    assert [record["type"] for record in records].count("diagnostic") == 1
     assert project.record("two")["id"] == identity("two")
 
 

@@ -131,7 +131,7 @@ def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
     assert "No changes" in project.run("plan", expect=0, environ=there).out
     assert not (project.root / "state").exists()
     kept = project.service.call("GET", "storage/v1/b/team-state/o")["items"]
-    assert sorted(one["name"] for one in kept) == ["models/default.json", "models/default.lock"]
+    assert sorted(object["name"] for object in kept) == ["models/default.json", "models/default.lock"]
 
 
 @pytest.mark.parametrize("host", ["a\x1b[31m\u2066", "a..b", "x" * 300, "\udcff"])

@@ -26,7 +26,9 @@ def seen_by(service: Service) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def credentials(seen: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """Every credential header that arrived."""
-    return {(name, one["headers"][name]) for one in seen for name in HEADERS if name in one["headers"]}
+    return {
+        (name, request["headers"][name]) for request in seen for name in HEADERS if name in request["headers"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_the_first_credential_found_is_sent(
     assert credentials(seen) == sent
     assert kind.lower() in first.lower()
     assert not any(secret in first for secret in (TOKEN, KEY, OTHER_KEY))
-    assert not any(secret in one["path"] for one in seen for secret in (TOKEN, KEY))
+    assert not any(secret in request["path"] for request in seen for secret in (TOKEN, KEY))
 
 
 def test_permissions_skip_api_keys(project: Project) -> None:
@@ -63,9 +65,9 @@ def test_permissions_skip_api_keys(project: Project) -> None:
     project.declare(model("one", permissions=[grant]))
     with seen_by(project.service) as (url, seen):
         project.apply(environ={"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": KEY})
-    asked = [one for one in seen if "/permissions" in one["path"]]
+    asked = [request for request in seen if "/permissions" in request["path"]]
     path = f"/v1beta/tunedModels/{identity('one')}/permissions"
-    assert [(one["method"], one["path"].partition("?")[0]) for one in asked] == [
+    assert [(request["method"], request["path"].partition("?")[0]) for request in asked] == [
         ("GET", path),
         ("POST", path),
     ]
@@ -79,7 +81,7 @@ def test_the_quota_project_is_sent(project: Project) -> None:
     environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GOOGLE_CLOUD_QUOTA_PROJECT": "billing"}
     with seen_by(project.service) as (url, seen):
         project.plan(environ={"GOOGLE_GEMINI_BASE_URL": url, **environ})
-    assert {one["headers"].get("x-goog-user-project") for one in seen} == {"billing"}
+    assert {request["headers"].get("x-goog-user-project") for request in seen} == {"billing"}
 
 
 @pytest.mark.parametrize("secret", [{"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}, {"GEMINI_API_KEY": KEY}])

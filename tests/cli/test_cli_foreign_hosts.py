@@ -187,7 +187,9 @@ def has_secret(seen: Seen) -> bool:
 
 def outside(proxy: Proxy) -> list[Seen]:
     """The requests to hosts that are not Google's."""
-    return [one for one in proxy.seen if not one.host.partition(":")[0].endswith(".googleapis.com")]
+    return [
+        request for request in proxy.seen if not request.host.partition(":")[0].endswith(".googleapis.com")
+    ]
 
 
 def attack(
@@ -236,10 +238,13 @@ def test_the_environment_sends_it_where_it_wants(
     environ = {**credential(kind, project, pem), way: EVIL if by_stack else f"https://{EVIL}"}
     with listening(Proxy(authority, world)) as proxy:
         project.run("plan", environ=environment(proxy, **environ))
-        assert any(one.host == EVIL and one.holds(SENT.get(kind, MARKS["fetched"])) for one in proxy.requests)
+        assert any(
+            request.host == EVIL and request.holds(SENT.get(kind, MARKS["fetched"]))
+            for request in proxy.requests
+        )
 
 
-@pytest.mark.parametrize("kind", [one for one in CREDENTIALS if one != "key"])
+@pytest.mark.parametrize("kind", [kind for kind in CREDENTIALS if kind != "key"])
 def test_jobs_and_their_data_go_where_the_environment_wants(
     project: Project, authority: Authority, pem: str, kind: str
 ) -> None:
@@ -259,10 +264,12 @@ def test_jobs_and_their_data_go_where_the_environment_wants(
             more = {**credential(kind, project, pem), **environ}
             state = "--state", f"state-{next(iter(environ))}"
             project.run("apply", "--auto-approve", *state, environ=environment(proxy, **more))
-            theirs = [one for one in proxy.requests if one.host == EVIL]
-            assert all(one.holds(sent) for one in theirs)
-            assert any("/locations/us-central1/" in one.target for one in theirs)
-            assert any("/b/bucket/o" in one.target for one in theirs), [one.target for one in theirs]
+            theirs = [request for request in proxy.requests if request.host == EVIL]
+            assert all(request.holds(sent) for request in theirs)
+            assert any("/locations/us-central1/" in request.target for request in theirs)
+            assert any("/b/bucket/o" in request.target for request in theirs), [
+                request.target for request in theirs
+            ]
 
 
 DOORS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
@@ -281,7 +288,7 @@ def test_a_state_is_where_the_environment_or_the_command_line_says(
     arguments, environ, secret = DOORS[door]
     with listening(Proxy(authority, world)) as proxy:
         project.run("state", "list", *arguments, environ=environment(proxy, **environ))
-        assert any(one.host == EVIL and one.holds(secret) for one in proxy.requests)
+        assert any(request.host == EVIL and request.holds(secret) for request in proxy.requests)
 
 
 def test_a_trusted_state_of_the_stack_gets_its_login(project: Project, authority: Authority) -> None:
@@ -291,7 +298,7 @@ def test_a_trusted_state_of_the_stack_gets_its_login(project: Project, authority
         project.run("state", "list", environ=environment(proxy, RECONCILER_TRUSTED_HOSTS=f"*.{EVIL}"))
         assert outside(proxy) == []
         project.run("state", "list", environ=environment(proxy, RECONCILER_TRUSTED_HOSTS=EVIL))
-        assert any(one.host == EVIL and one.holds(LOGIN) for one in proxy.requests)
+        assert any(request.host == EVIL and request.holds(LOGIN) for request in proxy.requests)
 
 
 STANDING: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
@@ -332,8 +339,8 @@ def test_a_redirect_takes_no_credential_along(
         result = project.run(*command, environ=environment(proxy, **held))
         assert result.code == 1, result.all
         assert "redirect" in result.err
-        assert any(has_secret(one) for one in proxy.requests)
-        others = {one.host for one in proxy.seen if one.host != "oauth2.googleapis.com"}
+        assert any(has_secret(request) for request in proxy.requests)
+        others = {request.host for request in proxy.seen if request.host != "oauth2.googleapis.com"}
         assert len(others) == 1, others
 
 

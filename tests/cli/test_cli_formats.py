@@ -17,7 +17,7 @@ FRESH = [*PAIRS[:-1], ("20", "thirty")]
 
 def changes(document: dict[str, Any]) -> dict[str, Any]:
     """Address to change, for addresses that have one."""
-    return {one["address"]: one for one in document["resource_changes"]}
+    return {change["address"]: change for change in document["resource_changes"]}
 
 
 def test_the_plan_document_of_a_create(project: Project) -> None:
@@ -45,7 +45,7 @@ def test_the_plan_document_of_each_change(project: Project) -> None:
         model("replaces", pairs=CHANGED),
         model("comes", pairs=FRESH),
     )
-    found = {address: one["change"]["actions"] for address, one in changes(project.plan_json()).items()}
+    found = {address: change["change"]["actions"] for address, change in changes(project.plan_json()).items()}
     assert found == {
         "TunedModel/comes": ["create"],
         "TunedModel/goes": ["delete"],
@@ -84,20 +84,20 @@ def test_resource_drift_is_in_the_plan(project: Project) -> None:
     [drift] = project.plan_json()["resource_drift"]
     assert drift["address"] == "TunedModel/one"
     sides = drift["change"]["before"], drift["change"]["after"]
-    assert [one["description"] for one in sides] == ["ours", "theirs"]
+    assert [side["description"] for side in sides] == ["ours", "theirs"]
 
 
 def test_the_plan_stream(project: Project) -> None:
     """Every line is JSON with @level, @message, @timestamp and type. The summary comes last."""
     project.declare(model("one"))
     records = project.plan("--json").records()
-    for one in records:
-        assert {"@level", "@message", "@timestamp", "type"} <= set(one)
-    types = [one["type"] for one in records]
+    for record in records:
+        assert {"@level", "@message", "@timestamp", "type"} <= set(record)
+    types = [record["type"] for record in records]
     assert types[0] == "version"
     assert "planned_change" in types
     assert types[-1] == "change_summary"
-    [planned] = [one for one in records if one["type"] == "planned_change"]
+    [planned] = [record for record in records if record["type"] == "planned_change"]
     assert planned["change"]["action"] == "create"
     assert planned["change"]["resource"]["addr"] == "TunedModel/one"
     assert records[-1]["changes"]["add"] == 1
@@ -107,15 +107,15 @@ def test_the_apply_stream(project: Project) -> None:
     """The stream has apply_start, apply_complete, a change_summary of the apply, and the outputs."""
     project.declare(model("one"))
     records = project.apply("--json").records()
-    types = [one["type"] for one in records]
+    types = [record["type"] for record in records]
     assert types.index("apply_start") < types.index("apply_complete")
     assert "change_summary" in types
-    [outputs] = [one for one in records if one["type"] == "outputs"]
+    [outputs] = [record for record in records if record["type"] == "outputs"]
     assert f"tunedModels/{identity('one')}" in json.dumps(outputs)
 
 
 def _summaries(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one["changes"] for one in records if one["type"] == "change_summary"]
+    return [record["changes"] for record in records if record["type"] == "change_summary"]
 
 
 def test_an_apply_says_first_what_is_planned_and_last_what_was_done(project: Project) -> None:
@@ -126,7 +126,7 @@ def test_an_apply_says_first_what_is_planned_and_last_what_was_done(project: Pro
     none = {"add": 0, "change": 0, "import": 0, "remove": 0}
     project.declare(model("one"), model("two"))
     records = project.apply("--json").records()
-    types = [one["type"] for one in records]
+    types = [record["type"] for record in records]
     assert _summaries(records) == [
         {**none, "add": 2, "operation": "plan"},
         {**none, "add": 2, "operation": "apply"},
@@ -222,11 +222,11 @@ def test_validate_prints_terraforms_object_valid_or_not(project: Project) -> Non
     broken = result.json()
     assert set(broken) == keys
     assert (broken["valid"], broken["format_version"]) == (False, sound["format_version"])
-    errors = [one for one in broken["diagnostics"] if one["severity"] == "error"]
+    errors = [diagnostic for diagnostic in broken["diagnostics"] if diagnostic["severity"] == "error"]
     assert len(errors) == broken["error_count"] > 0
-    for one in errors:
-        assert set(one["range"]) == {"filename", "start", "end"}
-        start = one["range"]["start"]
+    for error in errors:
+        assert set(error["range"]) == {"filename", "start", "end"}
+        start = error["range"]["start"]
         before = text[: start["byte"]].decode().split("\n")
         assert (start["line"], start["column"]) == (len(before), len(before[-1]) + 1)
     nowhere = project.run("validate", "--json", "nowhere", expect=1).json()
@@ -250,9 +250,12 @@ def test_the_apply_stream_of_a_failure(project: Project) -> None:
     project.service.fault({"train": "", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
     project.declare(model("one"))
     records = project.apply("--json", expect=4).records()
-    assert "apply_errored" in [one["type"] for one in records]
-    diagnostics = [one["diagnostic"] for one in records if one["type"] == "diagnostic"]
-    assert any(one["severity"] == "error" and "the data is unfit" in json.dumps(one) for one in diagnostics)
+    assert "apply_errored" in [record["type"] for record in records]
+    diagnostics = [record["diagnostic"] for record in records if record["type"] == "diagnostic"]
+    assert any(
+        diagnostic["severity"] == "error" and "the data is unfit" in json.dumps(diagnostic)
+        for diagnostic in diagnostics
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,11 +281,11 @@ def test_errors_are_json_too(project: Project, command: str, summary: str) -> No
     project.declare(model("one"))
     result = project.run(*command.split(), expect=1)
     errors = [
-        one
-        for one in result.records()
-        if one.get("type") == "diagnostic" and one["diagnostic"]["severity"] == "error"
+        record
+        for record in result.records()
+        if record.get("type") == "diagnostic" and record["diagnostic"]["severity"] == "error"
     ]
-    assert [one["@message"] for one in errors] == [f"Error: {summary}"]
+    assert [error["@message"] for error in errors] == [f"Error: {summary}"]
     assert errors[0]["diagnostic"]["summary"] == summary
     assert errors[0]["@level"] == "error"
 
@@ -292,11 +295,11 @@ def test_manifest_errors_have_a_range_in_json(project: Project) -> None:
     project.write("manifests/bad.yaml", "apiVersion: reconciler/v1\nkind: TunedModel\nmetadata: {nam: x}\n")
     records = project.plan("--json", expect=1).records()
     ranges = [
-        one["diagnostic"]["range"]
-        for one in records
-        if one["type"] == "diagnostic" and "range" in one["diagnostic"]
+        record["diagnostic"]["range"]
+        for record in records
+        if record["type"] == "diagnostic" and "range" in record["diagnostic"]
     ]
-    assert any(one["filename"].endswith("bad.yaml") and one["start"]["line"] == 3 for one in ranges)
+    assert any(place["filename"].endswith("bad.yaml") and place["start"]["line"] == 3 for place in ranges)
 
 
 def test_drift_classes(project: Project) -> None:
@@ -316,7 +319,7 @@ def test_drift_classes(project: Project) -> None:
     assert {method for method, _ in project.service.sent()} == {"GET"}
     assert before == (project.state_file.read_bytes(), project.state_file.stat().st_mtime_ns)
     document = result.json()
-    found = {one["address"]: json.dumps(one) for one in document["resource_drift"]}
+    found = {change["address"]: json.dumps(change) for change in document["resource_drift"]}
     assert set(found) == {"TunedModel/changed", "TunedModel/missing", "TunedModel/failed"}
     for name in ("changed", "missing", "failed"):
         assert f'"{name}"' in found[f"TunedModel/{name}"].replace(f"TunedModel/{name}", "")

@@ -74,8 +74,8 @@ def test_camel_case_and_snake_case_are_one_model(project: Project) -> None:
             "trainingData": {
                 "examples": {
                     "examples": [
-                        {"textInput": one["text_input"], "output": one["output"]}
-                        for one in task["training_data"]["examples"]["examples"]
+                        {"textInput": example["text_input"], "output": example["output"]}
+                        for example in task["training_data"]["examples"]["examples"]
                     ]
                 }
             },
@@ -147,7 +147,7 @@ def test_inline_and_every_file_form_are_equal(project: Project) -> None:
     writer.writerows(rows)
     (project.root / "manifests/data").mkdir()
     project.write(
-        "manifests/data/a.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
+        "manifests/data/a.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     )
     project.write("manifests/data/b.json", json.dumps(rows))
     (project.root / "manifests/data/c.csv").write_bytes(b"\xef\xbb\xbf" + table.getvalue().encode())
@@ -195,7 +195,7 @@ def test_state_can_be_thrown_away(project: Project) -> None:
     """Without a state file, every model with an id that we chose is adopted, and nothing trains."""
     project.declare(*(model(f"m{n}") for n in range(5)))
     project.apply()
-    before = {one: project.record(one)["id"] for one in (f"m{n}" for n in range(5))}
+    before = {name: project.record(name)["id"] for name in (f"m{n}" for n in range(5))}
     project.state_file.unlink()
     assert set(map(json.dumps, project.actions())) == set()
     document = project.plan_json()
@@ -204,7 +204,7 @@ def test_state_can_be_thrown_away(project: Project) -> None:
         assert change["change"]["importing"]["id"]
     project.apply()
     assert project.service.creates() == 5
-    assert {one: project.record(one)["id"] for one in before} == before
+    assert {name: project.record(name)["id"] for name in before} == before
     project.settled()
 
 
@@ -344,7 +344,7 @@ def test_adopting_a_pinned_id_says_that_it_proves_nothing(project: Project) -> N
     assert "note: its id is pinned and proves nothing about its data, " in planned
     project.apply()
     assert project.service.creates() == 1
-    assert [one["assumed"] for one in project.record("one")["serving"]["data"]] == [True]
+    assert [data_set["assumed"] for data_set in project.record("one")["serving"]["data"]] == [True]
     project.settled()
 
 

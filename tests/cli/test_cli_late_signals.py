@@ -43,7 +43,7 @@ def _locks(url: str) -> dict[str, str]:
 
 
 def _serves(document: bytes) -> bool:
-    return all(one["id"] and not one["candidate"] for one in json.loads(document)["resources"])
+    return all(resource["id"] and not resource["candidate"] for resource in json.loads(document)["resources"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -72,7 +72,7 @@ def test_outputs_that_cannot_be_read_change_no_code(project: Project) -> None:
     with recording(_store(reading, released, 403)) as (url, _):
         result = project.apply("--json", "--state", url, expect=0, environ=_locks(url))
     assert reading.is_set()
-    told = [one["diagnostic"] for one in result.records() if one["type"] == "diagnostic"]
-    assert {one["severity"] for one in told} == {"warning"}
+    told = [record["diagnostic"] for record in result.records() if record["type"] == "diagnostic"]
+    assert {diagnostic["severity"] for diagnostic in told} == {"warning"}
     assert "403" in told[0]["summary"]
     assert result.records()[-1]["type"] == "diagnostic"

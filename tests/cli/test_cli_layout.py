@@ -20,8 +20,10 @@ def _commands() -> Iterator[tuple[str, int]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.FunctionDef):
                 continue
-            decorators = [ast.unparse(one) for one in node.decorator_list]
-            if not any(one.startswith(("click.command(", "command.command(")) for one in decorators):
+            decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+            if not any(
+                decorator.startswith(("click.command(", "command.command(")) for decorator in decorators
+            ):
                 continue
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0

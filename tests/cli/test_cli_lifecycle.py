@@ -24,7 +24,7 @@ def test_apply_trains_until_active_and_the_next_plan_is_empty(project: Project) 
     result = project.apply()
     assert "Apply complete in" in result.out
     live = project.service.models()
-    assert {one["state"] for one in live.values()} == {"ACTIVE"}
+    assert {live_model["state"] for live_model in live.values()} == {"ACTIVE"}
     assert {project.record(name)["id"] for name in ("one", "two")} == set(live)
     assert project.record("one")["candidate"] is None
     project.settled()
@@ -82,7 +82,7 @@ def test_no_wait_exits_0_once_all_is_accepted_and_wait_finishes(project: Project
     project.service.freeze()
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply("--no-wait", expect=0)
-    assert {one["state"] for one in project.service.models().values()} == {"CREATING"}
+    assert {live_model["state"] for live_model in project.service.models().values()} == {"CREATING"}
     record = project.record("one")
     assert record["id"] is None or "id" not in record
     assert record["candidate"]["id"] == identity("one")
@@ -292,8 +292,8 @@ def test_a_refused_rate_waits_as_the_body_says(project: Project) -> None:
     error = {"code": 429, "message": "Slower.", "status": "RESOURCE_EXHAUSTED", "details": details}
     project.service.fault({"method": "POST", "path": "tunedModels$", "status": 429, "body": {"error": error}})
     project.apply()
-    sent = [one for one in project.service.log() if one["method"] == "POST"]
-    assert [one["status"] for one in sent] == [429, 200]
+    sent = [request for request in project.service.log() if request["method"] == "POST"]
+    assert [request["status"] for request in sent] == [429, 200]
 
 
 def test_a_quota_of_zero_fails_at_once(project: Project) -> None:
@@ -306,7 +306,7 @@ def test_a_quota_of_zero_fails_at_once(project: Project) -> None:
         {"method": "POST", "path": "tunedModels$", "status": 429, "times": 9, "body": {"error": error}}
     )
     project.apply(expect=4)
-    assert [one["status"] for one in project.service.log() if one["method"] == "POST"] == [429]
+    assert [request["status"] for request in project.service.log() if request["method"] == "POST"] == [429]
 
 
 def test_a_create_that_never_arrived_is_created_under_the_same_id(project: Project) -> None:

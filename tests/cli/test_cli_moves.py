@@ -46,7 +46,7 @@ def test_a_rename_in_the_plan_json_is_a_no_op_with_its_previous_address(project:
     assert (change["address"], change["previous_address"]) == (NEW, OLD)
     assert change["change"]["actions"] == ["no-op"]
     records = project.run("plan", "--json").records()
-    (planned,) = [one["change"] for one in records if one["type"] == "planned_change"]
+    (planned,) = [record["change"] for record in records if record["type"] == "planned_change"]
     assert (planned["action"], planned["previous_resource"]["addr"]) == ("move", OLD)
     project.run("apply", "judged.plan", expect=0)
     assert project.recorded() == [NEW]

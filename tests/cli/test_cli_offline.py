@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.harness import Project, model
 
-LINE = {"contents": [{"role": one, "parts": [{"text": "a"}]} for one in ("user", "model")]}
+LINE = {"contents": [{"role": role, "parts": [{"text": "a"}]} for role in ("user", "model")]}
 LOCAL = {"supervised_tuning_spec": {"training_dataset_uri": "t.jsonl"}}
 STORED = {"supervised_tuning_spec": {"training_dataset_uri": "gs://bucket/t.jsonl"}}
 

@@ -346,7 +346,7 @@ def test_what_a_guard_refuses_is_shown_first_and_named_once(project: Project) ->
         assert "Plan: 2 to train." in result.out
         assert result.err.count("TunedModel/one") == result.err.count("TunedModel/two") == 1
     records = project.run("plan", "--json", "--max-trainings", "1", expect=1).records()
-    kinds = [one["type"] for one in records]
+    kinds = [record["type"] for record in records]
     assert kinds.index("planned_change") < kinds.index("diagnostic")
     assert project.service.creates() == 0
 

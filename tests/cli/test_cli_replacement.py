@@ -90,7 +90,7 @@ def test_keep_deposed_keeps_the_old_one_for_its_time(project: Project) -> None:
     assert set(project.service.models()) == {old, new}
     record = project.record("one")
     assert record["id"] == new
-    assert [one["id"] for one in record["deposed"]] == [old]
+    assert [deposed["id"] for deposed in record["deposed"]] == [old]
     project.settled()
 
 
@@ -114,8 +114,8 @@ def test_keep_deposed_shortened_deletes_it_with_approval(project: Project) -> No
     old, new = retrain(project, lifecycle={"keep_deposed": "24h"})
     project.apply()
     project.declare(model("one", pairs=CHANGED))
-    changes = [one for one in project.plan_json()["resource_changes"] if one.get("deposed")]
-    assert [(one["change"]["actions"], one["deposed"]) for one in changes] == [(["delete"], old)]
+    changes = [change for change in project.plan_json()["resource_changes"] if change.get("deposed")]
+    assert [(change["change"]["actions"], change["deposed"]) for change in changes] == [(["delete"], old)]
     project.apply()
     assert list(project.service.models()) == [new]
 
@@ -329,7 +329,7 @@ def test_prevent_destroy_keeps_the_old_model_when_replaced(project: Project) -> 
     assert set(project.service.models()) == {old, new}
     record = project.record("one")
     assert record["id"] == new
-    assert [one["id"] for one in record["deposed"]] == [old]
+    assert [deposed["id"] for deposed in record["deposed"]] == [old]
     planned = project.plan().out
     assert old in planned
     assert "1 model is as declared" in planned

@@ -121,7 +121,7 @@ def test_the_event_stream_names_the_way_on(jobs: Project) -> None:
     """In `apply --json`, an unfinished change names the command that continues it."""
     refuse(jobs, 1)
     records = jobs.apply("--no-wait", "--json", expect=3).records()
-    (skipped,) = [one for one in records if one["type"] == "apply_skipped"]
+    (skipped,) = [record for record in records if record["type"] == "apply_skipped"]
     assert (skipped["hook"]["unfinished"], skipped["hook"]["resume"]) == (True, "wait")
 
 

@@ -25,7 +25,7 @@ def test_nothing_that_a_full_run_writes_or_says_has_a_secret(project: Project) -
     project.service.settings(auth="any")
     project.environ |= {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GEMINI_API_KEY": KEY, "GOOGLE_API_KEY": KEY}
     lines = [{"text_input": f"{QUESTION} {n}", "output": f"{ANSWER} {n}"} for n in range(20)]
-    project.write("manifests/data/d.jsonl", "".join(json.dumps(one) + "\n" for one in lines))
+    project.write("manifests/data/d.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     project.declare(
         model("inline", pairs=PAIRS, checks=[{"prompt": "ping", "expect": "pong"}]),
         model("filed", file="data/d.jsonl", permissions=[]),
@@ -53,9 +53,9 @@ def test_nothing_that_a_full_run_writes_or_says_has_a_secret(project: Project) -
     for result in said:
         found = leaks(result.all)
         # the one check's verdict may quote what the model answered, which is training text
-        assert [one for one in found if one != INLINE] == [], result.all
+        assert [secret for secret in found if secret != INLINE] == [], result.all
     assert project.record("filed")["id"] == identity(
-        "filed", [(one["text_input"], one["output"]) for one in lines]
+        "filed", [(line["text_input"], line["output"]) for line in lines]
     )
     for folder in (project.root, pathlib.Path(project.env()["HOME"])):
         for path in folder.rglob("*"):
@@ -100,7 +100,7 @@ def test_a_state_follows_the_umask_and_a_plan_is_private(project: Project, umask
         with project.start(*command, umask=umask) as process:
             out, err = process.communicate(timeout=60)
             assert process.returncode == 0, out + err
-    states = [one for one in (project.root / "state").iterdir() if one.suffix == ".json"]
-    assert [one.stat().st_mode & 0o777 for one in states] == [0o666 & ~umask]
+    states = [path for path in (project.root / "state").iterdir() if path.suffix == ".json"]
+    assert [path.stat().st_mode & 0o777 for path in states] == [0o666 & ~umask]
     assert (project.root / "state").stat().st_mode & 0o777 == 0o777 & ~umask
     assert (project.root / "p").stat().st_mode & 0o777 == 0o600

@@ -79,7 +79,7 @@ def test_output_and_show_take_every_form(project: Project, arguments: tuple[str,
     addresses = [f"TunedModel/{name}" for name in names.split()]
     assert _addresses(project, *arguments) == addresses
     shown = project.run("show", "--json", *arguments, expect=0).json()
-    assert [one["address"] for one in shown["resources"]] == addresses
+    assert [resource["address"] for resource in shown["resources"]] == addresses
 
 
 def test_drift_test_and_report_are_about_the_selection(project: Project) -> None:
@@ -95,7 +95,7 @@ def test_drift_test_and_report_are_about_the_selection(project: Project) -> None
         assert "TunedModel/live" not in project.run("report", *arguments, expect=0).out
         assert "TunedModel/live" not in project.plan("--refresh-only", *arguments).out
     tested = project.run("test", "--json", "--target", "team=search", "--exclude", "faq", expect=0).json()
-    assert [one["address"] for one in tested] == ["TunedModel/live"]
+    assert [result["address"] for result in tested] == ["TunedModel/live"]
 
 
 def test_wait_leaves_out_what_is_excluded(project: Project) -> None:

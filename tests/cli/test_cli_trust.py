@@ -67,7 +67,7 @@ def test_each_variable_opens_every_door(
     """Each of the four variables makes every client accept the proxy's certificate."""
     with listening(Proxy(authority, world)) as proxy:
         result = go(project, door, proxy, **{variable: f"{authority.file}\n"})
-        assert any(has_secret(one) for one in proxy.requests), result.all
+        assert any(has_secret(request) for request in proxy.requests), result.all
         assert "certificate" not in result.err
 
 
@@ -116,7 +116,7 @@ def test_each_proxy_variable_holds_at_every_door(
         none = {"HTTPS_PROXY": "", "HTTP_PROXY": "", "SSL_CERT_FILE": str(authority.file)}
         result = go(project, door, proxy, **{**none, variable: proxy.url})
         assert len(proxy.requests) > 0, result.all
-        assert not any(one.holds("walter:PwOfTheProxy") for one in proxy.requests)
+        assert not any(request.holds("walter:PwOfTheProxy") for request in proxy.requests)
         assert "PwOfTheProxy" not in result.all
 
 

@@ -38,7 +38,7 @@ def test_a_stream_has_a_record_of_each(capsys: pytest.CaptureFixture[str]) -> No
     out, err = capsys.readouterr()
     assert err == ""
     records = [json.loads(line) for line in out.splitlines()]
-    assert {one["type"] for one in records} == {"upload_progress"}
-    assert [one["upload"]["data"] for one in records] == [one.shown for one in EVENTS]
+    assert {record["type"] for record in records} == {"upload_progress"}
+    assert [record["upload"]["data"] for record in records] == [record.shown for record in EVENTS]
     assert records[-1]["upload"] == {"data": "b.jsonl", "sent_bytes": 100 * 2**20, "total_bytes": 100 * 2**20}
     assert records[-1]["@message"] == "Uploading b.jsonl: 100% of 100 MB"

@@ -68,14 +68,16 @@ def listed(service: Service, collection: str) -> list[dict[str, Any]]:
 def posted(service: Service) -> int:
     """How many jobs were created."""
     return sum(
-        one["method"] == "POST" and one["path"].endswith("/tuningJobs") and one["effect"]
-        for one in service.log()
+        request["method"] == "POST" and request["path"].endswith("/tuningJobs") and request["effect"]
+        for request in service.log()
     )
 
 
 def uploads(service: Service) -> int:
     """How many objects were uploaded."""
-    return sum(one["method"] == "POST" and "/upload/storage/" in one["path"] for one in service.log())
+    return sum(
+        request["method"] == "POST" and "/upload/storage/" in request["path"] for request in service.log()
+    )
 
 
 def only(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def test_a_life(project: Project, service: Service) -> None:
     assert (posted(service), uploads(service)) == (1, 1)
     assert project.state_file.read_bytes() == before
     endpoint = project.run("output", "TuningJob/bot", expect=0).out.strip()
-    assert endpoint in {one["name"] for one in listed(service, "endpoints")}
+    assert endpoint in {endpoint["name"] for endpoint in listed(service, "endpoints")}
     assert project.run("output", "--format", "env", expect=0).out.strip() == f"TUNINGJOB_BOT={endpoint}"
     assert project.run("generate", "bot", "7", expect=0).out == "8\n"
     assert "passed" in project.run("test", expect=0).out
@@ -133,7 +135,7 @@ def test_changed_data_is_trained_beside_what_serves(project: Project, service: S
     project.apply()
     new = project.run("output", "bot", expect=0).out.strip()
     assert new != old
-    assert old not in {one["name"] for one in listed(service, "endpoints")}
+    assert old not in {endpoint["name"] for endpoint in listed(service, "endpoints")}
     assert len(listed(service, "models")) == 1
     project.settled()
     assert (posted(service), uploads(service)) == (2, 2)
@@ -313,11 +315,11 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     serving = project.run("output", "bot", expect=0).out.strip()
     tuned = only(listed(service, "models"))
     for endpoint in listed(service, "endpoints"):
-        for one in endpoint["deployedModels"]:
-            service.call("POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": one["id"]})
-    until(lambda: not any(one.get("deployedModels") for one in listed(service, "endpoints")))
+        for deployed in endpoint["deployedModels"]:
+            service.call("POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": deployed["id"]})
+    until(lambda: not any(endpoint.get("deployedModels") for endpoint in listed(service, "endpoints")))
     service.call("DELETE", f"v1/{serving}")
-    until(lambda: serving not in {one["name"] for one in listed(service, "endpoints")})
+    until(lambda: serving not in {endpoint["name"] for endpoint in listed(service, "endpoints")})
     failed = project.run("drift", expect=2)
     assert f"its endpoint {serving} does not exist" in failed.out
     assert f"deploy {tuned['name']}" in failed.out
@@ -339,12 +341,12 @@ def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project,
     project.apply()
     serving = project.run("output", "bot", expect=0).out.strip()
     tuned = only(listed(service, "models"))
-    (own,) = [one for one in listed(service, "endpoints") if one["name"] == serving]
+    (own,) = [endpoint for endpoint in listed(service, "endpoints") if endpoint["name"] == serving]
     undeploy = {"deployedModelId": own["deployedModels"][0]["id"]}
     service.call("POST", f"v1/{serving}:undeployModel", undeploy)
     until(lambda: not service.call("GET", f"v1/{serving}").get("deployedModels"))
     service.call("DELETE", f"v1/{serving}")
-    until(lambda: serving not in {one["name"] for one in listed(service, "endpoints")})
+    until(lambda: serving not in {endpoint["name"] for endpoint in listed(service, "endpoints")})
     project.run("drift", expect=2)  # not served by the endpoints of its other checkpoints
     asked = {"displayName": tuned["displayName"], "labels": tuned["labels"]}
     service.call(
@@ -362,7 +364,7 @@ def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project,
     assert service.call("GET", f"v1/{theirs}")["labels"]["team"] == "b"
     project.run("destroy", "--auto-approve", expect=0)
     assert listed(service, "models") == []
-    assert [one["name"] for one in listed(service, "endpoints")] == [theirs]
+    assert [endpoint["name"] for endpoint in listed(service, "endpoints")] == [theirs]
     assert posted(service) == 1
 
 

@@ -1,4 +1,4 @@
-"""The suite that every store passes: what a state, a lock and a lease must do, whatever keeps them.
+"""The suite that every store passes: what a state, a lock and a lease must do.
 
 A test class inherits the parts that its store promises and gives a `site` fixture.
 """
@@ -49,7 +49,7 @@ class Site:
 
 
 def put(backend: Backend, data: bytes, who: LockInfo = ANN) -> str:
-    """One write under the lock, over what is there."""
+    """Write once under the lock, over the current state."""
     backend.lock(who)
     stored = backend.read()
     version = backend.write(data, expected=stored.version if stored else None)
@@ -61,7 +61,7 @@ class BackendContract:
     """What every store promises."""
 
     def test_nothing_is_there_at_first(self, site: Site) -> None:
-        """Reading a state that was never written answers None, and so it stays under a lock."""
+        """Reading a state that was never written returns None, under a lock too."""
         backend = site.open()
         assert backend.read() is None
         backend.lock(ANN)
@@ -70,7 +70,7 @@ class BackendContract:
         assert site.open().read() is None
 
     def test_what_was_written_is_read(self, site: Site) -> None:
-        """By the writer and by another machine, at once, with the version that the write answered."""
+        """Any machine reads the written state at once, with the version that the write returned."""
         ours, theirs = site.open(), site.open()
         for data in (b'{"serial": 1}', b'{"serial": 2, "\xc3\xa9": "\xe2\x82\xac"}'):
             version = put(ours, data)
@@ -81,7 +81,7 @@ class BackendContract:
                 assert stored.version == version
 
     def test_a_large_state_comes_back_whole(self, site: Site) -> None:
-        """Six megabytes, more than a store's part size, in one write."""
+        """A state of six megabytes, more than a store's part size, survives one write."""
         data = b'{"a": "' + b"0123456789abcdef" * 400_000 + b'"}'
         version = put(site.open(), data)
         stored = site.open().read()
@@ -90,7 +90,7 @@ class BackendContract:
         assert stored.version == version
 
     def test_a_first_write_never_replaces_a_state(self, site: Site) -> None:
-        """A writer that saw nothing loses against one that wrote meanwhile."""
+        """A writer that saw no state is refused if another machine has written meanwhile."""
         put(site.open(), b'{"serial": 1}')
         late = site.open()
         late.lock(BOB)
@@ -102,7 +102,7 @@ class BackendContract:
         assert stored.data == b'{"serial": 1}'
 
     def test_a_write_over_another_version_is_refused(self, site: Site) -> None:
-        """Compare-and-swap: what was read must still be there, and a lost write changes nothing."""
+        """A write over a state that has changed since it was read is refused and changes nothing."""
         backend = site.open()
         first = put(backend, b'{"serial": 1}')
         put(site.open(), b'{"serial": 2}', BOB)
@@ -116,7 +116,7 @@ class BackendContract:
         backend.unlock(ANN)
 
     def test_writes_follow_each_other_by_their_versions(self, site: Site) -> None:
-        """The version that a write answers is good for the next one, without reading between."""
+        """The version that a write returns is valid for the next write, without a read between."""
         backend = site.open()
         backend.lock(ANN)
         version = None
@@ -128,7 +128,10 @@ class BackendContract:
         assert stored.data == b'{"serial": 3}'
 
     def test_one_lock_for_two_machines(self, site: Site) -> None:
-        """The second is refused with the holder's name, command, run and time, and gets it afterwards."""
+        """The second machine is refused with the holder's name, command, run and time.
+
+        It gets the lock afterwards.
+        """
         ours, theirs = site.open(), site.open()
         ours.lock(ANN)
         with pytest.raises(StateLockedError) as caught:
@@ -143,7 +146,7 @@ class BackendContract:
         theirs.unlock(BOB)
 
     def test_a_lock_is_not_taken_twice_by_its_holder(self, site: Site) -> None:
-        """Two runs in one process exclude each other as well."""
+        """Two runs in one process exclude each other too."""
         backend = site.open()
         backend.lock(ANN)
         with pytest.raises(StateLockedError):
@@ -151,7 +154,7 @@ class BackendContract:
         backend.unlock(ANN)
 
     def test_unlocking_what_is_not_ours_frees_nobody(self, site: Site) -> None:
-        """Neither twice, nor before, nor while somebody else holds it."""
+        """Unlocking twice, too early, or while another machine holds the lock releases nothing."""
         ours, theirs = site.open(), site.open()
         theirs.unlock(BOB)
         ours.lock(ANN)
@@ -168,7 +171,7 @@ class BackendContract:
         theirs.unlock(BOB)
 
     def test_only_the_holder_renews(self, site: Site) -> None:
-        """A renewal succeeds as long as the lock is held, and no longer."""
+        """A renewal succeeds only while the lock is held."""
         ours, theirs = site.open(), site.open()
         ours.lock(ANN)
         ours.renew(ANN)
@@ -180,7 +183,7 @@ class BackendContract:
             ours.renew(ANN)
 
     def test_the_lock_is_not_the_state(self, site: Site) -> None:
-        """Locking, renewing and unlocking leave the document's bytes and version alone."""
+        """Locking, renewing and unlocking leave the document's bytes and version unchanged."""
         backend = site.open()
         put(backend, b'{"serial": 1}')
         before = backend.read()
@@ -190,7 +193,7 @@ class BackendContract:
         assert backend.read() == before
 
     def test_of_many_at_once_one_gets_the_lock(self, site: Site) -> None:
-        """Eight machines try in the same instant; seven are told that it is locked."""
+        """Eight machines try at once. One gets the lock, and seven are told that it is taken."""
         backends = [site.open() for _ in range(8)]
         start = threading.Barrier(8)
         won: list[int] = []
@@ -214,7 +217,7 @@ class BackendContract:
         put(site.open(), b"{}")
 
     def test_no_commit_of_many_writers_is_lost(self, site: Site) -> None:
-        """Three managers record four models each, all through one lock; twelve are there."""
+        """Three managers record four models each through one lock, and all twelve are recorded."""
         failures: list[BaseException] = []
 
         def record(worker: int) -> None:
@@ -243,13 +246,13 @@ class BreakableContract:
     """Stores whose lock can outlive its holder, and therefore be broken by hand."""
 
     def test_a_broken_lock_is_free_and_its_holder_named(self, site: Site) -> None:
-        """force-unlock with the id that the refusal named; the next writer goes on."""
+        """force-unlock with the id from the refusal frees the lock for the next writer."""
         site.open().lock(ANN)
         assert site.open().force_unlock(ANN.id) == ANN
         put(site.open(), b"{}", BOB)
 
     def test_a_lock_that_is_asked_for_again_after_a_lost_answer_is_ours(self, site: Site) -> None:
-        """Whoever tries again under the same id need not wait for himself."""
+        """A retry under the same id gets the lock without waiting for itself."""
         site.open().lock(ANN)
         again = site.open()
         again.lock(ANN)
@@ -260,7 +263,7 @@ class BreakableContract:
         put(site.open(), b"{}", BOB)
 
     def test_another_locks_id_breaks_nothing(self, site: Site) -> None:
-        """A typing mistake, or an id from yesterday, is refused with today's holder."""
+        """A mistyped or old id is refused with the current holder."""
         site.open().lock(ANN)
         with pytest.raises(StateError, match="ann@laptop") as caught:
             site.open().force_unlock(BOB.id)
@@ -269,7 +272,7 @@ class BreakableContract:
             site.open().lock(BOB)
 
     def test_a_free_lock_cannot_be_broken(self, site: Site) -> None:
-        """It says so, before the first lock ever, and after one was given back."""
+        """Breaking a free lock is refused, before the first lock and after an unlock."""
         with pytest.raises(StateError, match="not locked"):
             site.open().force_unlock(ANN.id)
         put(site.open(), b"{}")
@@ -278,7 +281,7 @@ class BreakableContract:
         put(site.open(), b"{}")
 
     def test_who_lost_the_lock_and_writes_overwrites_nobody(self, site: Site) -> None:
-        """Fencing: after a forced unlock and somebody else's write, the first holder's write fails."""
+        """After a forced unlock and another machine's write, the first holder's write is refused."""
         zombie, other = site.open(), site.open()
         zombie.lock(ANN)
         version = zombie.write(b'{"serial": 1}', expected=None)
@@ -297,7 +300,7 @@ class LeaseContract:
     """Stores whose locks expire."""
 
     def test_a_frozen_holder_is_taken_over_after_the_lease_and_not_before(self, site: Site) -> None:
-        """The observer counts by its own clock from its first sight of the nonce."""
+        """The observer measures the lease by its own clock, from its first sight of the nonce."""
         frozen, observer = site.open(), site.open()
         frozen.lock(ANN)
         site.clock.now += 10 * LEASE  # nobody looked: that proves nothing
@@ -316,7 +319,7 @@ class LeaseContract:
         observer.unlock(BOB)
 
     def test_a_living_holder_is_never_taken_over(self, site: Site) -> None:
-        """Ten leases long, renewed every quarter of a lease, looked at in between."""
+        """A holder that renews every quarter of a lease keeps the lock for ten leases."""
         holder, observer = site.open(), site.open()
         holder.lock(ANN)
         for _ in range(40):
@@ -328,7 +331,7 @@ class LeaseContract:
         observer.lock(BOB)
 
     def test_the_same_holder_again_is_alive(self, site: Site) -> None:
-        """A lock given back and taken again between two looks has another nonce: no time has passed."""
+        """A lock that was released and taken again has a new nonce, so its lease starts again."""
         holder, observer = site.open(), site.open()
         holder.lock(ANN)
         with pytest.raises(StateLockedError):
@@ -341,7 +344,7 @@ class LeaseContract:
             observer.lock(BOB)
 
     def test_a_zombie_cannot_overwrite_its_successor(self, site: Site) -> None:
-        """It wakes after its lease with an old version in hand: compare-and-swap refuses the write."""
+        """A holder that wakes after its lease writes with an old version and is refused."""
         zombie, successor = site.open(), site.open()
         zombie.lock(ANN)
         version = zombie.write(b'{"serial": 1}', expected=None)
@@ -359,7 +362,7 @@ class LeaseContract:
         assert stored.data == b'{"serial": 2}'
 
     def test_of_many_observers_one_takes_over(self, site: Site) -> None:
-        """All see the lease end in the same instant; one gets the lock."""
+        """All observers see the lease end at once, and one of them gets the lock."""
         site.open().lock(ANN)
         observers = [site.open() for _ in range(6)]
         for observer in observers:
@@ -385,7 +388,7 @@ class LeaseContract:
         assert len(won) == 1
 
     def test_the_holders_lease_counts_not_the_observers(self, site: Site) -> None:
-        """Somebody with a shorter lease in the environment does not steal from one who promised 60 s."""
+        """An observer with a shorter lease does not take the lock of a holder with 60 s."""
         assert site.open_with_lease is not None
         site.open().lock(ANN)
         hasty = site.open_with_lease(5.0)
@@ -398,7 +401,7 @@ class LeaseContract:
         hasty.lock(BOB)
 
     def test_a_forced_unlock_is_noticed_by_the_holder(self, site: Site) -> None:
-        """Its next renewal says so, and does not take the lock back."""
+        """The holder's next renewal fails and does not take the lock back."""
         holder = site.open()
         holder.lock(ANN)
         site.open().force_unlock(ANN.id)
@@ -408,10 +411,10 @@ class LeaseContract:
 
 
 class UnreachableContract:
-    """Stores that a network lies before."""
+    """Stores that are reached over a network."""
 
     def test_a_store_that_is_down_is_named(self, unreachable: Backend) -> None:
-        """Every operation ends in an error that names the place and says what to check."""
+        """Every operation fails with an error that names the place and says what to check."""
         for attempt in (
             unreachable.read,
             lambda: unreachable.lock(ANN),

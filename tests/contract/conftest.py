@@ -1,4 +1,4 @@
-"""The stores that run on this machine for the tests."""
+"""Stores that run on this machine for the tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def gcs() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
-    """A server of moto's with a bucket; the environment that leads there."""
+    """The environment that leads to a bucket on a server of moto's."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -55,7 +55,7 @@ def s3() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """azurite, installed by .ci/azurite; the environment that leads to a container in it."""
+    """The environment that leads to a container in azurite, which .ci/azurite installs."""
     command = ROOT / ".venv" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
     assert command.exists(), "azurite is not installed: run .ci/azurite"
     folder = tmp_path_factory.mktemp("azurite")
@@ -80,7 +80,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def _azurite_address(log: Path, server: subprocess.Popen[bytes]) -> str:
-    """Where it listens, once it does."""
+    """The address at which azurite listens, once it does."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
         found = re.search(r"successfully listens on (http://[0-9.:]+)", log.read_text())

@@ -67,7 +67,7 @@ class Sample:
     history: bool = False
 
     def want(self, attributes: Attributes | None = None) -> Desired:
-        """A manifest's model."""
+        """The desired model of a manifest."""
         data = DataSet("0" * 64, len(EXAMPLES), 60, field=self.data)
         declared = self.attributes if attributes is None else attributes
         return Desired(Address(self.kind, "numbers"), declared, (data,))
@@ -134,14 +134,14 @@ class Bench(Tuner, Protocol):
         """Let the training that will be started under this id end in an error."""
 
     def lag(self, id: str, what: str, seconds: float) -> None:
-        """Hide the model from "list" or "get" for so long after its create."""
+        """Hide the model from "list" or "get" for this time after its create."""
 
 
 class FaultyBench(Bench, Protocol):
     """A service whose replies get lost."""
 
     def fault(self, method: str, call: str, **rule: Any) -> None:
-        """The next such call ("create", "list", "model") meets the rule's fault."""
+        """Apply this fault to the next such call ("create", "list", "model")."""
 
     def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
         """The calls that arrived."""
@@ -174,17 +174,17 @@ class ProviderContract:
     """What holds as long as the network does."""
 
     def test_a_created_model_is_there_at_once_and_in_training(self, bench: Bench) -> None:
-        """An accepted create can be got, is listed and polls as CREATING under the id we chose."""
+        """An accepted create can be read, is listed, and polls as CREATING under our id."""
         made = handle(create(bench))
         found = bench.provider.get(made)
         assert found is not None
         assert (found.id, found.status) == (made.id, Status.CREATING)
-        assert [one.id for one in bench.provider.list()] == [made.id]
+        assert [live.id for live in bench.provider.list()] == [made.id]
         assert bench.provider.poll(made).status is Status.CREATING
         assert bench.trainings(made.id) == 1
 
     def test_what_was_declared_is_what_is_live(self, bench: Bench) -> None:
-        """Every declared field comes back, float32 apart; every field is one of the kind's, of its type."""
+        """Every declared field is live, apart from float32 rounding, and has the type that its kind says."""
         made = handle(create(bench))
         found = bench.provider.get(made)
         assert found is not None
@@ -204,7 +204,7 @@ class ProviderContract:
             assert isinstance(value, types[bench.provider.kind.fields[path].type]), path
 
     def test_a_training_that_ends_is_active(self, bench: Bench) -> None:
-        """After its time a model polls as ACTIVE, and so it is got and listed."""
+        """After the training a model is ACTIVE in poll, get and list."""
         made = handle(create(bench))
         bench.finish()
         training = bench.provider.poll(made)
@@ -213,10 +213,10 @@ class ProviderContract:
         assert found is not None
         assert found.status is Status.ACTIVE
         assert found.complete_time
-        assert [one.status for one in bench.provider.list() if isinstance(one, Live)] == [Status.ACTIVE]
+        assert [live.status for live in bench.provider.list() if isinstance(live, Live)] == [Status.ACTIVE]
 
     def test_polling_needs_no_operation_name(self, bench: Bench) -> None:
-        """A record that lost the operation's name polls the same outcome."""
+        """Polling a record without the operation's name gives the same result."""
         made = create(bench)
         assert bench.provider.poll(Handle("numbers-aaaaaaaa")).status is Status.CREATING
         bench.finish()
@@ -225,7 +225,7 @@ class ProviderContract:
 
     @pytest.mark.parametrize("known", [True, False])
     def test_a_failure_says_why(self, bench: Bench, *, known: bool) -> None:
-        """A FAILED training carries the service's words, also when the operation's name was lost."""
+        """A FAILED training has the service's words, even if the operation's name was lost."""
         bench.fail("numbers-aaaaaaaa", "out of chips")
         made = handle(create(bench))
         bench.finish()
@@ -237,13 +237,13 @@ class ProviderContract:
         assert found.status is Status.FAILED
 
     def test_creating_twice_trains_once(self, bench: Bench) -> None:
-        """The same create under the same id is success, under the same operation, and no second training."""
+        """Repeating a create under its id succeeds with the same operation and no second training."""
         first, second = create(bench), create(bench)
         assert (first.name, first.operation) == (second.name, second.operation)
         assert bench.trainings("numbers-aaaaaaaa") == 1
 
     def test_another_model_under_the_same_id_is_refused(self, bench: Bench) -> None:
-        """A create that finds other hyperparameters under its id is AlreadyExists, visibly."""
+        """A create with other hyperparameters under a taken id is AlreadyExists, visible."""
         create(bench)
         other = {**bench.sample.attributes, bench.sample.epochs: 6}
         with pytest.raises(AlreadyExistsError) as caught:
@@ -253,7 +253,7 @@ class ProviderContract:
         assert bench.trainings("numbers-aaaaaaaa") == 1
 
     def test_a_tuned_model_can_be_tuned_again(self, bench: Bench) -> None:
-        """A source that is a tuned model comes back as such, named as in identities, without base_model."""
+        """A source that is a tuned model is live under its name in identities, without base_model."""
         sample, kind = bench.sample, bench.provider.kind
         parent = create(bench)
         bench.finish()
@@ -268,7 +268,7 @@ class ProviderContract:
         assert "base_model" not in found.attributes
 
     def test_what_does_not_exist_is_none(self, bench: Bench) -> None:
-        """Get answers None, poll NotFound, update NotFound, for an id that nobody has."""
+        """For an unknown id get returns None, and poll and update raise NotFound."""
         nobody = Handle("nobody-aaaaaaaa")
         assert bench.provider.get(nobody) is None
         with pytest.raises(NotFoundError):
@@ -277,7 +277,7 @@ class ProviderContract:
             bench.provider.update(nobody, {"description": "x"}, fence=unfenced)
 
     def test_an_update_sets_just_its_fields(self, bench: Bench) -> None:
-        """The fields given change, to zero and empty as well; every other one stays."""
+        """The given fields change, to zero and empty values too, and all others stay."""
         made = handle(create(bench))
         bench.finish()
         before = bench.provider.get(made)
@@ -294,7 +294,7 @@ class ProviderContract:
         }
 
     def test_a_closed_fence_lets_nothing_change(self, bench: Bench) -> None:
-        """What a fence raises ends a create, an update and a deletion; the service is as it was before."""
+        """A fence that raises stops create, update and delete, and the service does not change."""
         with pytest.raises(LockLostError):
             create(bench, "nothing-aaaaaaaa", fence=closed)
         assert bench.trainings("nothing-aaaaaaaa") == 0
@@ -310,7 +310,7 @@ class ProviderContract:
 
     @pytest.mark.parametrize("finished", [True, False])
     def test_deleting_is_final_and_repeatable(self, bench: Bench, *, finished: bool) -> None:
-        """A deleted model is gone, in training or not; deleting it again is success."""
+        """A deleted model is gone, in training or not. Deleting it again succeeds."""
         made = handle(create(bench))
         if finished:
             bench.finish()
@@ -321,7 +321,7 @@ class ProviderContract:
         assert list(bench.provider.list()) == []
 
     def test_an_active_model_answers(self, bench: Bench) -> None:
-        """Generate gives text from an ACTIVE model, and a ServiceError from one in training."""
+        """Generate returns text from an ACTIVE model and raises ServiceError for one in training."""
         made = handle(create(bench))
         with pytest.raises(ServiceError):
             bench.provider.generate(made, Prompt("1"))
@@ -329,20 +329,20 @@ class ProviderContract:
         assert bench.provider.generate(made, Prompt("1"), temperature=0.0)
 
     def test_the_source_is_on_offer(self, bench: Bench) -> None:
-        """The base model that creates are accepted for is one of the tunable ones."""
+        """The base model that creates are accepted for is among the tunable ones."""
         assert bench.source in bench.provider.list_base_models().tunable
 
     def test_the_list_is_whole_and_without_doubles(self, bench: Bench) -> None:
-        """Every model is listed exactly once, and `own` finds what we made."""
+        """Every model is listed exactly once, and `own` lists ours."""
         ids = {f"numbers-aaaaaaa{letter}" for letter in "abcdefg"}
         for id in ids:
             create(bench, id)
         for own in (False, True):
-            listed = [one.id for one in bench.provider.list(own=own)]
+            listed = [live.id for live in bench.provider.list(own=own)]
             assert sorted(listed) == sorted(ids)
 
     def test_threads_do_not_disturb_each_other(self, bench: Bench) -> None:
-        """Creates from several threads at once are each accepted once, under their own ids."""
+        """Creates from several threads at once are each accepted once under their own ids."""
         ids = [f"numbers-aaaaaaa{letter}" for letter in "abcdefgh"]
         threads = [threading.Thread(target=create, args=(bench, id)) for id in ids]
         for thread in threads:
@@ -350,11 +350,11 @@ class ProviderContract:
         for thread in threads:
             thread.join()
         assert [bench.trainings(id) for id in ids] == [1] * len(ids)
-        assert sorted(one.id for one in bench.provider.list()) == ids
+        assert sorted(live.id for live in bench.provider.list()) == ids
 
 
 class FaultContract:
-    """What holds when replies get lost: never two trainings, never a silent none."""
+    """What holds when replies get lost: there are never two trainings, and no training is lost silently."""
 
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ class FaultContract:
     def test_a_lost_reply_trains_exactly_once(
         self, faulty: FaultyBench, fault: Mapping[str, Any], when: str
     ) -> None:
-        """Lost before or after its effect, a create ends accepted, with one model and one training."""
+        """A create whose reply is lost ends accepted, with one model and one training, effect or not."""
         if when == "after" and "truncate" not in fault:
             fault = {**fault, "when": "after"}
         faulty.fault("POST", "create", **fault)
@@ -394,14 +394,14 @@ class FaultContract:
 
     @pytest.mark.parametrize("seconds", [3.0, 20.0])
     def test_a_lost_reply_and_a_lagging_get_train_once(self, faulty: FaultyBench, seconds: float) -> None:
-        """When the reply is lost and get still answers 404, it waits for the model instead of giving up."""
+        """After a lost reply, a create waits for the model while get answers 404."""
         faulty.lag("numbers-aaaaaaaa", "get", seconds)
         faulty.fault("POST", "create", drop=True, when="after")
         assert create(faulty).name
         assert faulty.trainings("numbers-aaaaaaaa") == 1
 
     def test_a_service_that_never_answers_creates_is_unavailable(self, faulty: FaultyBench) -> None:
-        """Four 503s without effect end in UnavailableError, and nothing was trained."""
+        """Four 503s without effect raise UnavailableError, and nothing trains."""
         faulty.fault("POST", "create", error="unavailable", times=None)
         with pytest.raises(UnavailableError):
             create(faulty)
@@ -409,7 +409,7 @@ class FaultContract:
         assert faulty.trainings("numbers-aaaaaaaa") == 0
 
     def test_when_looking_fails_too_the_effect_is_unknown(self, faulty: FaultyBench) -> None:
-        """A lost create whose look meets 503 for ever is ReplyLost, and is not sent a second time."""
+        """A lost create whose lookup keeps meeting 503 raises ReplyLost and is not sent again."""
         faulty.fault("POST", "create", drop=True, when="after")
         faulty.fault("GET", "look", error="unavailable", times=None, skip=faulty.sample.looks)
         with pytest.raises(ReplyLostError):
@@ -419,7 +419,7 @@ class FaultContract:
 
     @pytest.mark.parametrize("call", ["create", "list"])
     def test_a_redirect_is_not_followed(self, faulty: FaultyBench, call: str) -> None:
-        """A redirect ends in an error that names its host, and nothing is sent twice."""
+        """A redirect raises an error that names its host, and nothing is sent twice."""
         method = "POST" if call == "create" else "GET"
         faulty.fault(method, call, redirect="https://elsewhere.example/v1beta/tunedModels")
         with pytest.raises(ServiceError, match=r"elsewhere\.example"):
@@ -431,7 +431,7 @@ class ProgressContract:
     """What holds where a service tells how far a training is."""
 
     def test_a_training_has_a_curve(self, bench: Bench) -> None:
-        """At its end it is at 100 percent, and its whole loss curve is what the model shows."""
+        """A finished training is at 100 percent, and the model shows the whole loss curve."""
         accepted = create(bench)
         assert accepted.operation
         assert accepted.total_steps == 38
@@ -449,21 +449,26 @@ class PermissionContract:
     """What holds where models have permissions of their own."""
 
     def test_permissions_become_what_is_wanted(self, bench: Bench) -> None:
-        """Whatever was there: roles change, grantees come and go, case means nothing, none is none."""
+        """Setting permissions changes roles and adds and removes grantees.
+
+        Case does not matter, and [] removes all.
+        """
         made = handle(create(bench))
         assert bench.provider.list_permissions(made) == ()
         upper = Permission("USER", "Anna@Example.com", "WRITER")
         for want in ([ANNA, TEAM], [ALL, ANNA], [upper], [upper], [], [TEAM, ALL]):
             bench.provider.set_permissions(made, want, fence=unfenced)
-            shown = {(one.grantee, one.role) for one in bench.provider.list_permissions(made)}
-            assert shown == {(one.grantee, one.role) for one in want}
+            shown = {
+                (permission.grantee, permission.role) for permission in bench.provider.list_permissions(made)
+            }
+            assert shown == {(grant.grantee, grant.role) for grant in want}
 
 
 class ChosenIdContract:
     """What holds where the service takes our ids."""
 
     def test_a_program_can_call_the_endpoint(self, bench: Bench) -> None:
-        """The endpoint is a resource name that holds our id, and asking for it needs no model."""
+        """The endpoint is a resource name with our id, and is known without a model."""
         assert "numbers-aaaaaaaa" in bench.provider.find_endpoint(Handle("numbers-aaaaaaaa"))
 
 
@@ -471,7 +476,7 @@ class ChosenIdFaultContract:
     """The same when replies get lost; and calls that are one request each."""
 
     def test_an_id_that_stays_invisible_is_given_up(self, faulty: FaultyBench) -> None:
-        """A 409 whose get stays 404 beyond the lag window is AlreadyExists, invisible."""
+        """A 409 whose get stays 404 beyond the lag is AlreadyExists, invisible."""
         faulty.lag("numbers-aaaaaaaa", "get", 3000.0)
         create(faulty)
         with pytest.raises(AlreadyExistsError) as caught:
@@ -480,7 +485,7 @@ class ChosenIdFaultContract:
         assert faulty.trainings("numbers-aaaaaaaa") == 1
 
     def test_somebody_elses_id_is_refused_visibly(self, faulty: FaultyBench) -> None:
-        """A 409 whose get answers 403 is AlreadyExists, visible, and says whose it is not."""
+        """A 409 whose get answers 403 is AlreadyExists, visible, and says that the model is not ours."""
         create(faulty)
         faulty.fault("GET", "model", error="not_yours")
         with pytest.raises(AlreadyExistsError, match="somebody else") as caught:
@@ -502,7 +507,7 @@ class ChosenIdFaultContract:
     def test_each_refusal_says_what_to_do(
         self, faulty: FaultyBench, error: str, kind: type[ServiceError], advice: str
     ) -> None:
-        """A refused get or create is the right error with the right advice, and is sent once."""
+        """A refused get or create raises the right error with advice, and is sent once."""
         faulty.fault("GET", "model", error=error, times=None)
         faulty.fault("POST", "create", error=error, times=None)
         with pytest.raises(kind) as caught:
@@ -520,7 +525,7 @@ class ChosenIdFaultContract:
         ids=str,
     )
     def test_reading_and_setting_is_repeated(self, faulty: FaultyBench, fault: Mapping[str, Any]) -> None:
-        """A list, a get, a patch and a delete survive two failures in a row."""
+        """List, get, patch and delete survive two failures in a row."""
         made = handle(create(faulty))
         for method, call in (("GET", "list"), ("GET", "model"), ("PATCH", "model"), ("DELETE", "model")):
             faulty.fault(method, call, **fault, times=2)
@@ -532,7 +537,7 @@ class ChosenIdFaultContract:
         assert list(faulty.provider.list()) == []
 
     def test_a_delete_whose_reply_was_lost_is_done(self, faulty: FaultyBench) -> None:
-        """A DELETE that is repeated after its effect meets 404, and that is success."""
+        """A repeated DELETE meets 404 after its effect, and that is success."""
         made = handle(create(faulty))
         faulty.fault("DELETE", "model", drop=True, when="after")
         faulty.provider.delete(made, fence=unfenced)

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Faults:
-    """What goes wrong next."""
+    """The faults of the next requests."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -58,11 +58,11 @@ class Server(ThreadingHTTPServer):
         self.moved = ""
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that breaks off, over a certificate say, is no news."""
+        """Ignore a client that breaks off, for example because of a certificate."""
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The server's address."""
         scheme = "https" if isinstance(self.socket, ssl.SSLSocket) else "http"
         return f"{scheme}://127.0.0.1:{self.server_address[1]}"
 
@@ -75,20 +75,20 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence."""
+        """Print nothing."""
 
     def body(self) -> bytes:
-        """All of it."""
+        """The whole request body."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def reply(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        """Answer, unless the answer is to be lost."""
+        """Answer, unless the reply must get lost."""
         faults = self.server.faults
         with faults.lock:
             lost = self.command in faults.lose_replies_of
             if lost:
                 faults.lose_replies_of.remove(self.command)
-            lie = next((one for one in faults.lies if one[0] == self.command), None)
+            lie = next((planned for planned in faults.lies if planned[0] == self.command), None)
             if lie and not lost:
                 faults.lies.remove(lie)
                 _, status, body = lie
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def refused(self) -> bool:
-        """Whether a fault answered already."""
+        """Whether a fault has answered already."""
         faults = self.server.faults
         with faults.lock:
             faults.requests.append(self.command)
@@ -286,7 +286,7 @@ class UnconditionalHandler(GCSHandler):
 
 
 class CreateOnlyHandler(GCSHandler):
-    """A store that refuses a second create, and ignores what a write says that it replaces."""
+    """A store that refuses a second create, and ignores the version that a write replaces."""
 
     def do_PUT(self) -> None:
         """Only the condition that there must be nothing counts."""
@@ -296,7 +296,7 @@ class CreateOnlyHandler(GCSHandler):
 
 
 class TokenHandler(Handler):
-    """Google's security token service, as far as a federated credential asks it."""
+    """Google's security token service, as far as a federated credential uses it."""
 
     def do_POST(self) -> None:
         """A token, for the scope that was asked for."""
@@ -312,7 +312,7 @@ class TokenHandler(Handler):
 
 
 class ForbiddingHandler(Handler):
-    """A store that lets nobody in."""
+    """A store that forbids every request."""
 
     def do_GET(self) -> None:
         """403, as a store says it that does not tell whether there is such a bucket."""
@@ -322,7 +322,7 @@ class ForbiddingHandler(Handler):
 
 @contextmanager
 def running(handler: type[Handler]) -> Iterator[Server]:
-    """The server in a thread of its own, until the end of the block."""
+    """Run the server in its own thread until the end of the block."""
     server = Server(handler)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
     thread.start()
@@ -335,7 +335,7 @@ def running(handler: type[Handler]) -> Iterator[Server]:
 
 
 def self_signed(file: Path) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 and its key, as PEM; the file gets both."""
+    """Write a certificate for 127.0.0.1 and its key, as PEM, to the file, and return both."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "state")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""How the tests reach each store, and other processes."""
+"""How the tests reach each store, and start other processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def remote(url: str, environ: dict[str, str]) -> Site:
 
 
 def http(server: Server, address: str = "/state?team=a", **more: str) -> Backend:
-    """A client of it; retries do not wait."""
+    """An HTTP client of the state whose retries do not wait."""
     environ = {
         "TF_HTTP_LOCK_ADDRESS": f"{server.url}/lock",
         "TF_HTTP_RETRY_WAIT_MIN": "0",
@@ -48,7 +48,7 @@ def http(server: Server, address: str = "/state?team=a", **more: str) -> Backend
 
 
 def python(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Another process that has the program at hand."""
+    """Start another Python process that can import the program."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Every store through the suite, and what each promises beyond it."""
+"""Every store runs the suite, and then the tests of its own promises."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.memory_backend import MemoryBackend, MemoryStore
 
 
 class TestMemory(BackendContract, BreakableContract, LeaseContract):
-    """The reference."""
+    """The store in memory, which is the reference."""
 
     @pytest.fixture
     def site(self) -> Site:
@@ -78,7 +78,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
         return open_backend("gs://bucket/p", environ={"STORAGE_EMULATOR_HOST": DEAD})
 
     def test_a_reply_lost_after_the_effect_is_no_defeat(self, site: Site, gcs: Server) -> None:
-        """The client repeats the write and is told that it lost; it reads back and knows better."""
+        """The client repeats the write, is refused, reads back its own write, and succeeds."""
         backend = site.open()
         gcs.faults.lose_replies_of.append("PUT")
         backend.lock(ANN)
@@ -91,7 +91,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
 
     @pytest.mark.parametrize("status", [429, 503])
     def test_a_store_that_is_busy_is_asked_again(self, site: Site, gcs: Server, status: int) -> None:
-        """GCS answers 429 above one write a second for an object; nobody sees it."""
+        """GCS answers 429 above one write a second for an object. The client retries without an error."""
         backend = site.open()
         backend.lock(ANN)
         gcs.faults.refuse[:] = [status, status]
@@ -104,7 +104,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
         backend.unlock(ANN)
 
     def test_forbidden_is_said_in_the_servers_words(self, site: Site, gcs: Server) -> None:
-        """A 403 is not repeated, and not taken for an empty state."""
+        """A 403 is not repeated, and is not taken for an empty state."""
         gcs.faults.refuse[:] = [403]
         with pytest.raises(StateStoreError, match="403 Forbidden: injected") as caught:
             site.open().read()
@@ -112,7 +112,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
         assert gcs.faults.refuse == []
 
     def test_a_bucket_that_does_not_exist_is_no_empty_state(self, gcs: Server) -> None:
-        """A typing mistake in the bucket's name must not make a plan that creates everything."""
+        """A mistyped bucket is an error, because a plan would otherwise create everything."""
         backend = open_backend("gs://bukket/p", environ={"STORAGE_EMULATOR_HOST": gcs.url})
         with pytest.raises(StateStoreError, match="bucket does not exist"):
             backend.read()
@@ -123,7 +123,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
     def test_a_foreign_object_in_the_locks_place_is_left_alone(
         self, site: Site, gcs: Server, data: bytes
     ) -> None:
-        """It is named, and the way out is said."""
+        """The error names a foreign object in the lock's place and gives a way out."""
         backend = site.open()
         backend.lock(ANN)
         backend.unlock(ANN)
@@ -137,7 +137,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
 
 @pytest.mark.parametrize("handler", [UnconditionalHandler, CreateOnlyHandler])
 def test_a_store_without_conditions_is_refused_at_the_first_lock(handler: type[GCSHandler]) -> None:
-    """Two runs could overwrite each other there; nobody may believe otherwise."""
+    """A store that ignores conditions is refused, because two runs could overwrite each other."""
     with running(handler) as server:
         backend = open_backend("gs://bucket/p", environ={"STORAGE_EMULATOR_HOST": server.url})
         with pytest.raises(StateStoreError, match="ignores conditions"):
@@ -158,7 +158,7 @@ class TestS3(BackendContract, BreakableContract, LeaseContract, UnreachableContr
         return open_backend("s3://bucket/p", environ={**s3, "AWS_ENDPOINT_URL_S3": DEAD})
 
     def test_a_bucket_that_does_not_exist_is_no_empty_state(self, s3: dict[str, str]) -> None:
-        """A typing mistake in the bucket's name must not make a plan that creates everything."""
+        """A mistyped bucket is an error, because a plan would otherwise create everything."""
         with pytest.raises(StateStoreError, match="bucket does not exist"):
             open_backend("s3://bukket/p", environ=s3).read()
 
@@ -182,12 +182,12 @@ class TestAzure(BackendContract, BreakableContract, LeaseContract, UnreachableCo
         return open_backend("az://bucket/p", environ=environ)
 
     def test_a_container_that_does_not_exist_is_no_empty_state(self, azure: dict[str, str]) -> None:
-        """A typing mistake in the container's name must not make a plan that creates everything."""
+        """A mistyped container is an error, because a plan would otherwise create everything."""
         with pytest.raises(StateStoreError, match="bucket does not exist"):
             open_backend("az://bukket/p", environ=azure).read()
 
     def test_a_wrong_key_is_said_and_not_shown(self, azure: dict[str, str]) -> None:
-        """A refused credential is named as such, without its value."""
+        """The error about a refused credential does not show its value."""
         wrong = base64.b64encode(b"wrong key").decode()
         text = azure["AZURE_STORAGE_CONNECTION_STRING"].replace(AZURITE_KEY, wrong)
         with pytest.raises(StateStoreError, match="403") as caught:
@@ -210,7 +210,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         return open_backend(f"{DEAD}/state", environ=environ)
 
     def test_requests_whose_answer_was_lost_are_repeated_in_peace(self, terraform: Server) -> None:
-        """LOCK, POST and UNLOCK arrive twice; the second answer is understood."""
+        """LOCK, POST and UNLOCK arrive twice, and the client understands the second answer."""
         backend = http(terraform)
         terraform.faults.lose_replies_of[:] = ["LOCK", "POST", "UNLOCK", "GET"]
         backend.lock(ANN)
@@ -222,7 +222,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
 
     @pytest.mark.parametrize("status", [429, 500, 503])
     def test_a_server_that_is_busy_is_asked_again(self, terraform: Server, status: int) -> None:
-        """Up to TF_HTTP_RETRY_MAX times, 2 unless it is set."""
+        """A busy server gets up to TF_HTTP_RETRY_MAX retries, 2 by default."""
         terraform.faults.refuse[:] = [status, status]
         assert http(terraform).read() is None
         terraform.faults.refuse[:] = [status, status]
@@ -230,7 +230,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
             http(terraform, RETRY_MAX="1").read()
 
     def test_a_server_with_its_own_layout_of_json_loses_no_write(self, terraform: Server) -> None:
-        """The version is of the meaning: what a server indents is still what we wrote."""
+        """The version depends on the JSON's meaning, so a server may indent the document."""
         terraform.reformat = True
         backend = http(terraform)
         backend.lock(ANN)
@@ -239,7 +239,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         backend.unlock(ANN)
 
     def test_a_write_whose_answer_was_lost_is_known_again_in_another_layout(self, terraform: Server) -> None:
-        """The commit is tried again, finds its own first try, and goes on from there."""
+        """A repeated commit finds its own first write in another layout and continues from there."""
         terraform.reformat = True
         manager = StateManager(http(terraform, RETRY_MAX="0"), operation="apply", who="ann")
         with manager.locked() as session:
@@ -257,7 +257,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
     def test_a_server_that_repeats_the_request_gives_no_secret_away(
         self, terraform: Server, status: int
     ) -> None:
-        """Password, login and the token of the query are taken out of its words; the rest stays."""
+        """The error removes password, login and query token from the server's words and keeps the rest."""
         terraform.login = ("ann", "s3cret/@")
         login = base64.b64encode(b"ann:s3cret/@").decode()
         said = f"refused: Basic {login} (s3cret/@, s3cret%2F%40) at /state?token=hush"
@@ -267,10 +267,10 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         with pytest.raises(StateStoreError, match=f"{status} .*refused: Basic") as caught:
             backend.read()
         shown = f"{caught.value.summary} {caught.value.detail}"
-        assert not [one for one in (login, "s3cret", "hush") if one in shown]
+        assert not [secret for secret in (login, "s3cret", "hush") if secret in shown]
 
     def test_a_lock_that_the_server_gave_to_somebody_else_stops_the_write(self, terraform: Server) -> None:
-        """The server compares ?ID with its lock; the refusal names the new holder."""
+        """The server compares ?ID with its lock, and the refusal names the new holder."""
         backend = http(terraform)
         backend.lock(ANN)
         terraform.holder = BOB.to_json()
@@ -280,7 +280,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         assert terraform.holder == BOB.to_json()
 
     def test_a_lock_that_was_refused_is_not_given_back(self, terraform: Server) -> None:
-        """Some servers open any lock for anybody: one that is not ours is never asked for."""
+        """A client never unlocks a lock that it did not get, because some servers would allow that."""
         terraform.holder = BOB.to_json()
         backend = http(terraform)
         with pytest.raises(StateLockedError, match="bob@desk"):
@@ -289,7 +289,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         assert terraform.faults.requests == ["LOCK"]
 
     def test_the_login_is_sent_and_a_wrong_one_explained(self, terraform: Server) -> None:
-        """From TF_HTTP_USERNAME and _PASSWORD, or from the address, where it is never shown."""
+        """The login comes from TF_HTTP_USERNAME and _PASSWORD or from the address, and is never shown."""
         terraform.login = ("ann", "s3cret/@")
         put(http(terraform, USERNAME="ann", PASSWORD="s3cret/@"), b"{}")
         inside = terraform.url.replace("//", "//ann:s3cret%2F%40@") + "/state"
@@ -302,7 +302,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         assert "wrong" not in str(caught.value)
 
     def test_a_token_in_the_query_is_sent_and_never_shown(self, terraform: Server) -> None:
-        """Neither in the place's name nor in the error of a server that is gone."""
+        """Neither the place's name nor the error of a dead server has the token."""
         assert "hush" not in http(terraform, "/state?token=hush").place
         gone = open_backend(f"{DEAD}/state?token=hush", environ={"TF_HTTP_RETRY_MAX": "0"})
         with pytest.raises(StateStoreError) as caught:
@@ -319,7 +319,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         ],
     )
     def test_a_redirect_is_not_followed(self, terraform: Server, location: str, says: str) -> None:
-        """Where it leads is said, as far as it can be; no credential travels there."""
+        """The error shows the redirect's target without secrets, and no credential goes there."""
         terraform.moved = location
         with pytest.raises(StateStoreError, match="302") as caught:
             http(terraform).read()
@@ -327,7 +327,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         assert terraform.faults.requests == ["GET"]
 
     def test_a_hostile_holder_can_neither_drive_a_terminal_nor_fill_it(self, terraform: Server) -> None:
-        """Who, operation and the rest are whatever somebody wrote into the lock."""
+        """Who, operation and other texts of a lock are escaped and cut. Anybody may have written them."""
         terraform.holder = {**BOB.to_json(), "Who": "\x1b[2Jbob", "Operation": "x" * 10_000}
         with pytest.raises(StateLockedError, match="bob") as caught:
             http(terraform).lock(ANN)
@@ -335,7 +335,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         assert len(caught.value.summary) < 600
 
     def test_without_an_address_for_locks_nothing_is_written(self, terraform: Server) -> None:
-        """Reading works; the refusal names the variables."""
+        """Reading works, and the refusal to lock names the variables to set."""
         backend = open_backend(f"{terraform.url}/state", environ={})
         assert backend.read() is None
         with pytest.raises(StateStoreError, match="no address for locks") as caught:
@@ -343,7 +343,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         assert "TF_HTTP_LOCK_ADDRESS" in caught.value.detail
 
     def test_the_methods_are_the_servers_choice(self, terraform: Server) -> None:
-        """GitLab wants POST and DELETE where Terraform says LOCK and UNLOCK."""
+        """GitLab's POST and DELETE work in place of Terraform's LOCK and UNLOCK."""
         methods = {"LOCK_METHOD": "POST", "UNLOCK_METHOD": "DELETE", "UPDATE_METHOD": "PUT"}
         put(http(terraform, UNLOCK_ADDRESS=f"{terraform.url}/lock", **methods), b"{}")
         assert terraform.faults.requests == ["POST", "GET", "GET", "PUT", "DELETE"]
@@ -351,7 +351,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
     def test_a_private_authority_and_no_verification_are_ones_own_choice(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An unknown certificate is refused; TF_HTTP_CLIENT_CA_CERTIFICATE_PEM or skipping accepts it."""
+        """An unknown certificate is refused, unless a TF_HTTP_* variable names it or skips the check."""
         certificate, key = self_signed(tmp_path / "server.pem")
         with running(TerraformHandler) as server:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -376,7 +376,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
     def test_the_network_file_of_passwords_is_not_asked(
         self, terraform: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A login in ~/.netrc for that machine is for other programs; this server would refuse it."""
+        """The login in ~/.netrc is not used, because it is for other programs."""
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password x\n")
         (tmp_path / "netrc").chmod(0o600)
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

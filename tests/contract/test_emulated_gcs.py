@@ -24,7 +24,7 @@ from tests.contract.sites import remote
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Running]:
-    """One for all tests; each has a prefix of its own."""
+    """One emulator for all tests, each with its own prefix."""
     with run_emulator() as served:
         yield served
 
@@ -43,7 +43,7 @@ class TestEmulatedGCS(BackendContract, BreakableContract, LeaseContract):
         return remote("gs://bucket", {"STORAGE_EMULATOR_HOST": emulator.url})
 
     def test_a_reply_lost_after_the_effect_is_no_defeat(self, site: Site, emulator: Running) -> None:
-        """The client repeats the write and is told that it lost; it reads back and knows better."""
+        """The client repeats the write, is refused, reads back its own write, and succeeds."""
         backend = site.open()
         backend.lock(ANN)
         control(emulator, "faults", {"method": "PUT", "path": "^/bucket/", "drop": True, "when": "after"})
@@ -57,12 +57,12 @@ class TestEmulatedGCS(BackendContract, BreakableContract, LeaseContract):
         site.open().lock(BOB)
 
     def test_the_same_bytes_again_are_another_version(self, site: Site) -> None:
-        """Two writes of the same content have one etag; the generation tells them apart."""
+        """Two writes of the same content have the same etag and different generations."""
         first, second = put(site.open(), b"{}"), put(site.open(), b"{}")
         assert first != second
 
     def test_a_bucket_that_does_not_exist_is_no_empty_state(self, emulator: Running) -> None:
-        """Where buckets have to be created, a mistyped one is said to be missing."""
+        """If buckets must be created, a mistyped bucket is an error."""
         control(emulator, "settings", {"storage_buckets": "strict"})
         try:
             backend = open_backend("gs://bukket/p", environ={"STORAGE_EMULATOR_HOST": emulator.url})

@@ -1,4 +1,4 @@
-"""Stores that answer nonsense: a value, or our own error, and never more bytes than any state has."""
+"""Nonsense from a store ends in a value or in our own error, and is never read beyond a state's size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NONSENSE = [
 
 @contextmanager
 def saying(status: int, content: bytes, about: Mapping[str, str] | None = None) -> Iterator[HTTPBackend]:
-    """An HTTP state on a server that says just that."""
+    """An HTTP state on a server with one fixed answer."""
 
     def say(handler: Handler) -> None:
         handler.body()
@@ -58,7 +58,7 @@ def saying(status: int, content: bytes, about: Mapping[str, str] | None = None) 
 
 @pytest.mark.parametrize("content", NONSENSE, ids=lambda content: str(content[:16]))
 def test_nonsense_from_an_http_state_is_bytes_or_an_error(content: bytes) -> None:
-    """A state is bytes, whatever they mean; a lock of brackets is somebody's whom nobody can name."""
+    """Any bytes are accepted as a state. A nonsense lock belongs to an unknown holder."""
     with saying(200, content) as backend:
         stored = backend.read()
         assert (stored.data if stored else b"") == content
@@ -74,14 +74,14 @@ def test_nonsense_from_an_http_state_is_bytes_or_an_error(content: bytes) -> Non
 
 
 def test_an_http_state_has_a_bound() -> None:
-    """What is larger than any state is not read."""
+    """An answer larger than any state is not read."""
     with saying(200, b" " * (bounds.STATE + 1)) as backend, pytest.raises(StateStoreError, match="64 MB"):
         backend.read()
 
 
 @pytest.mark.parametrize("delay", ["9" * 5000, "99999999", "never", "-5", ""])
 def test_nobody_waits_as_long_as_a_state_server_likes(delay: str) -> None:
-    """Its Retry-After counts up to TF_HTTP_RETRY_WAIT_MAX; what is none is none."""
+    """Retry-After counts up to TF_HTTP_RETRY_WAIT_MAX, and an invalid one is ignored."""
     began = time.monotonic()
     with saying(503, b"", {"Retry-After": delay}) as backend, pytest.raises(StateStoreError):
         backend.read()
@@ -89,7 +89,7 @@ def test_nobody_waits_as_long_as_a_state_server_likes(delay: str) -> None:
 
 
 def bucket(**objects: bytes) -> ObjectBackend:
-    """A state in a bucket that holds these."""
+    """A state in a bucket with these objects."""
     store = MemoryStore()
     for name, data in objects.items():
         obstore.put(store, f"default.{name}", data)
@@ -101,11 +101,11 @@ LEASES = [b"1" + b"0" * 400, b"NaN", b"Infinity", b"-1", b"0", b"1e999", b"1e9",
 
 @pytest.mark.parametrize(
     "lock",
-    [*NONSENSE, *(b'{"ID": "a", "Nonce": "n", "Lease": %b}' % one for one in LEASES), b'{"ID": "a"}'],
+    [*NONSENSE, *(b'{"ID": "a", "Nonce": "n", "Lease": %b}' % lease for lease in LEASES), b'{"ID": "a"}'],
     ids=lambda content: str(content[:60]),
 )
 def test_a_lock_object_of_nonsense_is_not_a_lock_of_ours(lock: bytes) -> None:
-    """It is neither taken over nor waited for."""
+    """A nonsense lock object is neither taken over nor waited for."""
     backend = bucket(lock=lock)
     for act in (backend.lock, backend.renew):
         with pytest.raises(StateStoreError, match="is not a lock of ours"):
@@ -115,7 +115,7 @@ def test_a_lock_object_of_nonsense_is_not_a_lock_of_ours(lock: bytes) -> None:
 
 
 def test_objects_have_a_bound() -> None:
-    """The store says how large they are before they are read."""
+    """An object larger than any state is refused by its size before it is read."""
     with pytest.raises(StateStoreError, match="larger than 64 MB"):
         bucket(json=b" " * (bounds.STATE + 1)).read()
     with pytest.raises(StateStoreError, match="larger than 1 MB"):
@@ -126,7 +126,7 @@ def test_objects_have_a_bound() -> None:
     "address", ["http://user:pw@[::1/x", "https://user:pw@host:99999/x", "http://h:x/pw"]
 )
 def test_an_address_that_is_none_is_told_without_repeating_it(address: str) -> None:
-    """A password may stand in it."""
+    """The error for an invalid address does not repeat it, because it may hold a password."""
     with pytest.raises(UsageError, match="RECONCILER_STATE") as refused:
         HTTPBackend(address, environ={})
     assert "pw" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A state in a folder: processes, crashes, links, full disks."""
+"""A state in a folder: other processes, crashes, links, full disks."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_reading_creates_nothing(tmp_path: Path) -> None:
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """The permissions of what is in a folder, by name."""
+    """The permissions of each file in a folder, by name."""
     return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
 
 
 @contextlib.contextmanager
 def umask(mask: int) -> Iterator[None]:
-    """New files are less open by that much."""
+    """Set the umask for one test."""
     before = os.umask(mask)
     try:
         yield
@@ -56,7 +56,7 @@ def umask(mask: int) -> Iterator[None]:
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, "0o644"), (0o002, "0o664"), (0o077, "0o600")])
 def test_a_new_file_is_as_the_umask_says(tmp_path: Path, mask: int, mode: str) -> None:
-    """Named after the document; only the lock file stands beside it, as open to others and empty."""
+    """State and lock file get the mode of the umask, and no other file is left."""
     with umask(mask):
         put(open_backend(str(tmp_path), environ={}, document="emulator"), b"{}")
     assert modes(tmp_path) == {"emulator.json": mode, "emulator.lock": mode}
@@ -65,7 +65,7 @@ def test_a_new_file_is_as_the_umask_says(tmp_path: Path, mask: int, mode: str) -
 
 @pytest.mark.parametrize("mode", [0o664, 0o640, 0o600, 0o444])
 def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
-    """State and lock stay as open as they were made, whoever writes and under whatever umask."""
+    """Existing state and lock files keep their mode, whoever writes and under any umask."""
     with umask(0o077):
         put(local(tmp_path), b"1")
         for path in tmp_path.iterdir():
@@ -76,7 +76,7 @@ def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
 
 
 def test_a_new_lock_file_is_as_open_as_the_state(tmp_path: Path) -> None:
-    """Whoever may write the state may lock it, where a checkout has the state only."""
+    """A new lock file gets the state's mode, so whoever can write the state can lock it."""
     (tmp_path / "default.json").write_text("{}")
     (tmp_path / "default.json").chmod(0o660)
     with umask(0o022):
@@ -85,7 +85,7 @@ def test_a_new_lock_file_is_as_open_as_the_state(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_there_keeps_its_group(tmp_path: Path) -> None:
-    """A folder that a group shares stays one: later states and the lock have the first one's group."""
+    """In a shared folder later states and the lock keep the first state's group."""
     group = 54_321 if os.geteuid() == 0 else os.getgroups()[-1]
     state = tmp_path / "default.json"
     state.write_text("{}")
@@ -97,7 +97,7 @@ def test_a_file_that_is_there_keeps_its_group(tmp_path: Path) -> None:
 
 
 def test_what_was_open_to_a_group_is_not_opened_to_another() -> None:
-    """Where the group cannot be kept, the new file is open to its writer, and to all as the old one was."""
+    """If the group cannot be kept, the new file is closed to groups."""
     code = (
         "import os, sys\n"
         "from tests.contract.backend import ANN, put\n"
@@ -131,7 +131,7 @@ def test_what_was_open_to_a_group_is_not_opened_to_another() -> None:
 
 
 def test_what_is_no_file_is_named_by_its_path(tmp_path: Path) -> None:
-    """A folder in the state's place is told with its path, and not with the number of a descriptor."""
+    """The error for a folder in the state's place has its path, not a descriptor's number."""
     (tmp_path / "default.json").mkdir()
     with pytest.raises(StateStoreError) as caught:
         local(tmp_path).read()
@@ -139,7 +139,7 @@ def test_what_is_no_file_is_named_by_its_path(tmp_path: Path) -> None:
 
 
 def test_a_write_without_the_lock_is_refused(tmp_path: Path) -> None:
-    """Neither before it was taken nor after it was given back."""
+    """A write is refused before the lock is taken and after it is released."""
     backend = local(tmp_path)
     with pytest.raises(LockLostError):
         backend.write(b"{}", expected=None)
@@ -149,7 +149,7 @@ def test_a_write_without_the_lock_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_linked_state_is_written_where_it_lives(tmp_path: Path) -> None:
-    """The link stays a link, and both ways to the file share one lock."""
+    """The link stays a link, and both paths to the file share one lock."""
     put(local(tmp_path / "real"), b'{"serial": 1}')
     (tmp_path / "linked").mkdir()
     link = tmp_path / "linked" / "default.json"
@@ -157,15 +157,15 @@ def test_a_linked_state_is_written_where_it_lives(tmp_path: Path) -> None:
     put(local(tmp_path / "linked"), b'{"serial": 2}')
     assert link.is_symlink()
     assert (tmp_path / "real" / "default.json").read_bytes() == b'{"serial": 2}'
-    one, other = local(tmp_path / "real"), local(tmp_path / "linked")
-    one.lock(ANN)
+    direct, other = local(tmp_path / "real"), local(tmp_path / "linked")
+    direct.lock(ANN)
     with pytest.raises(StateLockedError, match="ann@laptop"):
         other.lock(BOB)
-    one.unlock(ANN)
+    direct.unlock(ANN)
 
 
 def test_leftovers_of_a_dead_writer_are_swept_by_the_next(tmp_path: Path) -> None:
-    """Its temporary file goes; files of other documents and of people stay."""
+    """The next writer removes a dead writer's temporary file and no other file."""
     put(local(tmp_path), b"{}")
     for name in (".default.json.abc123.tmp", ".other.json.abc123.tmp", "default.json.backup"):
         (tmp_path / name).write_text("torn")
@@ -175,7 +175,7 @@ def test_leftovers_of_a_dead_writer_are_swept_by_the_next(tmp_path: Path) -> Non
 
 
 def test_a_removed_lock_file_is_noticed_before_the_write(tmp_path: Path) -> None:
-    """Whoever deletes the lock file of a living run makes that run stop, not overwrite."""
+    """If somebody deletes the lock file of a run, the run stops instead of overwriting."""
     holder, other = local(tmp_path), local(tmp_path)
     holder.lock(ANN)
     (tmp_path / "default.lock").unlink()
@@ -189,7 +189,7 @@ def test_a_removed_lock_file_is_noticed_before_the_write(tmp_path: Path) -> None
 def test_a_lock_file_that_goes_between_open_and_lock_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody removes it and a third takes the new one in that instant: there is still one holder."""
+    """If the lock file is replaced between open and lock, there is still only one holder."""
     ours, theirs = local(tmp_path), local(tmp_path)
     real = fcntl.flock
     calls: list[int] = []
@@ -209,7 +209,7 @@ def test_a_lock_file_that_goes_between_open_and_lock_is_not_believed(
 
 
 def test_what_a_dead_holder_left_in_the_lock_file_is_overwritten_whole(tmp_path: Path) -> None:
-    """However long it was, the next refusal names the living holder."""
+    """The next refusal names the living holder, even if the dead holder's entry was longer."""
     (tmp_path / "default.lock").write_text("x" * 10_000)
     holder = local(tmp_path)
     holder.lock(ANN)
@@ -219,7 +219,7 @@ def test_what_a_dead_holder_left_in_the_lock_file_is_overwritten_whole(tmp_path:
 
 
 def test_a_write_is_durable_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new bytes reach the disk before they get the name, and the name before the write answers."""
+    """The new bytes are on disk before the rename, and the rename before the write returns."""
     put(local(tmp_path), b"old")
     real = os.fsync
     seen: list[tuple[str, bytes]] = []
@@ -237,7 +237,7 @@ def test_a_write_is_durable_before_it_counts(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_linked_lock_file_empties_nothing(tmp_path: Path) -> None:
-    """A pull request may bring a link where the lock belongs: what it leads to keeps its bytes."""
+    """If the lock file is a link, perhaps from a pull request, its target keeps its bytes."""
     (tmp_path / "precious").write_text("keys")
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "default.lock").symlink_to(tmp_path / "precious")
@@ -248,7 +248,7 @@ def test_a_linked_lock_file_empties_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["fifo", "zero", "folder", "circle"])
 def test_a_state_that_is_no_file_is_neither_waited_for_nor_swallowed(tmp_path: Path, what: str) -> None:
-    """A pipe without a writer, a device without an end, a folder, a circle of links: an error, at once."""
+    """A pipe, a device, a folder or a circle of links in the state's place is an error at once."""
     place = tmp_path / "default.json"
     if what == "fifo":
         os.mkfifo(place)
@@ -261,7 +261,7 @@ def test_a_state_that_is_no_file_is_neither_waited_for_nor_swallowed(tmp_path: P
 
 
 def test_a_lock_file_that_is_no_file_is_not_opened(tmp_path: Path) -> None:
-    """A pipe, a folder, or a file that no lock can be: it is looked at first, and left as it is."""
+    """A pipe or folder in the lock file's place is refused without opening it, and stays unchanged."""
     for what in ("fifo", "folder", "large"):
         place = tmp_path / what / "default.lock"
         place.parent.mkdir()
@@ -278,7 +278,7 @@ def test_a_lock_file_that_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_a_state_of_a_terabyte_is_refused_by_looking(tmp_path: Path) -> None:
-    """Not a byte of it is read."""
+    """A huge state is refused by its size, without reading it."""
     place = tmp_path / "default.json"
     place.touch()
     os.truncate(place, 1 << 40)
@@ -288,7 +288,7 @@ def test_a_state_of_a_terabyte_is_refused_by_looking(tmp_path: Path) -> None:
 
 
 def test_the_advice_names_a_path_and_no_descriptor(tmp_path: Path) -> None:
-    """Where the state is a folder, that folder is to be checked, not "11"."""
+    """If the state is a folder, the advice names that folder and not a descriptor such as "11"."""
     (tmp_path / "default.json").mkdir()
     with pytest.raises(StateStoreError) as refused:
         local(tmp_path).read()
@@ -297,7 +297,7 @@ def test_the_advice_names_a_path_and_no_descriptor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"9" * 5000, b"NaN", b"[]", b'{"Who": [1]}', b"\xff", b""])
 def test_nonsense_in_a_lock_file_hides_no_holder(tmp_path: Path, text: bytes) -> None:
-    """The kernel's lock counts, whatever the file says."""
+    """The kernel's lock counts, whatever the lock file says."""
     backend = local(tmp_path)
     backend.lock(ANN)
     (tmp_path / "default.lock").write_bytes(text)
@@ -311,7 +311,7 @@ def test_nonsense_in_a_lock_file_hides_no_holder(tmp_path: Path, text: bytes) ->
 def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_broken_disk_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, fails: bool
 ) -> None:
-    """Some file systems sync no folders, and the state is written all the same."""
+    """A file system that cannot sync folders still writes the state. A disk error fails."""
     real = os.fsync
 
     def failing(descriptor: int) -> None:
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_broken_disk_is(
 def test_bytes_that_do_not_reach_the_disk_are_no_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file's own sync fails: the old state stays, alone."""
+    """If the file's own sync fails, only the old state is left."""
     put(local(tmp_path), b'{"serial": 1}')
 
     def failing(_descriptor: int) -> None:
@@ -342,7 +342,10 @@ def test_bytes_that_do_not_reach_the_disk_are_no_state(
 
 
 def test_a_living_process_keeps_its_lock_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
-    """The refusal names its pid; it cannot be broken; after kill -9 the next writer goes on at once."""
+    """The refusal names the holder's pid, and nobody can break the lock.
+
+    After kill -9 the next writer gets it at once.
+    """
     code = (
         "import sys, time\n"
         "from reconciler.state.backends import LockInfo, open_backend\n"
@@ -368,7 +371,7 @@ def test_a_living_process_keeps_its_lock_and_a_dead_one_holds_nothing(tmp_path: 
 
 
 def test_eight_processes_count_without_losing_one(tmp_path: Path) -> None:
-    """Each adds five models of its own under the lock; forty are recorded, in forty writes."""
+    """Eight processes add five models each under the lock. Forty writes record forty models."""
     code = (
         "import sys\n"
         "from reconciler.state.backends import open_backend\n"
@@ -388,7 +391,7 @@ def test_eight_processes_count_without_losing_one(tmp_path: Path) -> None:
 
 
 def test_kill_9_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
-    """A writer of large states is killed twenty times; each time one whole version is there."""
+    """After each of twenty kills of a writer, the file holds one whole version."""
     code = (
         "import sys\n"
         "from reconciler.state.backends import LockInfo, open_backend\n"
@@ -417,7 +420,7 @@ def test_kill_9_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
-    """The write fails by its size limit; the error says so, the old file and nothing else remains."""
+    """A write beyond the size limit fails with an error, and only the old file is left."""
     put(local(tmp_path), b'{"serial": 1}')
     code = (
         "import resource, sys\n"
@@ -439,7 +442,7 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A file where the folder should be, and a path that is too long, end in our error."""
+    """A file in place of the folder, or a path that is too long, is our error."""
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "state", tmp_path / ("x" * 300)):
         with pytest.raises(StateStoreError, match="cannot lock") as caught:
@@ -449,7 +452,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_read_only_folder_is_named() -> None:
-    """Reading still works there; the refusal to lock says that it is a matter of permissions."""
+    """Reading works in a read-only folder, and the refusal to lock names permissions."""
     code = (
         "import os, sys\n"
         "from reconciler.state.backends import LockInfo, open_backend\n"

@@ -1,4 +1,4 @@
-"""Stores that do one thing and say another: what was stored counts, and no more is said than is known."""
+"""Stores whose answer is wrong: the client finds out what was stored, and claims no more than it knows."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def refused(backend: Backend, data: bytes = DATA, expected: str | None = None) -
 
 
 def locked(server: Server) -> Backend:
-    """A client that holds the lock and does not try again by itself."""
+    """A client that holds the lock and does not retry."""
     backend = http(server, RETRY_MAX="0")
     backend.lock(ANN)
     return backend
 
 
 def test_http_a_lock_that_could_not_be_given_back_is_given_back_by_the_next_try(terraform: Server) -> None:
-    """A failure of UNLOCK leaves the lock ours to give back: by the next try, and by a lock after it."""
+    """After a failed UNLOCK, the next unlock or lock releases the old lock."""
     manager = StateManager(http(terraform, RETRY_MAX="0"), operation="apply", who="ann")
     with manager.locked():
         terraform.faults.refuse.append(500)
@@ -55,7 +55,7 @@ def test_http_a_lock_that_could_not_be_given_back_is_given_back_by_the_next_try(
 
 
 def test_http_a_lock_that_the_server_keeps_is_told_and_not_waited_for(terraform: Server) -> None:
-    """A 404 of UNLOCK says that it is gone; where it is not, nobody but us stands in our way."""
+    """If UNLOCK answers 404 but the lock stays, the error says that it is our own, without waiting."""
     backend = locked(terraform)
     terraform.faults.refuse.append(404)
     backend.unlock(ANN)
@@ -69,7 +69,7 @@ def test_http_a_lock_that_the_server_keeps_is_told_and_not_waited_for(terraform:
 @pytest.mark.parametrize("status", [303, *REFUSALS])
 @pytest.mark.parametrize("words", [OURS, b"", b"no JSON", b"[]"], ids=["ours", "empty", "text", "list"])
 def test_http_stored_and_refused_is_stored(terraform: Server, status: int, words: bytes) -> None:
-    """Whatever a server says of a write: if it is there, and nobody else is named, it is done."""
+    """A refused write that was stored is a success, unless another holder is named."""
     backend = locked(terraform)
     terraform.faults.lies.append(("POST", status, words))
     version = backend.write(DATA, expected=None)
@@ -80,7 +80,7 @@ def test_http_stored_and_refused_is_stored(terraform: Server, status: int, words
 
 
 def test_a_commit_survives_a_409_that_was_no_conflict(terraform: Server) -> None:
-    """The run goes on with its own lock, and its later commits follow."""
+    """The run keeps its lock, and later commits succeed."""
     manager = StateManager(http(terraform), operation="apply", who="ann")
     with manager.locked() as session:
         holder = json.dumps(terraform.holder).encode()
@@ -93,7 +93,7 @@ def test_a_commit_survives_a_409_that_was_no_conflict(terraform: Server) -> None
 
 
 def test_http_stored_and_somebody_elses_lock_is_told_as_both(terraform: Server) -> None:
-    """The lock is lost, and that the write arrived is said."""
+    """The error says that the lock is lost and that the write arrived."""
     backend = locked(terraform)
     terraform.faults.lies.append(("POST", 409, THEIRS))
     error = refused(backend)
@@ -108,7 +108,7 @@ def test_http_stored_and_somebody_elses_lock_is_told_as_both(terraform: Server) 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_http_refused_and_not_stored_is_said_to_be_unchanged(terraform: Server, status: int) -> None:
-    """What was looked for and not found is told: nothing was written."""
+    """The client reads back, and the error says that nothing was written."""
     backend = locked(terraform)
     terraform.faults.refuse[:] = [0, status]
     error = refused(backend)
@@ -117,7 +117,7 @@ def test_http_refused_and_not_stored_is_said_to_be_unchanged(terraform: Server, 
 
 
 def test_http_refused_in_our_own_name_is_no_lost_lock(terraform: Server) -> None:
-    """A server that names our own lock as the reason, and stores nothing, has failed; nobody has taken it."""
+    """A refusal that names our own lock, with nothing stored, is a failure and no lost lock."""
     backend = locked(terraform)
     terraform.faults.words = OURS
     terraform.faults.refuse[:] = [0, 409]
@@ -128,7 +128,7 @@ def test_http_refused_in_our_own_name_is_no_lost_lock(terraform: Server) -> None
 
 
 def test_http_another_run_without_the_write_is_a_lost_lock(terraform: Server) -> None:
-    """The lock is lost, and nothing was written: that was looked for."""
+    """The client reads back, and the error says that the lock is lost and nothing was written."""
     backend = locked(terraform)
     terraform.holder = BOB.to_json()
     error = refused(backend)
@@ -138,7 +138,7 @@ def test_http_another_run_without_the_write_is_a_lost_lock(terraform: Server) ->
 
 @pytest.mark.parametrize("holder", [OURS, THEIRS])
 def test_http_what_cannot_be_looked_for_is_not_known(terraform: Server, holder: bytes) -> None:
-    """The write is refused and the state cannot be read: nothing is claimed."""
+    """If the state cannot be read after a refusal, the error says that the result is unknown."""
     backend = locked(terraform)
     terraform.faults.words = holder
     terraform.faults.refuse[:] = [0, 409, 500]
@@ -149,7 +149,7 @@ def test_http_what_cannot_be_looked_for_is_not_known(terraform: Server, holder: 
 
 
 def test_http_a_lost_answer_is_not_called_a_failed_write(terraform: Server) -> None:
-    """No answer came: the write may have arrived, and did; the message leaves it open."""
+    """Without an answer the error says that the write may have arrived, as it did."""
     backend = locked(terraform)
     terraform.faults.lose_replies_of[:] = ["POST"]
     error = refused(backend)
@@ -161,7 +161,7 @@ def test_http_a_lost_answer_is_not_called_a_failed_write(terraform: Server) -> N
 
 @pytest.mark.parametrize("status", [400, 403, 409, 412, 500, 503])
 def test_a_bucket_that_stores_and_refuses_has_stored(gcs: Server, status: int) -> None:
-    """The object is read back: what is there was written, whatever was said."""
+    """The client reads the object back, and a stored write is a success despite the answer."""
     backend = remote("gs://bucket", {"STORAGE_EMULATOR_HOST": gcs.url}).open()
     backend.lock(ANN)
     gcs.faults.lies.append(("PUT", status, b"<Error/>"))
@@ -178,7 +178,7 @@ def test_a_bucket_that_stores_and_refuses_has_stored(gcs: Server, status: int) -
 
 
 def test_a_bucket_that_refuses_and_stores_nothing_says_so(gcs: Server) -> None:
-    """A 403 that is one: read back, nothing is there, and what was recorded is unchanged."""
+    """After a real 403 the client reads back, and the error says that the state is unchanged."""
     backend = remote("gs://bucket", {"STORAGE_EMULATOR_HOST": gcs.url}).open()
     backend.lock(ANN)
     gcs.faults.refuse[:] = [403]

@@ -1,4 +1,4 @@
-"""Every provider through the suite: the Gemini API's on the emulator, and the fake, which must not differ."""
+"""Every provider runs the suite: Gemini and Vertex AI on the emulator, and the fake, which must act alike."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class EmulatorBench:
 
     def trainings(self, id: str) -> int:
         """By the emulator's log: POSTs that had an effect."""
-        effects = [one for one in self.sent("POST", "create") if one["effect"]]
-        return sum(one["query"].get("tunedModelId") == id for one in effects)
+        effects = [request for request in self.sent("POST", "create") if request["effect"]]
+        return sum(request["query"].get("tunedModelId") == id for request in effects)
 
     def finish(self) -> None:
         """A training takes an hour here."""
@@ -110,7 +110,11 @@ class EmulatorBench:
     def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
         """From the emulator's log."""
         log = self.session.get(f"{self.url}/emulator/requests", timeout=5).json()["requests"]
-        return [one for one in log if one["method"] == method and re.search(PATHS[call], one["path"])]
+        return [
+            request
+            for request in log
+            if request["method"] == method and re.search(PATHS[call], request["path"])
+        ]
 
 
 @dataclass
@@ -130,7 +134,7 @@ class VertexBench(EmulatorBench):
         self.session.delete(f"{self.url}/emulator/faults", timeout=5)
         path = f"{self.url}/v1/projects/p/locations/us-central1/tuningJobs"
         jobs = self.session.get(path, params={"pageSize": "100"}, timeout=5).json().get("tuningJobs", [])
-        return sum(one["labels"].get("reconciler_id") == id for one in jobs)
+        return sum(job["labels"].get("reconciler_id") == id for job in jobs)
 
     def finish(self) -> None:
         """Four train at once."""
@@ -253,7 +257,7 @@ class TestFake(ProviderContract, ProgressContract, PermissionContract, ChosenIdC
 
 
 def test_the_fake_service_outlives_its_provider() -> None:
-    """What one provider created, another one on the same service finds: that is a new process."""
+    """A second provider on the same service finds the first one's models, as a new process would."""
     clock = FakeClock()
     bench = FakeBench(FakeService(clock), clock)
     bench.service.add("x", examples=[Example("1", "2")])
@@ -270,7 +274,7 @@ def test_the_fake_service_outlives_its_provider() -> None:
     ],
 )
 def test_a_service_that_wants_a_credential_gets_it(auth: str, environ: dict[str, str]) -> None:
-    """With a key, or with a token and its quota project, a model is created and seen; without, it is not."""
+    """A model can be created and read with a key, or with a token and its quota project, and not without."""
     settings = Settings(auth=auth, quota_project_required=True)  # type: ignore[arg-type]  # one of the above
     with run_emulator(settings=settings) as served:
         provider = GeminiProvider(connect(base_url=served.url, environ=environ, project="p"))

@@ -1,4 +1,4 @@
-"""What --state takes, whose credentials are used, and a process that really freezes."""
+"""The addresses that --state accepts, the credentials that are used, and a really frozen process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.contract.sites import DEAD, python
 def test_google_default_credentials_give_a_token_for_buckets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A federated credential, as CI has one: one request for one token, with the scope of storage."""
+    """A federated credential, as in CI, needs one request for one token with the storage scope."""
     from reconciler.state.backends.gcs import find_credentials
 
     (tmp_path / "subject").write_text("oidc")
@@ -70,7 +70,7 @@ def test_google_default_credentials_give_a_token_for_buckets(
 def test_a_credentials_file_that_gives_no_token_is_named_by_a_bucket(
     tmp_path: Path, source: dict[str, Any]
 ) -> None:
-    """What the library says of it comes with the variable that names the file."""
+    """The error has the library's words and the variable that names the file."""
     federated = {
         "type": "external_account",
         "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p",
@@ -87,7 +87,7 @@ def test_a_credentials_file_that_gives_no_token_is_named_by_a_bucket(
 def test_google_without_any_credential_says_how_to_get_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A path that leads nowhere is named; an access token comes first and needs nothing else."""
+    """The error names a wrong path. An access token takes precedence and needs nothing else."""
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nowhere.json"))
     with pytest.raises(CredentialError, match=r"nowhere\.json") as caught:
         open_backend("gs://bucket/p", environ={})
@@ -98,7 +98,7 @@ def test_google_without_any_credential_says_how_to_get_one(
 def test_an_aws_profile_opens_a_bucket(
     s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without keys in the environment, the files and the profile that the aws command uses."""
+    """Without keys in the environment, the AWS files and the profile are used."""
     (tmp_path / "credentials").write_text("[team]\naws_access_key_id = key\naws_secret_access_key = secret\n")
     (tmp_path / "config").write_text("[profile team]\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
@@ -114,7 +114,7 @@ def test_an_aws_profile_opens_a_bucket(
 
 
 def test_azure_without_any_credential_says_so(capfd: pytest.CaptureFixture[str]) -> None:
-    """The identity library's report becomes our error, in a line, and nothing goes to stderr beside it."""
+    """The identity library's report becomes a one-line error, and stderr gets nothing else."""
     environ = {"AZURE_STORAGE_ACCOUNT": "account", "AZURE_STORAGE_ENDPOINT": f"{DEAD}/account"}
     with pytest.raises(StateStoreError, match="no valid credential") as caught:
         open_backend("az://bucket/p", environ=environ).read()
@@ -131,7 +131,7 @@ def test_azure_without_any_credential_says_so(capfd: pytest.CaptureFixture[str])
     ],
 )
 def test_a_bucket_that_lets_nobody_in_says_what_to_grant(url: str, setting: str, needs: str) -> None:
-    """A 403 names the role, whose account needs it, and that there may be no such bucket."""
+    """After a 403 the error names the role and the account, and says that the bucket may not exist."""
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
     with running(ForbiddingHandler) as server, pytest.raises(StateStoreError) as caught:
         open_backend(url, environ={setting: server.url, **keys}).read()
@@ -141,7 +141,7 @@ def test_a_bucket_that_lets_nobody_in_says_what_to_grant(url: str, setting: str,
 
 
 def test_a_frozen_process_is_taken_over_and_cannot_do_harm_when_it_wakes(gcs: Server, tmp_path: Path) -> None:
-    """Really stopped, really waited for: the other goes on after the lease; the sleeper writes nothing."""
+    """After the lease another process takes over, and the frozen one writes nothing when it wakes."""
     code = (
         "import os, sys\n"
         "from reconciler.state.backends import open_backend\n"
@@ -233,7 +233,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
 def test_an_address_that_cannot_work_is_refused_before_any_request(
     url: str, environ: dict[str, str], error: type[ReconcilerError], says: str
 ) -> None:
-    """The message names what was written; a password in the address is not repeated."""
+    """The error repeats the address without its password."""
     with pytest.raises(error) as caught:
         open_backend(url, environ=environ)
     assert says in f"{caught.value.summary}\n{caught.value.detail}"

@@ -1,4 +1,4 @@
-"""A server of the state whose answer never ends: the call ends in time all the same."""
+"""A call to a state server whose answer never ends still ends in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = {"RECONCILER_HTTP_TIMEOUT": "0.8", "TF_HTTP_RETRY_MAX": "0"}
 
 @pytest.mark.parametrize("drip", DRIPS)
 def test_an_http_state_that_never_ends_ends_in_time(drip: str) -> None:
-    """Bytes that trickle, chunks and heads without end: told as a server that does not answer."""
+    """Trickling bytes and endless chunks or headers are reported as a server that does not answer."""
     with listening(Wire(always=DRIPS[drip])) as wire:
         backend = open_backend(f"{wire.url}/state", environ=SECONDS)
         began = time.monotonic()
@@ -27,7 +27,7 @@ def test_an_http_state_that_never_ends_ends_in_time(drip: str) -> None:
 
 
 def test_repetitions_count_in_the_time_of_a_call() -> None:
-    """A server that hangs is asked again, and all of it together ends in time."""
+    """All retries of a hanging server together end in time."""
     with listening(Wire(always=DRIPS["a header a byte at a time"])) as wire:
         environ = {**SECONDS, "TF_HTTP_RETRY_MAX": "3", "TF_HTTP_RETRY_WAIT_MIN": "0"}
         began = time.monotonic()
@@ -37,7 +37,7 @@ def test_repetitions_count_in_the_time_of_a_call() -> None:
 
 
 def test_a_server_that_asks_for_a_long_pause_gets_a_short_one() -> None:
-    """Retry-After of a day: no longer than TF_HTTP_RETRY_WAIT_MAX."""
+    """A Retry-After of a day is cut to TF_HTTP_RETRY_WAIT_MAX."""
     with listening(Wire(always=answer(status=503, Retry_After="86400"))) as wire:
         environ = {"TF_HTTP_RETRY_MAX": "1", "TF_HTTP_RETRY_WAIT_MIN": "0", "TF_HTTP_RETRY_WAIT_MAX": "1"}
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a store answers decides nothing about where a credential goes: the gate of the stores' clients."""
+"""A store's answer cannot send a credential elsewhere: the gate of the stores' clients prevents it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SECRETS = ("AKMarkerOfAKey", "SKMarkerOfASecret", "STMarkerOfASession", "SASMark
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Of all hosts."""
+    """A certificate authority for all hosts."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_store_on_another_port_of_this_machine_gets_nothing(authority: Authority, status: int) -> None:
-    """Another port is another origin; a client without the gate would tell it the session token."""
+    """Another port is another origin, so the session token does not go there."""
     with listening(Proxy(authority)) as other, listening(Proxy(authority)) as store:
         store.says = lambda _: reply(b"", status, Location=f"http://127.0.0.1:{other.port}/x")
         environ = {**KEYS, "AWS_ENDPOINT_URL": store.url}
@@ -58,13 +58,13 @@ def test_a_store_on_another_port_of_this_machine_gets_nothing(authority: Authori
         )
         with contextlib.suppress(BaseError, FileNotFoundError):
             obstore.get(unguarded, "k")
-        assert any(one.holds(KEYS["AWS_SESSION_TOKEN"]) for one in other.seen)
+        assert any(request.holds(KEYS["AWS_SESSION_TOKEN"]) for request in other.seen)
 
 
 @pytest.mark.parametrize("place", HOSTS)
 @pytest.mark.parametrize("target", ["https://evil.example/x", "https://{}:8443/x", "http://{}/x"])
 def test_a_proxy_does_not_open_the_gate(authority: Authority, place: str, target: str) -> None:
-    """Behind a real proxy too, only the store's own scheme, host and port are asked for."""
+    """Behind a real proxy too, only the store's own scheme, host and port get requests."""
     keys, host = HOSTS[place]
     location = target.format(host)
 
@@ -75,7 +75,7 @@ def test_a_proxy_does_not_open_the_gate(authority: Authority, place: str, target
         with pytest.raises(StateStoreError, match=r"redirects to http|error following redirect") as caught:
             open_backend(place, environ=environ).read()
         assert proxy.hosts() == {host}
-        assert any(one.holds(secret) for one in proxy.requests for secret in SECRETS)
+        assert any(request.holds(secret) for request in proxy.requests for secret in SECRETS)
     assert "walter" not in f"{caught.value.summary}{caught.value.detail}"
 
 
@@ -84,7 +84,7 @@ def test_a_proxy_does_not_open_the_gate(authority: Authority, place: str, target
 def test_a_store_is_reached_through_the_proxy_that_is_set(
     authority: Authority, place: str, scheme: str
 ) -> None:
-    """With its login, over plain http or TLS, by each of the variables, in both spellings."""
+    """Each proxy variable works in both spellings, over http and TLS, with the proxy's login."""
     keys, host = HOSTS[place]
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         with listening(
@@ -97,7 +97,7 @@ def test_a_store_is_reached_through_the_proxy_that_is_set(
 
 
 def test_a_proxy_that_refuses_is_told(authority: Authority) -> None:
-    """By its answer; so is one that is not there."""
+    """The error repeats a proxy's answer, or says that there is no proxy."""
     environ = {**KEYS, "SSL_CERT_FILE": str(authority.file)}
     with listening(Proxy(authority, login="walter:pass")) as proxy:
         without = proxy.url.replace("walter:pass@", "bob:PwMarker@")
@@ -112,7 +112,7 @@ def test_a_proxy_that_refuses_is_told(authority: Authority) -> None:
     "bypass", ["*", "127.0.0.0/8", "localhost,.amazonaws.com", "s3.us-east-1.amazonaws.com"]
 )
 def test_no_proxy_is_honoured(authority: Authority, bypass: str) -> None:
-    """What it names is asked without the proxy, which then sees nothing of it."""
+    """A host in NO_PROXY is reached directly, and the proxy sees nothing of it."""
     with listening(Proxy(authority)) as proxy, listening(Proxy(authority)) as store:
         store.says = lambda _: reply(b"", 404)
         near = bypass in ("*", "127.0.0.0/8")
@@ -127,7 +127,7 @@ def test_no_proxy_is_honoured(authority: Authority, bypass: str) -> None:
 
 
 def test_nobody_else_uses_the_gate(authority: Authority) -> None:
-    """Another program of this machine has no login for it."""
+    """Another program on this machine cannot use the gate, because it has no login for it."""
     import urllib.request
 
     from reconciler.settings import Settings

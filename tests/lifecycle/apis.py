@@ -1,4 +1,4 @@
-"""The two APIs, as tests speak of them: data, so that the same test is told of both."""
+"""The two APIs as data, so that one test can run against both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Api:
         return {**self.calls[call], **fault}
 
     def calls_of(self, method: str) -> tuple[str, ...]:
-        """What a provider's method calls here."""
+        """The requests of this API that a provider's method sends."""
         return tuple(call for call in _CALLS.get(method, ()) if call in self.calls)
 
 

@@ -1,4 +1,4 @@
-"""An emulator and a project folder for each test; or one emulator for all simulations of a module."""
+"""Each test gets its own emulator and project folder. Simulations of one module share an emulator."""
 
 from __future__ import annotations
 

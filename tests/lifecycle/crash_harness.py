@@ -94,7 +94,7 @@ class CrashHarness:
         self.project.environ["GOOGLE_GEMINI_BASE_URL"] = self.proxy.url
 
     def begin(self) -> None:
-        """Back to the beginning: the same models, permissions and state."""
+        """Return to the beginning: the same models, permissions and state."""
         self.proxy.reset()
         self.service.control("reset", {})
         self.service.settings(training_seconds=0)
@@ -112,8 +112,12 @@ class CrashHarness:
                     },
                 },
             )
-            for one in self.permissions[id]:
-                grant = {key: one[key] for key in ("granteeType", "emailAddress", "role") if key in one}
+            for permission in self.permissions[id]:
+                grant = {
+                    key: permission[key]
+                    for key in ("granteeType", "emailAddress", "role")
+                    if key in permission
+                }
                 self.service.call("POST", f"v1beta/tunedModels/{id}/permissions", grant)
         self.project.state_file.parent.mkdir(exist_ok=True)
         self.project.state_file.unlink(missing_ok=True)
@@ -134,7 +138,7 @@ class CrashHarness:
         )
 
     def killed_at_request(self, number: int, when: str) -> None:
-        """Run until the n-th request, and die before it arrives or with its answer unread."""
+        """Run until the n-th request, and kill the run before it arrives or before its answer is read."""
         process: list[subprocess.Popen[str]] = []
 
         def act(seen: int, moment: str) -> bool:
@@ -150,7 +154,7 @@ class CrashHarness:
         self._dead(process[0])
 
     def killed_at_write(self, number: int, when: str) -> None:
-        """Run until the n-th write of the state."""
+        """Run until the n-th write of the state, and kill the run there."""
         self.proxy.reset()
         self._dead(self.start(str(number), when, *APPLY, program=(CRASH_POINT,)))
 
@@ -159,23 +163,23 @@ class CrashHarness:
         assert process.returncode in {-signal.SIGKILL, 0}, f"{process.returncode}\n{out}\n{err}"
 
     def converged(self) -> None:
-        """The same command again; then every promise."""
+        """Run the same command again, then check every promise."""
         self.proxy.reset()
         if self.project.state_file.exists():
             json.loads(self.project.state_file.read_text())  # whole, whenever it was killed
         result = self.project.run(*APPLY)
         assert result.code == 0, result.all
         effects = Counter(
-            one["query"].get("tunedModelId")
-            for one in self.service.log()
-            if one["method"] == "POST" and one["path"].endswith("/tunedModels") and one["effect"]
+            request["query"].get("tunedModelId")
+            for request in self.service.log()
+            if request["method"] == "POST" and request["path"].endswith("/tunedModels") and request["effect"]
         )
         assert sum(effects.values()) == self.scenario.created, f"trainings: {effects}"
         live = self.service.models()
-        recorded = {one["id"]: one for one in self.project.state()["resources"]}
+        recorded = {resource["id"]: resource for resource in self.project.state()["resources"]}
         assert set(live) == set(recorded), f"live {sorted(live)}, recorded {sorted(recorded)}"
         assert sorted(id.rpartition("-")[0] for id in live) == sorted(self.scenario.names)
-        assert all(not one["candidate"] and not one.get("deposed") for one in recorded.values())
+        assert all(not address["candidate"] and not address.get("deposed") for address in recorded.values())
         self._as_declared(live)
         self.project.settled()
 
@@ -189,8 +193,8 @@ class CrashHarness:
                 assert live[id]["temperature"] == pytest.approx(spec["temperature"])
             if "permissions" in manifest:
                 wanted = {
-                    (one["grantee_type"], one["email_address"], one["role"])
-                    for one in manifest["permissions"]
+                    (permission["grantee_type"], permission["email_address"], permission["role"])
+                    for permission in manifest["permissions"]
                 }
                 assert self.service.permissions(id) == wanted
 

@@ -36,7 +36,7 @@ class CrashProxy:
         self.act = act or (lambda _number, _when: True)
 
     def number(self, line: str) -> int:
-        """Note a request."""
+        """Count a request and return its number."""
         with self.lock:
             self.requests.append(line)
             return len(self.requests)
@@ -50,7 +50,7 @@ class _Stream:
         self.rest = b""
 
     def message(self) -> bytes | None:
-        """Head and body as they came; None when the other side has hung up."""
+        """Head and body as received; None if the other side has closed the connection."""
         while b"\r\n\r\n" not in self.rest:
             if not self._more():
                 return None
@@ -78,8 +78,8 @@ class _Stream:
 
 def _converse(proxy: CrashProxy, client: socket.socket, target: tuple[str, int]) -> None:
     with client, contextlib.suppress(OSError), socket.create_connection(target) as upstream:
-        for one in (client, upstream):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for connection in (client, upstream):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         asked, answered = _Stream(client), _Stream(upstream)
         while (request := asked.message()) is not None:
             line = request.partition(b" HTTP/")[0].decode()

@@ -120,13 +120,15 @@ class EmulatedServiceAdmin:
         emulator.tell(sim.clock())
         emulator.adjust(vertex_operation_seconds=0)
         for endpoint in self._of("endpoints", trained.id):
-            for one in endpoint.get("deployedModels", []):
-                emulator.call("POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": one["id"]})
+            for deployed in endpoint.get("deployedModels", []):
+                emulator.call(
+                    "POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": deployed["id"]}
+                )
             emulator.call("DELETE", f"v1/{endpoint['name']}")
         emulator.adjust(vertex_operation_seconds=0.5)
 
     def _of(self, collection: str, id: str) -> list[dict[str, Any]]:
-        return [one for one in self._emulator.listed(collection) if one["labels"][labels.ID] == id]
+        return [item for item in self._emulator.listed(collection) if item["labels"][labels.ID] == id]
 
     # -- seeing ------------------------------------------------------------------------------------
 
@@ -136,7 +138,7 @@ class EmulatedServiceAdmin:
         return [*self._tuned_models(), *self._jobs()]
 
     def _tuned_models(self) -> Iterator[Trained]:
-        """Every create of the log that had its effect, with what was sent then."""
+        """Every create in the log that took effect, with what was sent then."""
         for entry in self._emulator.log(after=self._logged):
             self._logged = entry["sequence"]
             made = entry["method"] == "POST" and entry["path"].endswith("/tunedModels")
@@ -162,10 +164,10 @@ class EmulatedServiceAdmin:
             )
 
     def _jobs(self) -> Iterator[Trained]:
-        """Every job: none can be deleted."""
+        """Every job. The service cannot delete jobs."""
         emulator, strangers = self._emulator, STRANGERS[TUNING_JOB.name]
-        models = {one["name"]: one for one in emulator.listed("models")}
-        endpoints = {one["name"] for one in emulator.listed("endpoints")}
+        models = {model["name"]: model for model in emulator.listed("models")}
+        endpoints = {endpoint["name"] for endpoint in emulator.listed("endpoints")}
         for job in emulator.listed("tuningJobs"):
             id, tuned = job["labels"][labels.ID], job.get("tunedModel", {})
             if id in strangers:
@@ -205,9 +207,9 @@ class EmulatedServiceAdmin:
         """See ServiceAdmin.permissions."""
         reply = self._emulator.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100")
         return frozenset(
-            Permission(one["granteeType"], one.get("emailAddress", ""), one["role"])
-            for one in reply.get("permissions", [])
-            if one["role"] != "OWNER"
+            Permission(permission["granteeType"], permission.get("emailAddress", ""), permission["role"])
+            for permission in reply.get("permissions", [])
+            if permission["role"] != "OWNER"
         )
 
 

@@ -52,17 +52,17 @@ class Emulator:
         self._told = 0.0
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request to the service itself; it must succeed."""
+        """Send a request to the service. It must succeed."""
         reply = self._reply(method, path, body)
         assert reply.status_code == 200, reply.text
         return reply.json()
 
     def sent(self, method: str, path: str, body: object = None) -> bool:
-        """Send a request to the service itself; whether it did that."""
+        """Send a request to the service. Returns whether it succeeded."""
         return self._reply(method, path, body).status_code == 200
 
     def text(self, path: str) -> str:
-        """What lies there."""
+        """The content of an object."""
         return self._reply("GET", path, None).text
 
     def _reply(self, method: str, path: str, body: object) -> requests.Response:
@@ -73,14 +73,14 @@ class Emulator:
         self.call("POST", "emulator/settings", settings)
 
     def reset(self, **settings: Any) -> None:
-        """Nothing has ever happened, and the clock stands still."""
+        """Delete everything and stop the clock."""
         self.call("POST", "emulator/reset")
         self.call("POST", "emulator/clock", {"frozen": True})
         self.adjust(**settings)
         self._told = 0.0
 
     def tell(self, now: float) -> None:
-        """Let the time pass up to now."""
+        """Set the emulator's clock to now."""
         with self._lock:
             passed, self._told = now - self._told, max(now, self._told)
             if passed > 0:
@@ -91,7 +91,7 @@ class Emulator:
         self.call("POST", "emulator/faults", list(rules))
 
     def faults(self) -> list[dict[str, Any]]:
-        """The rules that are left, with how often each."""
+        """The rules that are left, with how often each has applied."""
         found: list[dict[str, Any]] = self.call("GET", "emulator/faults")["faults"]
         return found
 
@@ -100,12 +100,12 @@ class Emulator:
         self.call("DELETE", "emulator/faults")
 
     def log(self, after: int = 0) -> list[dict[str, Any]]:
-        """Every request after that one."""
+        """Every request after the given number."""
         found: list[dict[str, Any]] = self.call("GET", f"emulator/requests?after={after}")["requests"]
         return found
 
     def listed(self, collection: str) -> list[dict[str, Any]]:
-        """All of a collection of Vertex AI's."""
+        """All items of a collection of Vertex AI."""
         found: list[dict[str, Any]] = self.call("GET", f"{HOME}/{collection}?pageSize=1000").get(
             collection, []
         )
@@ -119,31 +119,33 @@ class Emulator:
         return found
 
     def trainings(self, kind: Kind) -> Counter[str]:
-        """Id to how often a training was started under it."""
+        """How many trainings were started under each id."""
         if kind is VERTEX.kind:  # no job can be deleted
             return Counter(job["labels"][labels.ID] for job in self.listed("tuningJobs"))
-        creates = (one for one in self.log() if one["method"] == "POST" and one["effect"])
+        creates = (request for request in self.log() if request["method"] == "POST" and request["effect"])
         return Counter(
-            one["query"]["tunedModelId"] for one in creates if one["path"].endswith("/tunedModels")
+            request["query"]["tunedModelId"]
+            for request in creates
+            if request["path"].endswith("/tunedModels")
         )
 
     def tuned_model(self, id: str) -> dict[str, Any]:
-        """One of the Gemini API's models, which a list may not show yet; empty when there is none."""
+        """A model of the Gemini API, which a list may not show yet; empty if there is none."""
         reply = self._reply("GET", f"v1beta/tunedModels/{id}", None)
         found: dict[str, Any] = reply.json() if reply.status_code == 200 else {}
         return found
 
     def is_alive(self, kind: Kind, id: str) -> bool:
-        """Whether anything is left of it."""
+        """Whether anything of it is left."""
         return bool(self.tuned_model(id)) if kind is GEMINI.kind else id in self.alive(kind)
 
     def alive(self, kind: Kind) -> set[str]:
-        """The ids of which anything is left that could be paid for, called or listed."""
+        """The ids with something left that could cost money, be called or be listed."""
         if kind is GEMINI.kind:
-            return {one["name"].removeprefix("tunedModels/") for one in self.tuned_models()}
+            return {model["name"].removeprefix("tunedModels/") for model in self.tuned_models()}
         found = [job for job in self.listed("tuningJobs") if job["state"] in RUNNING]
         found += self.listed("models") + self.listed("endpoints")
-        return {one["labels"][labels.ID] for one in found}
+        return {job["labels"][labels.ID] for job in found}
 
 
 class Line(Exchange):
@@ -239,7 +241,7 @@ class EmulatedSimulation(Simulation):
         }
 
     def before_deletion(self, kind: Kind, id: str, fuse: Fuse) -> None:
-        """Ask before a deletion of what lives; faults meet no look of ours."""
+        """Call the simulation before a live model is deleted. Fault rules do not apply to this lookup."""
         if fuse.blown:
             return
         self.emulator.tell(self.clock())

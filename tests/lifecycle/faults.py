@@ -1,6 +1,6 @@
-"""What may go wrong at a service, in rows: the fault, and what the run that meets it ends in.
+"""Faults of a service as table rows: the fault, and how the run that meets it ends.
 
-A row is told of both APIs; one of a single API says why.
+A row runs against both APIs, or gives the reason why only one has the fault.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Only: TypeAlias = tuple[Api, str]
 
 
 def at(call: str, **fault: Any) -> Rule:
-    """A fault of a call, once unless it says otherwise."""
+    """A fault of a call, which happens once by default."""
     return call, fault
 
 

@@ -59,37 +59,37 @@ class ServiceAdmin(Protocol):
 
     @property
     def sim(self) -> Simulation:
-        """Whose."""
+        """The simulation whose services these are."""
 
     def begin(self, story: Story) -> None:
-        """Set them up as the story wants them, with the strangers in service."""
+        """Prepare the services as the story needs them, with other people's models serving."""
 
     def trainings(self) -> list[Trained]:
-        """Every training so far, strangers' left out; one that is gone may be left out too."""
+        """Every training so far, except other people's. Deleted ones may be left out."""
 
     def strangers(self) -> dict[str, int]:
-        """Id to epochs of those that live untouched."""
+        """Id to epochs of the untouched models of other people."""
 
     def permissions(self, id: str) -> frozenset[Permission]:
-        """Whom a model was opened to."""
+        """Whom a model was shared with."""
 
     def vanish(self, trained: Trained) -> bool:
-        """Somebody deletes it; whether the service let them."""
+        """Delete a model without the tool. Returns whether the service allowed it."""
 
     def disconnect(self, trained: Trained) -> None:
-        """Somebody deletes the endpoint of a TuningJob that serves, and leaves its model."""
+        """Delete the endpoint of a serving TuningJob and leave its model."""
 
     def forget(self) -> None:
         """The state is lost."""
 
     def fail(self, name: str) -> None:
-        """Trainings of this name fail from now on; "" for none."""
+        """Let trainings of this name fail from now on; "" for none."""
 
     def fault(self, method: str, what: str, times: int) -> None:
-        """The next calls of a provider's method meet that."""
+        """Let the next calls of a provider's method fail in this way."""
 
     def heal(self) -> None:
-        """Calls meet no fault any more."""
+        """Remove all faults."""
 
 
 class FakeServiceAdmin:
@@ -111,10 +111,12 @@ class FakeServiceAdmin:
 
     def trainings(self) -> list[Trained]:
         """See ServiceAdmin.trainings."""
-        return [self._told(service, one) for service in self._services for one in service.history]
+        return [self._told(service, model) for service in self._services for model in service.history]
 
     def _told(self, service: FakeService, model: FakeModel) -> Trained:
-        parent = next((one.id for one in service.history if one.name == model.source), model.source)
+        parent = next(
+            (candidate.id for candidate in service.history if candidate.name == model.source), model.source
+        )
         return Trained(
             key=f"{model.kind.name} {model.serial}",
             id=model.id,
@@ -128,9 +130,9 @@ class FakeServiceAdmin:
 
     def strangers(self) -> dict[str, int]:
         """See ServiceAdmin.strangers."""
-        models = [one for service in self._services for one in service.models.values()]
+        models = [model for service in self._services for model in service.models.values()]
         ids = {id for every in STRANGERS.values() for id in every}
-        return {one.id: one.epochs for one in models if one.id in ids and not one.permissions}
+        return {model.id: model.epochs for model in models if model.id in ids and not model.permissions}
 
     def permissions(self, id: str) -> frozenset[Permission]:
         """See ServiceAdmin.permissions."""

@@ -60,14 +60,14 @@ CHECK = Check("1", "2")
 
 
 def address(name: str, kind: Kind = TUNED_MODEL) -> Address:
-    """Of a model of the Gemini API, unless another kind is asked for."""
+    """An address of the Gemini API, or of another kind if given."""
     return Address(kind.name, name)
 
 
 def data_set(word: str = "one", count: int = 3, kind: Kind = TUNED_MODEL) -> DataSet:
-    """Inline examples, known by a word."""
+    """Inline examples, named by a word."""
     examples = tuple(Example(f"{word} {number}", str(number)) for number in range(count))
-    characters = sum(len(one.text_input) + len(one.output) for one in examples)
+    characters = sum(len(example.text_input) + len(example.output) for example in examples)
     digest = digest_examples(examples)
     return DataSet(digest, len(examples), characters, inline=examples, field=kind.data_field)
 
@@ -86,7 +86,7 @@ def want(
     checks: tuple[Check, ...] = (),
     **lifecycle: Any,
 ) -> Desired:
-    """One manifest. It keeps no replaced model unless it says so."""
+    """A manifest. It keeps no replaced model unless it says so."""
     lifecycle.setdefault("keep_deposed", timedelta(0))
     attributes: dict[str, Value] = {epochs_field(kind): epochs}
     attributes |= {parent_field(kind): f"{kind.name}/{parent}"} if parent else {BASE_MODEL: BASES[kind.name]}
@@ -111,9 +111,9 @@ def want(
 
 
 def line(event: Event) -> str:
-    """An event in a few words."""
+    """An event as a short text."""
     if isinstance(event, Detached):
-        return " ".join(["Detached", event.reason, *(one.name for one in event.training)])
+        return " ".join(["Detached", event.reason, *(training.name for training in event.training)])
     if isinstance(event, Billed):
         return f"{event.address.name} billed {event.tokens}"
     if isinstance(event, Uploading):
@@ -189,7 +189,7 @@ class FusedBackend(MemoryBackend):
 
 @dataclass
 class Process:
-    """One run: what it sent, wrote and told, in one row."""
+    """One run, with a journal of everything that it sent, wrote and reported, in order."""
 
     operation: Operation
     backend: FusedBackend
@@ -199,15 +199,15 @@ class Process:
 
     @property
     def told(self) -> list[str]:
-        """What was told, progress left out: "bot create Started", "Detached timeout kid"."""
+        """The reported events without progress, such as "bot create Started" or "Detached timeout kid"."""
         return [line(event) for event in self.events if not isinstance(event, Progress)]
 
     @property
     def code(self) -> ExitCode:
-        """What the run ends in."""
+        """The exit code of the run."""
         return decide_after_events(self.events)
 
-    def one(self, kind: type[T]) -> T:
+    def find_only(self, kind: type[T]) -> T:
         """The only event of its kind."""
         (found,) = [event for event in self.events if isinstance(event, kind)]
         return found
@@ -256,17 +256,17 @@ class Simulation:
 
     @property
     def service(self) -> FakeService:
-        """The Gemini API's."""
+        """The service of the Gemini API."""
         return self.services[KIND]
 
     def changes(self) -> list[tuple[str, str]]:
-        """What was sent to the services that is not mere reading."""
+        """The changing calls that were sent to the services."""
         return [call for service in self.services.values() for call in service.changes]
 
     def providers(self, fuse: Fuse, journal: list[str], stopping: Stop) -> dict[str, Provider]:
         """Kind name to the provider of a new process."""
         del stopping  # nothing waits in a fake
-        return {name: Watched(self, one, fuse, journal) for name, one in self.services.items()}
+        return {name: Watched(self, service, fuse, journal) for name, service in self.services.items()}
 
     def now(self) -> datetime:
         """The time of day."""
@@ -274,17 +274,17 @@ class Simulation:
 
     @property
     def state(self) -> State:
-        """As it is written."""
+        """The state as written."""
         return State() if self.store.stored is None else loads(self.store.stored.data, place="memory")
 
     def record(self, name: str = "bot") -> Record:
-        """Of one address."""
+        """The record of one address."""
         return self.state.resources[address(name)]
 
     def process(
         self, *, fuse: Fuse | None = None, parallelism: int = 1, lease: float | None = None, **inputs: Any
     ) -> Process:
-        """A new process, not yet doing anything."""
+        """A new process that has not done anything yet."""
         fuse = fuse or Fuse()
         journal: list[str] = []
         backend = FusedBackend(self.store, fuse, self.clock, journal, lease)
@@ -314,7 +314,7 @@ class Simulation:
         return Process(operation, backend, fuse, journal)
 
     def plan(self, **inputs: Any) -> Plan:
-        """What apply would do now."""
+        """The plan that apply would make now."""
         return self.process(**inputs).operation.make_plan()[0]
 
     def apply(
@@ -336,7 +336,7 @@ class Simulation:
         return process
 
     def wait(self, *, process: Process | None = None, timeout: float | None = None) -> Process:
-        """`reconciler wait`."""
+        """Run `reconciler wait`."""
         process = process or self.process()
         self.follow(process, process.operation.resume, timeout=timeout)
         return process
@@ -350,7 +350,7 @@ class Simulation:
         waits: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Run to the end, noting each event in the journal at the moment it is told."""
+        """Run to the end and add each event to the journal when it is reported."""
         for event in process.operation.apply(check, waits=waits, timeout=timeout):
             process.events.append(event)
             if not isinstance(event, Progress):
@@ -364,7 +364,7 @@ class Simulation:
         return sorted(id for id in self.service.models if id == name or id.startswith(f"{name}-"))
 
     def settled(self) -> bool:
-        """Whether a plan has nothing to do, and another apply neither calls nor writes."""
+        """Whether the plan is empty and another apply neither calls nor writes."""
         before = self.store.stored, self.changes()
         plan = self.plan()
         self.apply()
@@ -372,13 +372,13 @@ class Simulation:
 
 
 def serving(sim: Simulation, name: str = "bot") -> str:
-    """The id that serves."""
+    """The id of the serving model."""
     model = sim.record(name).serving
     assert model is not None
     return model.id
 
 
 def checked(sim: Simulation, answer: str = CHECK.expect) -> Simulation:
-    """With every model giving this answer."""
+    """A simulation whose models all give this answer."""
     sim.service.answer = lambda _model, _prompt: answer
     return sim

@@ -21,18 +21,18 @@ DAY = timedelta(hours=24)
 
 
 def kind_of(name: str) -> Kind:
-    """Of what a name stands for."""
+    """The kind that a name stands for."""
     return TUNING_JOB if name in JOBS else TUNED_MODEL
 
 
 def where(name: str) -> Address:
-    """Its address."""
+    """The address of a name."""
     return address(name, kind_of(name))
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a manifest says, as far as it matters here. A pinned one may be deleted first.
+    """The parts of a manifest that stories use. A pinned model may have delete_first.
 
     A TuningJob is never pinned and has no permissions.
     """
@@ -68,14 +68,14 @@ class Spec:
 
 @dataclass(frozen=True)
 class Edit:
-    """The manifests from now on."""
+    """The manifests change to these."""
 
     specs: tuple[Spec, ...]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What calls of a method meet; "store" is a write of the state."""
+    """Calls of a method fail in this way; "store" is a write of the state."""
 
     method: str
     what: str
@@ -114,14 +114,14 @@ class Vanish:
 
 @dataclass(frozen=True)
 class Disconnect:
-    """Somebody deletes the endpoint of every TuningJob of this name that serves."""
+    """Somebody deletes the endpoint of every serving TuningJob of this name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Fail:
-    """Trainings of this name fail from now on, or no more."""
+    """Trainings of this name fail from now on, or succeed again."""
 
     name: str
     on: bool = True
@@ -129,7 +129,7 @@ class Fail:
 
 @dataclass(frozen=True)
 class Pass:
-    """Time goes by."""
+    """Time passes."""
 
     seconds: int
 

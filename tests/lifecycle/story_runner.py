@@ -64,11 +64,11 @@ class StoryRunner:
 
     @property
     def sim(self) -> Simulation:
-        """Where it runs."""
+        """The simulation in which the story runs."""
         return self.admin.sim
 
     def run_story(self) -> None:
-        """Run it to its end; AssertionError at the first broken promise."""
+        """Run the story to its end. Raises AssertionError at the first broken promise."""
         self.admin.begin(self.story)
         self.sim.deleting = self.deleting
         for event in self.story.events:
@@ -77,7 +77,7 @@ class StoryRunner:
         self.end()
 
     def happen(self, event: Event) -> None:
-        """One thing after another."""
+        """Apply one event of the story."""
         match event:
             case Edit(specs):
                 self.specs = {spec.name: spec for spec in specs}
@@ -86,23 +86,23 @@ class StoryRunner:
                 self.run(event)
             case Lose():
                 self.admin.forget()
-                self.lost |= {one.id for one in self.alive()}
+                self.lost |= {training.id for training in self.alive()}
                 self.serial = 0
             case Vanish(name):
-                for one in self.ours(name):
-                    if self.admin.vanish(one):
-                        self.excused.add(one.key)
+                for training in self.ours(name):
+                    if self.admin.vanish(training):
+                        self.excused.add(training.key)
             case Disconnect(name):
-                for one in self.ours(name):
-                    if one.status is Status.ACTIVE:
-                        self.admin.disconnect(one)
+                for training in self.ours(name):
+                    if training.status is Status.ACTIVE:
+                        self.admin.disconnect(training)
             case Fail(name, on):
                 self.admin.fail(name if on else "")
             case Pass(seconds):
                 self.sim.clock.sleep(seconds)
 
     def run(self, run: Run) -> None:
-        """A process, perhaps with a bad end."""
+        """Run a process, which may be killed or stopped."""
         sim = self.sim
         self.forced = run.replace
         process = sim.process(
@@ -132,18 +132,20 @@ class StoryRunner:
     # -- promises ----------------------------------------------------------------------------------
 
     def alive(self) -> list[Trained]:
-        """What is left of every training."""
-        return [one for one in self.admin.trainings() if one.alive]
+        """The trainings of which something is left."""
+        return [training for training in self.admin.trainings() if training.alive]
 
     def ours(self, name: str) -> list[Trained]:
         """The live models of a name."""
-        return [one for one in self.alive() if one.id == name or one.id.startswith(f"{name}-")]
+        return [
+            training for training in self.alive() if training.id == name or training.id.startswith(f"{name}-")
+        ]
 
     @staticmethod
-    def content(one: Trained) -> Content:
-        """What was trained."""
-        stem = one.id if one.id.endswith("-pinned") else one.id.rpartition("-")[0]
-        return (stem, one.source, one.data, one.epochs)
+    def content(training: Trained) -> Content:
+        """What a training was trained on."""
+        stem = training.id if training.id.endswith("-pinned") else training.id.rpartition("-")[0]
+        return (stem, training.source, training.data, training.epochs)
 
     def wanted(self, spec: Spec) -> Content | None:
         """What the manifest wants trained; None while its parent does not serve."""
@@ -157,11 +159,11 @@ class StoryRunner:
         return (stem, source, spec.data, spec.epochs)
 
     def deleting(self, id: str) -> None:
-        """Before a live model is deleted: nothing else may go."""
+        """Check, before a live model is deleted, that it may be."""
         assert not any(id in ids for ids in STRANGERS.values()), f"{id} is not ours"
-        (one,) = (one for one in self.alive() if one.id == id)
-        content = self.content(one)
-        self.excused.add(one.key)
+        (training,) = (training for training in self.alive() if training.id == id)
+        content = self.content(training)
+        self.excused.add(training.key)
         found = self.recorded(id)
         assert found is not None, f"{id} is deleted, and was not recorded"
         place, past = found
@@ -171,7 +173,7 @@ class StoryRunner:
             assert not record.prevent_destroy, f"{id} is protected"
             return
         assert record.serving is None or record.serving.id != id, f"{id} serves"
-        failed = one.status is Status.FAILED
+        failed = training.status is Status.FAILED
         if past.promoted and not failed and not spec.pinned:
             assert not spec.protect, f"{id} served and is protected"
             kept = datetime.fromisoformat(past.deposed) + DAY if past.deposed else None
@@ -192,14 +194,14 @@ class StoryRunner:
         return None
 
     def look(self) -> None:
-        """What holds at any time."""
+        """Check the promises that hold at any time."""
         state, trainings = self.sim.state, self.admin.trainings()
         assert state.serial >= self.serial, "the serial went back"
         self.serial = state.serial
         foreign = {id: FOREIGN_EPOCHS for ids in STRANGERS.values() for id in ids}
         assert self.admin.strangers() == foreign, "a stranger's model was touched"
         recorded = {model.id for record in state.resources.values() for model in record.models}
-        orphans = {one.id for one in trainings if one.alive} - recorded - self.lost
+        orphans = {training.id for training in trainings if training.alive} - recorded - self.lost
         assert not orphans, f"nothing records {orphans}"
         record = state.resources.get(where(self.forced or ""))
         if record is not None and record.candidate is not None:
@@ -207,31 +209,34 @@ class StoryRunner:
         self.count(trainings)
 
     def count(self, trainings: list[Trained]) -> None:
-        """Nothing is trained twice, unless it failed, was deleted, or --replace asked."""
-        for one in trainings:
-            content = self.content(one)
-            if one.key not in self.seen:
-                if content[0].removesuffix("-pinned") == self.forced or self.fulfils(one):
+        """Check that nothing trained twice, unless it failed, was deleted, or --replace asked for it."""
+        for training in trainings:
+            content = self.content(training)
+            if training.key not in self.seen:
+                if content[0].removesuffix("-pinned") == self.forced or self.fulfils(training):
                     self.granted[content] += 1
-                self.seen[one.key] = content
-            if one.status is Status.FAILED:
-                self.excused.add(one.key)
+                self.seen[training.key] = content
+            if training.status is Status.FAILED:
+                self.excused.add(training.key)
         counted = Counter(content for key, content in self.seen.items() if key not in self.excused)
         for content, times in counted.items():
             assert times <= 1 + self.granted[content], f"{content} was trained {times} times"
 
     def fulfils(self, new: Trained) -> bool:
-        """Whether --replace asked for it: for its id, or for one that was taken when its turn came."""
+        """Whether --replace asked for this training, under its id or in place of a taken id."""
         if new.id in self.asked:
             return True
-        created = {one.id for one in self.admin.trainings() if one.key in self.seen} - {new.id}
+        created = {training.id for training in self.admin.trainings() if training.key in self.seen} - {new.id}
         name = self.content(new)[0]
         instead = {id for id in self.asked if id.rpartition("-")[0] == name and id not in created}
         self.asked -= instead
         return bool(instead)
 
     def end(self) -> None:
-        """Everything heals, and a clean run does what the manifests want; then nothing is left to do."""
+        """Remove all faults and run cleanly until the manifests are fulfilled.
+
+        Then the plan must be empty.
+        """
         sim = self.sim
         self.admin.fail("")
         sim.clock.sleep(1000)
@@ -249,7 +254,7 @@ class StoryRunner:
         homeless = tuple(
             Spec(name) for name in protected if name not in self.specs
         )  # dropped and refused: declared again without protection
-        need = {one.parent for one in lifted if one.parent} - declared - {one.name for one in homeless}
+        need = {spec.parent for spec in lifted if spec.parent} - declared - {spec.name for spec in homeless}
         if protected:
             parents = tuple(Spec(name) for name in sorted(need))
             self.settle((*self.story.final, *lifted, *homeless, *parents))
@@ -269,10 +274,10 @@ class StoryRunner:
                 return
             if found := _MOVED_FROM.search(problem.detail):
                 self.sim.manifests = tuple(
-                    replace(one, moved_from=Address(one.address.kind, found[1]))
-                    if str(one.address) == problem.address
-                    else one
-                    for one in self.sim.manifests
+                    replace(manifest, moved_from=Address(manifest.address.kind, found[1]))
+                    if str(manifest.address) == problem.address
+                    else manifest
+                    for manifest in self.sim.manifests
                 )
             elif found := _STATE_MOVE.search(problem.detail):
                 with self.sim.process().operation.manager.locked() as session:
@@ -281,7 +286,7 @@ class StoryRunner:
                 return
 
     def settle(self, specs: tuple[Spec, ...]) -> None:
-        """Apply until nothing is left to do."""
+        """Apply until the plan is empty."""
         self.happen(Edit(specs))
         self.follow_advice()
         for _ in range(4):
@@ -295,18 +300,20 @@ class StoryRunner:
         assert self.sim.settled()
 
     def serves(self, spec: Spec) -> None:
-        """What serves is what the manifest wants."""
+        """Check that the serving model is what the manifest wants."""
         serving = self.sim.state.resources[where(spec.name)].serving
         assert serving is not None, f"{spec.name} does not serve"
-        (one,) = (one for one in self.alive() if one.id == serving.id)
-        assert one.status is Status.ACTIVE
-        content, wanted = self.content(one), self.wanted(spec)
+        (training,) = (training for training in self.alive() if training.id == serving.id)
+        assert training.status is Status.ACTIVE
+        content, wanted = self.content(training), self.wanted(spec)
         if not spec.pinned:  # a pin that is taken back, or a new name, leaves the model as it is
             content = (wanted[0] if wanted else "", *content[1:])
-        if any(one.assumed for one in serving.data):  # nothing can tell what data a pinned id was trained on
+        if any(
+            training.assumed for training in serving.data
+        ):  # nothing can tell what data a pinned id was trained on
             content, wanted = (*content[:2], "", content[3]), wanted and (*wanted[:2], "", wanted[3])
         assert content == wanted
         if spec.description is not None:
-            assert one.description == spec.description
+            assert training.description == spec.description
         if spec.permissions:
-            assert self.admin.permissions(one.id) == {READER}
+            assert self.admin.permissions(training.id) == {READER}

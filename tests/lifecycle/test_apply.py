@@ -1,4 +1,4 @@
-"""A plan in, the exact list of events out: every action."""
+"""A plan goes in, and an exact list of events comes out, for every action."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
 
 
 def test_create_trains_and_serves() -> None:
-    """Started when the create is accepted, completed when the model serves."""
+    """Started is reported when the create is accepted, Completed when the model serves."""
     sim = Simulation(want())
     process = sim.apply()
     assert process.told == ["bot create Started", "bot create Completed"]
@@ -28,7 +28,7 @@ def test_create_trains_and_serves() -> None:
 
 
 def test_create_sets_permissions_and_runs_checks_before_it_promotes() -> None:
-    """Each of them is told."""
+    """A create sets permissions and runs checks before the promotion, and reports each step."""
     sim = checked(Simulation(want(permissions=(READER,), checks=(CHECK,))))
     process = sim.apply()
     assert process.told == [
@@ -41,7 +41,7 @@ def test_create_sets_permissions_and_runs_checks_before_it_promotes() -> None:
 
 
 def test_update_patches_and_sets_permissions() -> None:
-    """A field that can be updated, and a grant: no training."""
+    """An update patches a field and sets a grant without training."""
     sim = Simulation(want())
     sim.apply()
     sim.manifests = (want(temperature=0.5, permissions=(WRITER,)),)
@@ -53,7 +53,7 @@ def test_update_patches_and_sets_permissions() -> None:
 
 
 def test_replace_promotes_and_then_deletes() -> None:
-    """The successor is told as trained, then the old one as deleted."""
+    """The successor is reported as trained, then the old model as deleted."""
     sim = Simulation(want())
     sim.apply()
     old = serving(sim)
@@ -91,7 +91,7 @@ def test_adopt_waits_for_what_is_still_training(wait: bool, told: list[str]) -> 
     ],
 )
 def test_what_needs_no_call_is_written_once(prepare: str, told: list[str]) -> None:
-    """ADOPT, RESTORE, RECORD and FORGET: one write of the state, and no changing call."""
+    """ADOPT, RESTORE, RECORD and FORGET take one write of the state and no changing call."""
     sim = Simulation(want(keep_deposed=timedelta(hours=24)), want("other"))
     sim.apply()
     match prepare:
@@ -116,7 +116,7 @@ def test_what_needs_no_call_is_written_once(prepare: str, told: list[str]) -> No
 
 
 def test_delete_of_a_model_in_training_cancels_it() -> None:
-    """Where the service lets us."""
+    """A deletion cancels a running training if the service allows it."""
     sim = Simulation(want(), want("other"))
     sim.apply(wait=False)
     sim.manifests = (want("other"),)
@@ -125,7 +125,7 @@ def test_delete_of_a_model_in_training_cancels_it() -> None:
 
 
 def test_a_model_that_cannot_be_deleted_while_it_trains_is_waited_for() -> None:
-    """The refused deletion waits for the training to end, then is done."""
+    """A refused deletion waits for the end of the training and is then sent again."""
     sim = Simulation(want(), want("other"))
     sim.service.keeps_creating = True
     sim.apply(wait=False)
@@ -136,7 +136,7 @@ def test_a_model_that_cannot_be_deleted_while_it_trains_is_waited_for() -> None:
 
 
 def test_wait_deletes_what_could_not_be_deleted_while_it_trained() -> None:
-    """With --no-wait it stays deposed, is told as unfinished, and `wait` deletes it later."""
+    """With --no-wait the model stays deposed and is reported as unfinished. `wait` deletes it later."""
     sim = Simulation(want(), want("other"))
     sim.service.keeps_creating = True
     sim.apply(wait=False)
@@ -150,7 +150,7 @@ def test_wait_deletes_what_could_not_be_deleted_while_it_trained() -> None:
 
 
 def test_delete_first_makes_room_under_a_pinned_id() -> None:
-    """The old model goes, then the new one is created under the same id."""
+    """The old model is deleted, then the new one is created under the same id."""
     sim = Simulation(want(id="mine", replace=Replacement.DELETE_FIRST))
     sim.apply()
     sim.manifests = (want(epochs=6, id="mine", replace=Replacement.DELETE_FIRST),)
@@ -161,7 +161,7 @@ def test_delete_first_makes_room_under_a_pinned_id() -> None:
 
 
 def test_delete_first_waits_for_a_training_that_cannot_be_deleted() -> None:
-    """Then it deletes, creates and waits again."""
+    """The run waits for the training, deletes the model, creates the new one and waits again."""
     sim = Simulation(want(id="mine", replace=Replacement.DELETE_FIRST))
     sim.service.keeps_creating = True
     sim.apply(wait=False)
@@ -172,12 +172,12 @@ def test_delete_first_waits_for_a_training_that_cannot_be_deleted() -> None:
 
 
 def test_retry_failed_takes_the_next_generation_and_removes_the_failed_one() -> None:
-    """Another training only when asked for; the failed one goes once its successor is accepted."""
+    """Only --retry-failed trains again. The failed model is deleted once its successor is accepted."""
     sim = Simulation(want())
     sim.service.failing["bot"] = "out of luck"
     process = sim.apply()
     assert process.told == ["bot create Started", "bot create Failed"]
-    failed = process.one(Failed)
+    failed = process.find_only(Failed)
     assert "out of luck" in failed.error
     assert "--retry-failed" in failed.advice
     again = sim.apply()
@@ -203,7 +203,7 @@ def test_protection_keeps_the_old_model() -> None:
 
 
 def test_what_moved_between_approval_and_lock_refuses_the_plan() -> None:
-    """Another run applied meanwhile something else: nothing is written or sent."""
+    """If another run has applied something else, the plan is refused before any write or call."""
     sim = Simulation(want())
     sim.apply()
     sim.manifests = (want(epochs=6),)
@@ -219,7 +219,7 @@ def test_what_moved_between_approval_and_lock_refuses_the_plan() -> None:
 
 
 def test_progress_between_approval_and_lock_refuses_nothing() -> None:
-    """Another run applied the same plan: ours has nothing left to do, and trains nothing."""
+    """If another run has applied the same plan, ours has nothing left to do and trains nothing."""
     sim = Simulation(want(), want("other"))
     process = sim.process()
     plan, _ = process.operation.make_plan()
@@ -231,17 +231,17 @@ def test_progress_between_approval_and_lock_refuses_nothing() -> None:
 
 
 def test_elapsed_counts_from_the_start_of_the_training() -> None:
-    """What is told of a finished training says how long it took."""
+    """The event of a finished training says how long the training took."""
     sim = Simulation(want(), training_seconds=90.0)
     process = sim.apply()
-    done = process.one(Completed)
+    done = process.find_only(Completed)
     assert done.elapsed == pytest.approx(90.0, abs=5.0)
     assert sim.now() >= EPOCH
     assert not [event for event in process.events if isinstance(event, Detached)]
 
 
 def test_a_model_that_nobody_can_see_is_no_loss() -> None:
-    """A get that answers 404 once does not make the plan train anew while the list shows it."""
+    """A single 404 does not make the plan train again while the list shows the model."""
     sim = Simulation(want())
     sim.apply()
     sim.service.fail("get", NotFoundError("gone", status=404))

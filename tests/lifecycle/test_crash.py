@@ -1,6 +1,6 @@
-"""Random lives: whatever is killed, lost, failed and edited, nothing is trained twice and nothing is lost.
+"""Random stories of kills, losses, faults and edits: nothing trains twice and nothing is lost.
 
-`make fuzz` tells new ones for as long as it is asked to. A failing one is printed whole: paste it as
+`make fuzz` makes new stories for as long as you let it. A failing story is printed whole: paste it as
 `@example(story=…)`.
 """
 
@@ -49,7 +49,7 @@ NAMES = sorted(PARENTS)
 
 @st.composite
 def specs(draw: st.DrawFn, among: Sequence[str] = NAMES) -> tuple[Spec, ...]:
-    """What is declared: parents only among those that are."""
+    """The declared models. Parents are chosen among them."""
     names = draw(st.lists(st.sampled_from(among), unique=True, max_size=3))
     found = []
     for name in sorted(names):
@@ -108,7 +108,7 @@ PLACES = [
 
 
 def runs(among: Sequence[str]) -> st.SearchStrategy[Run]:
-    """A clean run, or one that has what it may have."""
+    """A clean run, or one with a possible kill, stop or option."""
     return st.just(Run()) | st.builds(
         Run,
         command=st.sampled_from(("apply", "apply", "apply", "no-wait", "wait")),
@@ -122,7 +122,7 @@ def runs(among: Sequence[str]) -> st.SearchStrategy[Run]:
 
 
 def accidents(among: Sequence[str]) -> st.SearchStrategy[Event]:
-    """What nobody asked for."""
+    """What happens without anybody's intention."""
     return st.one_of(
         st.just(Lose()),
         st.builds(Vanish, st.sampled_from(among)),
@@ -146,17 +146,17 @@ TWEAKS: dict[str, tuple[Any, ...]] = {
 
 @st.composite
 def edits(draw: st.DrawFn, before: tuple[Spec, ...], among: Sequence[str]) -> Edit:
-    """What people do: change a thing or two, drop a model; now and then something quite different."""
+    """Edits as people make them: small changes, a dropped model, and sometimes something very different."""
     if not before or draw(st.integers(0, 9)) == 0:
         return Edit(draw(specs(among)))
     after = list(before)
     number = draw(st.integers(0, len(after) - 1))
     if draw(st.integers(0, 5)) == 0:
         gone = after.pop(number).name
-        return Edit(tuple(replace(one, parent=None) if one.parent == gone else one for one in after))
+        return Edit(tuple(replace(spec, parent=None) if spec.parent == gone else spec for spec in after))
     kind = kind_of(after[number].name)
     able = {"pinned": kind.pinned_ids, "permissions": kind.permissions}
-    fields = [one for one in ("data", "epochs", *TWEAKS) if able.get(one, True)]
+    fields = [field for field in ("data", "epochs", *TWEAKS) if able.get(field, True)]
     for field in draw(st.lists(st.sampled_from(fields), min_size=1, max_size=2)):
         after[number] = replace(after[number], **{field: draw(st.sampled_from(TWEAKS[field]))})
     return Edit(tuple(after))
@@ -164,7 +164,7 @@ def edits(draw: st.DrawFn, before: tuple[Spec, ...], among: Sequence[str]) -> Ed
 
 @st.composite
 def stories(draw: st.DrawFn, among: Sequence[str] = NAMES) -> Story:
-    """A life that begins with an edit and a run, and ends near to where it was."""
+    """A story that begins with an edit and a run, and ends near its beginning."""
     first = draw(specs(among).filter(len))
     history: list[Event] = [Edit(first), draw(runs(among))]
     past = [first]
@@ -188,7 +188,7 @@ def stories(draw: st.DrawFn, among: Sequence[str] = NAMES) -> Story:
 
 
 def lives(most: int) -> settings:
-    """So many random lives; a failing one is printed whole, and kept for the next run."""
+    """The number of random stories. A failing one is printed whole and kept for the next run."""
     return settings(
         max_examples=most,
         deadline=None,
@@ -255,7 +255,10 @@ def test_many_lives_converge(story: Story) -> None:
     )
 )
 def test_every_life_converges(story: Story) -> None:
-    """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
+    """After each event nothing was trained twice, orphaned or wrongly deleted.
+
+    The end matches the manifests.
+    """
     StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()
 
 
@@ -298,7 +301,7 @@ def test_many_lives_converge_on_the_emulator(emulator: Emulator, story: Story) -
     )
 )
 def test_every_life_converges_on_the_emulator(emulator: Emulator, story: Story) -> None:
-    """The same, with the real providers of both APIs: a process dies at any of its requests."""
+    """The same holds with the real providers of both APIs, where a process may die at any request."""
     StoryRunner(story, EmulatedServiceAdmin(simulate(emulator))).run_story()
 
 

@@ -1,7 +1,7 @@
 """Faults of the services, through the real transport and providers, against the emulator.
 
-Each row ends in success or in one clear error that says what to do; independent models go on; and the next
-run, with the fault gone, converges without a second training. The same code tells every row of both APIs.
+Each row ends in success or in one clear error with advice, and independent models continue. The next run
+without the fault converges without a second training. The same code runs every row for both APIs.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ TAKING_TURNS = {
 
 def declared(wants: Wants, api: Api) -> tuple[Desired, ...]:
     """Manifests of the API's kind."""
-    return tuple(want(kind=api.kind, **one) for one in wants)
+    return tuple(want(kind=api.kind, **manifest) for manifest in wants)
 
 
 def rules(row: Row, api: Api) -> list[dict[str, Any]]:
     """The row's faults, as the emulator knows them; each is counted."""
     found = [api.rule(call, **fault) if call in api.calls else dict(fault) for call, fault in row.rules]
-    return [{"times": 99 if {"train", "lag"} & one.keys() else 1, **one} for one in found]
+    return [{"times": 99 if {"train", "lag"} & rule.keys() else 1, **rule} for rule in found]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def rules(row: Row, api: Api) -> list[dict[str, Any]]:
     ],
 )
 def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: str, kind: str) -> None:
-    """And the next run does the rest: nothing is trained twice, and the plan is empty."""
+    """The run succeeds or gives one clear error. The next run finishes without a second training."""
     row, api = ROWS[name], APIS[kind]
     hangs = any("hang" in fault for _, fault in row.rules)
     settings = {**SETTINGS, **(row.settings or {})}
@@ -70,8 +70,8 @@ def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: st
     wants = declared(row.wants, api)
     faults = rules(row, api)
     if row.begun:
-        emulator.fault(one for one in faults if "train" in one)
-        faults = [one for one in faults if "train" not in one]
+        emulator.fault(fault for fault in faults if "train" in fault)
+        faults = [fault for fault in faults if "train" not in fault]
     if row.wants not in NEW or row.forgets:
         sim.manifests = declared(CREATING, api)
         sim.apply(wait=not row.begun)
@@ -97,9 +97,11 @@ def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: st
             text = problem.error if isinstance(problem, Failed) else problem.reason
             assert row.says.lower() in text.lower()
             assert not isinstance(problem, Failed) or problem.advice, "it does not say what to do"
-        told = row.forgets or any(one.startswith("b ") and one.endswith("Completed") for one in run.told)
+        told = row.forgets or any(
+            event.startswith("b ") and event.endswith("Completed") for event in run.told
+        )
         assert told, "b did not go on"
-    unmet = [one for one in rules(row, api) if {**one, "skip": 0} in emulator.faults()]
+    unmet = [rule for rule in rules(row, api) if {**rule, "skip": 0} in emulator.faults()]
     assert not unmet, f"the run has not met {unmet}"
     emulator.heal()
     sim.clock.sleep(1000)  # what a list did not show yet, it shows by now
@@ -107,12 +109,12 @@ def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: st
     assert sim.settled()
     trainings = emulator.trainings(api.kind)
     assert set(trainings.values()) == {1}, trainings
-    serving = {one.serving.id for one in sim.state.resources.values() if one.serving}
+    serving = {resource.serving.id for resource in sim.state.resources.values() if resource.serving}
     assert len(serving) == 2
     assert emulator.alive(api.kind) == serving
 
 
 def test_there_are_enough_faults() -> None:
-    """The promise is thirty of each; a row that is dropped is missed."""
+    """Each API has at least thirty rows, so that a dropped row is noticed."""
     for kind, least in ((GEMINI.kind, 65), (VERTEX.kind, 100)):
-        assert sum(one == kind.name for _, one in CASES) >= least
+        assert sum(api == kind.name for _, api in CASES) >= least

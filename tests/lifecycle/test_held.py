@@ -1,4 +1,4 @@
-"""A pinned child that is to be deleted and trained again, while it still waits for its parent."""
+"""A pinned child that will be deleted and trained again still waits for its parent."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CHILD: dict[str, str] = {"parent": "bot", "id": "mine", "replace": "delete_first
 
 
 def child() -> Desired:
-    """Tuned from the bot, under an id of its own."""
+    """A model tuned from the bot, under a pinned id."""
     return want("child", **CHILD)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def replacing() -> Simulation:
-    """Both serve, and the parent is to be trained again: so is the child, when the parent serves."""
+    """A parent and a child that serve. Both will be trained again, the child after the parent."""
     sim = Simulation(want(), child())
     sim.apply()
     sim.manifests = (want(epochs=6), child())
@@ -30,7 +30,7 @@ def replacing() -> Simulation:
 
 
 def test_it_serves_in_the_record_until_its_turn_comes(replacing: Simulation) -> None:
-    """While the parent trains, whoever asks the state for the child gets the model that is there."""
+    """While the parent trains, the state still names the child's live model."""
     seen: list[str] = []
 
     def look(event: Event, _process: Process) -> None:
@@ -46,7 +46,7 @@ def test_it_serves_in_the_record_until_its_turn_comes(replacing: Simulation) -> 
 
 
 def test_a_run_that_does_not_wait_leaves_its_record_as_it_was(replacing: Simulation) -> None:
-    """Neither `wait` nor a later apply finds anything begun that was not."""
+    """After --no-wait, neither `wait` nor a later apply finds a begun change of the child."""
     before = replacing.record("child")
     process = replacing.apply(wait=False)
     assert process.code is ExitCode.UNFINISHED
@@ -59,7 +59,7 @@ def test_a_run_that_does_not_wait_leaves_its_record_as_it_was(replacing: Simulat
 
 
 def test_what_another_run_protected_meanwhile_is_not_deleted(replacing: Simulation) -> None:
-    """Its record is not the one that was planned on: it is left alone, and that is said."""
+    """If another run has protected the child, it is not deleted, and an event says why."""
     done: list[Record] = []
 
     def react(event: Event, _process: Process) -> None:
@@ -72,4 +72,4 @@ def test_what_another_run_protected_meanwhile_is_not_deleted(replacing: Simulati
     assert len(done) == 1
     assert "delete mine" not in process.journal
     assert "child delete Skipped" in process.told
-    assert "another run" in process.one(Skipped).reason
+    assert "another run" in process.find_only(Skipped).reason

@@ -21,7 +21,7 @@ SAMPLE = 11
 
 
 def points(made: CrashHarness) -> list[tuple[Callable[[int, str], None], int, str]]:
-    """Every point of a run, found by a run that nobody kills."""
+    """Every point of a run, found by a run that is not killed."""
     made.begin()
     before = made.project.state()["serial"] if made.state else 0
     made.project.run(*APPLY, expect=0)
@@ -41,7 +41,7 @@ def points(made: CrashHarness) -> list[tuple[Callable[[int, str], None], int, st
 
 
 def try_points(made: CrashHarness, first: int, stride: int) -> None:
-    """Kill a run at every `stride`-th point, and hold the same command after it to every promise."""
+    """Kill a run at every `stride`-th point, and check every promise after the next run."""
     every = points(made)
     assert len(every) >= 12
     for kill, number, when in every[first::stride]:
@@ -56,7 +56,7 @@ def try_points(made: CrashHarness, first: int, stride: int) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, name: str) -> None:
-    """At a sample of points where it dies: trained once, nothing lost, nothing left to do."""
+    """After a kill at sampled points, the next run trains once, loses nothing and leaves an empty plan."""
     with crash_harness(project, SCENARIOS[name]) as made:
         try_points(made, list(SCENARIOS).index(name), SAMPLE)
 
@@ -66,6 +66,6 @@ def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, n
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard: int) -> None:
-    """Wherever a run dies, the same command trains once and leaves nothing to do."""
+    """After a kill at any point, the same command trains once and leaves an empty plan."""
     with crash_harness(project, SCENARIOS[name]) as made:
         try_points(made, shard, SHARDS)

@@ -61,7 +61,7 @@ class JobCrashHarness(CrashHarness):
         self.project.environ["GOOGLE_VERTEX_BASE_URL"] = self.project.environ["GOOGLE_GEMINI_BASE_URL"] = url
 
     def converged(self) -> None:
-        """The same command again; then every promise."""
+        """Run the same command again, then check every promise."""
         self.proxy.reset()
         if self.project.state_file.exists():
             json.loads(self.project.state_file.read_text())
@@ -69,16 +69,16 @@ class JobCrashHarness(CrashHarness):
         assert result.code == 0, result.all
         assert posted(self.service) == self.scenario.created
         names = sorted(manifest["metadata"]["name"] for manifest in self.scenario.after)
-        recorded = {one["id"]: one for one in self.project.state()["resources"]}
+        recorded = {resource["id"]: resource for resource in self.project.state()["resources"]}
         assert sorted(id.rpartition("-")[0] for id in recorded) == names
-        assert all(not one["candidate"] and not one.get("deposed") for one in recorded.values())
-        models = {one["labels"]["reconciler_id"]: one for one in listed(self.service, "models")}
+        assert all(not address["candidate"] and not address.get("deposed") for address in recorded.values())
+        models = {model["labels"]["reconciler_id"]: model for model in listed(self.service, "models")}
         assert set(models) == set(recorded), f"live {sorted(models)}, recorded {sorted(recorded)}"
-        owners = {one["labels"]["reconciler_id"] for one in listed(self.service, "endpoints")}
+        owners = {endpoint["labels"]["reconciler_id"] for endpoint in listed(self.service, "endpoints")}
         assert owners == set(recorded), f"endpoints of {sorted(owners)}"
         for manifest in self.scenario.after:
             if wish := manifest["spec"].get("description"):
-                assert [one["description"] for one in models.values()] == [wish]
+                assert [model["description"] for model in models.values()] == [wish]
         self.project.settled()
 
 
@@ -93,7 +93,7 @@ def made(project: Project) -> Iterator[JobCrashHarness]:
 
 @pytest.mark.parametrize("name", ["create", "replace"])
 def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
-    """At a sample of points where it dies: one job, nothing lost, nothing left to do."""
+    """After a kill at sampled points there is one job, and the plan is empty."""
     made.scenario = OTHERS.get(name, CREATE)
     try_points(made, 5, SAMPLE)
 
@@ -102,7 +102,7 @@ def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobCrashHarne
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_killed_create_is_finished_by_the_next(made: JobCrashHarness, shard: int) -> None:
-    """At whatever point it dies, the upload included: one job, nothing left to do."""
+    """After a kill at any point, the upload included, there is one job and the plan is empty."""
     try_points(made, shard, SHARDS)
 
 
@@ -110,6 +110,6 @@ def test_a_killed_create_is_finished_by_the_next(made: JobCrashHarness, shard: i
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_killed_run_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
-    """Replacement, update, the steps of a deletion, adoption without state: finished, and never twice."""
+    """A killed replacement, update, deletion or adoption is finished by the next run and never done twice."""
     made.scenario = OTHERS[name]
     try_points(made, 0, STRIDE)

@@ -1,4 +1,4 @@
-"""Answers that cannot be understood: told, not waited for in silence, and no matter of the others."""
+"""Answers that cannot be understood are reported, end the wait soon, and do not affect other models."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ ODD = NotUnderstoodError("the service answered temperature = 'warm', which is no
 
 
 def start(sim: Simulation) -> None:
-    """Begin every training, and wait for none."""
+    """Start every training without waiting."""
     sim.apply(wait=False)
 
 
 def test_the_third_odd_answer_in_a_row_ends_the_wait_for_its_address() -> None:
-    """Told as trouble within half a minute, exit 3; the training is recorded as it was."""
+    """The wait ends within half a minute with trouble and exit 3. The training stays recorded."""
     sim = Simulation(want("a"))
     start(sim)
     sim.service.fail("poll", ODD, times=10**6)
     process = sim.wait()
-    skipped = process.one(Skipped)
+    skipped = process.find_only(Skipped)
     assert (skipped.unfinished, skipped.trouble, skipped.resume) == (True, True, "wait")
     assert "temperature" in skipped.reason
     assert process.code is ExitCode.UNFINISHED
-    assert [one for one in sim.service.calls if one[0] == "poll"][3:] == []
+    assert [call for call in sim.service.calls if call[0] == "poll"][3:] == []
     assert sim.clock() < 30
     candidate = sim.record("a").candidate
     assert candidate is not None
@@ -33,7 +33,7 @@ def test_the_third_odd_answer_in_a_row_ends_the_wait_for_its_address() -> None:
 
 
 def test_two_odd_answers_are_endured() -> None:
-    """A gateway's page, twice: the third answer counts, and the count begins anew."""
+    """After two odd answers, a good one resets the count."""
     sim = Simulation(want("a"))
     start(sim)
     sim.service.fail("poll", UnreadableError("HTML"), times=2)
@@ -42,7 +42,7 @@ def test_two_odd_answers_are_endured() -> None:
 
 
 def test_other_addresses_are_waited_for() -> None:
-    """One odd model blocks its address alone, whether looked at one by one or in a list."""
+    """An odd model ends the wait for its own address only, read alone or in a list."""
     for count in (2, 12):
         sim = Simulation(*(want(f"bot{number:02}") for number in range(count)))
         start(sim)
@@ -52,12 +52,12 @@ def test_other_addresses_are_waited_for() -> None:
         sim.service.fail("poll", ODD, id=odd.id, times=10**6)
         process = sim.wait()
         assert process.told.count("bot00 create Skipped") == 1
-        assert len([one for one in process.told if one.endswith("create Completed")]) == count - 1
+        assert len([event for event in process.told if event.endswith("create Completed")]) == count - 1
         assert process.code is ExitCode.UNFINISHED
 
 
 def test_a_failure_elsewhere_wins() -> None:
-    """4 if something else failed."""
+    """The exit code is 4 if something else failed."""
     sim = Simulation(want("a"), want("b"))
     start(sim)
     models = {name: sim.record(name).candidate for name in ("a", "b")}
@@ -69,19 +69,19 @@ def test_a_failure_elsewhere_wins() -> None:
 
 
 def test_a_defect_in_reading_an_answer_is_an_odd_answer() -> None:
-    """A TypeError that nobody foresaw ends the wait for one address, with its name, and no traceback."""
+    """An unexpected TypeError ends the wait for one address by name, without a traceback."""
     sim = Simulation(want("a"), want("b"))
     start(sim)
     model = sim.record("a").candidate
     assert model is not None
     sim.service.fail("poll", TypeError("unhashable"), id=model.id, times=10**6)
     process = sim.wait()
-    assert "internal error: TypeError: unhashable" in process.one(Skipped).reason
+    assert "internal error: TypeError: unhashable" in process.find_only(Skipped).reason
     assert "b create Completed" in process.told
 
 
 def test_a_service_that_is_away_is_waited_for() -> None:
-    """No connection for a while is no odd answer: the wait goes on."""
+    """A lost connection is no odd answer, so the wait continues."""
     sim = Simulation(want("a"))
     start(sim)
     sim.service.fail("poll", UnavailableError("down"), times=20)
@@ -89,7 +89,7 @@ def test_a_service_that_is_away_is_waited_for() -> None:
 
 
 def test_an_odd_model_of_somebody_else_stops_nobody() -> None:
-    """It is named in a warning, once, and left out; plan, apply and drift do the rest."""
+    """A warning names the model once. Plan, apply and drift continue without it."""
     sim = Simulation(want("a"))
     sim.service.odd["theirs"] = "temperature is 'warm'"
     said: list[str] = []
@@ -102,7 +102,7 @@ def test_an_odd_model_of_somebody_else_stops_nobody() -> None:
 
 
 def test_an_odd_model_under_our_id_is_not_trained_again() -> None:
-    """The state is lost, and what lives under our id is not understood: blocked, nothing is sent."""
+    """Without a state, an odd model under our id blocks its address, and nothing is sent."""
     sim = Simulation(want("a"), want("b"))
     sim.apply()
     id = next(id for id in sim.service.models if id.startswith("a-"))
@@ -117,7 +117,7 @@ def test_an_odd_model_under_our_id_is_not_trained_again() -> None:
 
 
 def test_an_odd_model_of_ours_is_not_deleted_nor_forgotten() -> None:
-    """Its manifest is gone, and it is not understood: the record stays."""
+    """The record of an odd model stays even if its manifest is gone."""
     sim = Simulation(want("a"), want("b"))
     sim.apply()
     model = sim.record("a").serving

@@ -1,4 +1,4 @@
-"""The order of effects, seen from outside: a row of what was sent, written and told."""
+"""The order of effects, seen from outside as one list of sends, writes and reports."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from tests.lifecycle.simulation import CHECK, READER, Process, Simulation, addre
 
 
 def test_the_intents_of_all_creates_are_recorded_before_the_first_post() -> None:
-    """One commit holds every id that will be created; only then is the first create sent."""
+    """One commit holds every id to be created, before the first create is sent."""
     sim = Simulation(*(want(f"bot{number}") for number in range(5)))
     recorded: list[set[str]] = []
 
     def calling(method: str, id: str) -> None:
         if method == "create":
-            candidates = {one.candidate.id for one in sim.state.resources.values() if one.candidate}
+            candidates = {
+                resource.candidate.id for resource in sim.state.resources.values() if resource.candidate
+            }
             assert id in candidates
             recorded.append(candidates)
 
     sim.calling = calling
     process = sim.apply()
-    assert [len(one) for one in recorded] == [5] * 5
+    assert [len(addresses) for addresses in recorded] == [5] * 5
     assert process.journal[:3] == ["lock", "write", f"create {sim.ids('bot0')[0]}"]
 
 
 @pytest.mark.parametrize("parallelism", [1, 7])
 def test_an_outcome_is_recorded_before_it_is_told(parallelism: int) -> None:
-    """At the moment of each event, the state as written already says what the event says."""
+    """When an event is reported, the written state already says the same."""
     manifests = [want(f"bot{number}", permissions=(READER,), checks=(CHECK,)) for number in range(7)]
     sim = Simulation(*manifests)
     sim.service.answer = lambda _model, _prompt: CHECK.expect
@@ -64,7 +66,7 @@ def test_an_outcome_is_recorded_before_it_is_told(parallelism: int) -> None:
 
 
 def test_what_serves_goes_only_after_its_successor_is_recorded_as_serving() -> None:
-    """Create, permissions, checks, promotion, and then the deletion: never another order."""
+    """The order is always create, permissions, checks, promotion, deletion."""
     sim = Simulation(want())
     sim.service.answer = lambda _model, _prompt: CHECK.expect
     sim.apply()
@@ -76,18 +78,18 @@ def test_what_serves_goes_only_after_its_successor_is_recorded_as_serving() -> N
         assert id == old
         assert serving is not None
         assert serving.id != old
-        assert [one.id for one in sim.record().deposed] == [old]
+        assert [deposed.id for deposed in sim.record().deposed] == [old]
 
     sim.deleting = deleting
     process = sim.apply()
     (new,) = sim.ids()
-    sent = [one for one in process.journal if one.partition(" ")[2]]
+    sent = [entry for entry in process.journal if entry.partition(" ")[2]]
     assert sent == [f"create {new}", f"set_permissions {new}", f"generate {new}", f"delete {old}"]
     assert sim.record().deposed == ()
 
 
 def test_a_model_is_forgotten_only_after_it_was_deleted() -> None:
-    """The delete is sent while the record stands; the record goes with the commit after it."""
+    """The record exists while the delete is sent. The next commit removes it."""
     sim = Simulation(want(), want("other"))
     sim.apply()
     sim.manifests = (want("other"),)
@@ -104,7 +106,7 @@ def test_a_model_is_forgotten_only_after_it_was_deleted() -> None:
     ids=["plain", "checked", "child"],
 )
 def test_the_lock_is_not_held_while_a_training_is_watched(manifest: Desired) -> None:
-    """Between the last commit of what was begun and the first of what ended, the lock is free."""
+    """The lock is free between the commit of the starts and the commit of the first end."""
     sim = Simulation(want(), *((manifest,) if manifest.address.name != "bot" else ()))
     sim.manifests = sim.manifests if len(sim.manifests) > 1 else (manifest,)
     sim.service.answer = lambda _model, _prompt: CHECK.expect
@@ -122,7 +124,7 @@ def test_the_lock_is_not_held_while_a_training_is_watched(manifest: Desired) -> 
 
 
 def test_the_next_generation_is_recorded_before_it_is_tried() -> None:
-    """After an id that nobody can see is taken, the next one is written down, then sent."""
+    """If an invisible model has taken the id, the next id is recorded before it is sent."""
     sim = Simulation(want())
     first = sim.plan().changes[0].id
     sim.service.hidden.add(first)
@@ -135,19 +137,19 @@ def test_the_next_generation_is_recorded_before_it_is_tried() -> None:
 
 
 def test_an_unfinished_candidate_goes_only_after_its_successor_was_accepted() -> None:
-    """A manifest that changes during a training: create first, then cancel what it replaces."""
+    """After an edit during a training, the new model is created before the old training is cancelled."""
     sim = Simulation(want())
     sim.apply(wait=False)
     (unfinished,) = sim.ids()
     sim.manifests = (want(epochs=6),)
     process = sim.apply(wait=False)
     (new,) = sim.ids()
-    sent = [one for one in process.journal if one.partition(" ")[2] or one == "write"]
+    sent = [entry for entry in process.journal if entry.partition(" ")[2] or entry == "write"]
     assert sent == ["write", f"create {new}", "write", f"delete {unfinished}", "write"]
 
 
 def test_a_kept_model_goes_when_its_time_has_come() -> None:
-    """keep_deposed: the replaced model outlives the promotion, and a later apply deletes it."""
+    """With keep_deposed the old model outlives the promotion, and a later apply deletes it."""
     sim = Simulation(want(keep_deposed=timedelta(hours=24)))
     sim.apply()
     (old,) = sim.ids()
@@ -163,7 +165,7 @@ def test_a_kept_model_goes_when_its_time_has_come() -> None:
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_replaced_model_goes_only_while_its_successor_is_active(*, gone: bool) -> None:
-    """It is asked once more, by name, just before the deletion; until it is ACTIVE again, wait deletes."""
+    """A last lookup precedes the deletion. If the successor is not ACTIVE, `wait` deletes later."""
     sim = Simulation(want())
     sim.apply()
     (old,) = sim.ids()
@@ -184,7 +186,7 @@ def test_a_replaced_model_goes_only_while_its_successor_is_active(*, gone: bool)
     assert len(taken) == 1
     assert old in sim.ids()
     assert (process.told[-1], process.code) == ("bot delete Skipped", ExitCode.UNFINISHED)
-    assert [one.id for one in sim.record().deposed] == [old]
+    assert [deposed.id for deposed in sim.record().deposed] == [old]
     sim.service.models[taken[0].id] = taken[0]
     sim.service.finish()
     assert sim.wait().code is ExitCode.DONE
@@ -192,7 +194,7 @@ def test_a_replaced_model_goes_only_while_its_successor_is_active(*, gone: bool)
 
 
 def test_a_kept_model_stays_while_its_successor_is_not_active() -> None:
-    """The same look precedes a deletion whose time has come long after the promotion."""
+    """The same lookup precedes a deletion that is due long after the promotion."""
     sim = Simulation(want(keep_deposed=timedelta(hours=24)))
     sim.apply()
     (old,) = sim.ids()
@@ -212,7 +214,7 @@ def test_a_kept_model_stays_while_its_successor_is_not_active() -> None:
 
 
 def test_what_a_call_tells_of_its_upload_is_an_event() -> None:
-    """It comes while the call is under way: after the start of the apply, and before the create is told."""
+    """Upload events come after the apply's start and before the create is reported."""
     sim = Simulation(want())
 
     def calling(method: str, _id: str) -> None:
@@ -230,7 +232,7 @@ def test_what_a_call_tells_of_its_upload_is_an_event() -> None:
 
 
 def test_a_revert_within_the_default_time_restores_without_training_and_wait_deletes_after_it() -> None:
-    """Nothing is declared: going back within 24 hours trains nothing; a day later wait deletes the other."""
+    """By default a revert within 24 hours trains nothing. A day later `wait` deletes the other model."""
     sim = Simulation(want(keep_deposed=None))
     sim.apply()
     (old,) = sim.ids()

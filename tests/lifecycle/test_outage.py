@@ -1,4 +1,4 @@
-"""The store is away at the moment when a run that has waited for hours wants to record what it saw."""
+"""The store is down when a run that has waited for hours wants to record a result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Absent(MemoryBackend):
 
 
 def leaving(sim: Simulation) -> tuple[Process, Absent, Callable[[Event, Process], None]]:
-    """A run, its store, and what makes the store go away as soon as the run only watches."""
+    """A run, its store, and a function that takes the store down once the run only watches."""
     process, backend = sim.process(), Absent(sim.store, clock=sim.clock)
     process.operation.manager = StateManager(
         backend, operation="apply", who="test", clock=sim.clock, sleep=sim.clock.sleep
@@ -48,7 +48,7 @@ def leaving(sim: Simulation) -> tuple[Process, Absent, Callable[[Event, Process]
 
 
 def test_a_store_that_comes_back_is_waited_for() -> None:
-    """The training ended while nobody could write: it is recorded and promoted some seconds later."""
+    """A training that ended during the outage is recorded and promoted some seconds after it."""
     sim = Simulation(want())
     process, backend, react = leaving(sim)
 
@@ -64,7 +64,7 @@ def test_a_store_that_comes_back_is_waited_for() -> None:
 
 
 def test_a_stop_while_the_store_is_away_detaches() -> None:
-    """What ended is not recorded, and nothing is lost: the next run finds it."""
+    """A stop during the outage records nothing and loses nothing. The next run finds the result."""
     sim = Simulation(want())
     process, backend, react = leaving(sim)
     backend.asked = process.operation.stopping.set
@@ -75,7 +75,7 @@ def test_a_stop_while_the_store_is_away_detaches() -> None:
 
 
 def test_a_state_that_is_deleted_meanwhile_is_not_reported_as_done() -> None:
-    """What was trained is recorded nowhere: exit 3, and the next apply adopts it."""
+    """If the state is deleted, the run exits 3 and the next apply adopts the model."""
     sim = Simulation(want())
 
     def react(event: Event, _process: Process) -> None:
@@ -83,7 +83,7 @@ def test_a_state_that_is_deleted_meanwhile_is_not_reported_as_done() -> None:
             sim.store.stored = None
 
     process = sim.apply(react=react)
-    assert "its record is gone" in process.one(Skipped).reason
+    assert "its record is gone" in process.find_only(Skipped).reason
     assert process.code is ExitCode.UNFINISHED
     assert sim.apply().told == ["bot adopt Completed"]
     assert sim.settled()

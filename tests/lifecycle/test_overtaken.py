@@ -1,4 +1,4 @@
-"""Reading without the lock while somebody else is at work: what was seen in two pieces is no loss."""
+"""A run that reads without the lock may see another run's work half done. It reports no loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("a", "b", "c", "d")
 
 
 class Overtaken(FakeProvider):
-    """Before its first list is answered, something else happens."""
+    """A service on which something else happens before its first list is answered."""
 
     def __init__(self, service: FakeService, happens: Callable[[], object]) -> None:
         super().__init__(service)
@@ -32,7 +32,7 @@ class Overtaken(FakeProvider):
 
 
 def reader(sim: Simulation, happens: Callable[[], object]) -> Operation:
-    """A run that reads the state, and then the service after something else has happened."""
+    """A run that reads the state, then lets something else happen, then reads the service."""
     operation = sim.process().operation
     operation.providers = {KIND: Overtaken(sim.service, happens)}
     return operation
@@ -40,7 +40,7 @@ def reader(sim: Simulation, happens: Callable[[], object]) -> Operation:
 
 @pytest.fixture
 def replacing() -> Simulation:
-    """Four models in service, whose successors are trained and not yet promoted."""
+    """Four serving models with trained successors that are not promoted yet."""
     sim = Simulation(*(want(name) for name in NAMES))
     sim.apply()
     sim.manifests = tuple(want(name, "two") for name in NAMES)
@@ -50,18 +50,18 @@ def replacing() -> Simulation:
 
 
 def test_a_plan_that_was_overtaken_by_a_promotion_loses_nothing(replacing: Simulation) -> None:
-    """The predecessors are gone between the two readings: neither a majority lost nor a training to start."""
+    """The old models disappear between the two reads. The plan sees no loss and trains nothing."""
     plan, _ = reader(replacing, replacing.apply).make_plan()
     assert {change.action for change in plan.changes} <= {Action.NO_OP}
 
 
 def test_drift_that_was_overtaken_by_a_promotion_is_none(replacing: Simulation) -> None:
-    """Nothing drifted: another run did what was planned."""
+    """Another run's promotion between the two reads is not reported as drift."""
     assert reader(replacing, replacing.apply).find_drift() == ()
 
 
 def test_a_real_loss_is_still_one(replacing: Simulation) -> None:
-    """The state did not move: what is missing is missing."""
+    """If the state did not change, a missing model is missing."""
     with pytest.raises(PlanError, match="4 of 4 recorded models are missing"):
         reader(replacing, replacing.service.models.clear).make_plan()
 
@@ -77,7 +77,7 @@ def test_a_real_loss_is_still_one(replacing: Simulation) -> None:
 def test_a_training_that_another_run_took_away_is_let_go_at_once(
     elsewhere: Callable[[Simulation], object], told: str
 ) -> None:
-    """What its record does not name any more was neither lost nor is it invisible for a while."""
+    """A training that its record no longer names is neither lost nor waited for."""
     sim = Simulation(want(), training_seconds=1000.0)
     moments: list[float] = []
 
@@ -97,7 +97,7 @@ def test_a_training_that_another_run_took_away_is_let_go_at_once(
 
 
 def test_a_store_that_cannot_be_read_meanwhile_changes_nothing() -> None:
-    """A training that cannot be seen is waited for as long as ever; each look at it asks the store once."""
+    """An invisible training is waited for as usual. Each lookup reads the store once."""
     sim = Simulation(want(), want("other"), training_seconds=1000.0)
     looks: list[str] = []
 

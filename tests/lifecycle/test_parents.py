@@ -1,4 +1,4 @@
-"""Models that are tuned from models: in order, or not begun and said so."""
+"""Models that are tuned from other models are trained in order, or skipped with a reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
 
 
 def test_a_child_is_trained_when_its_parent_serves() -> None:
-    """One apply, in order, with the parent's live id as the source."""
+    """One apply trains parent and child, with the parent's live id as the source."""
     sim = Simulation(want("child", parent="bot"), want())
     process = sim.apply()
     assert process.told == [
@@ -28,12 +28,12 @@ def test_a_child_is_trained_when_its_parent_serves() -> None:
 
 
 def test_a_child_of_a_parent_that_fails_is_not_begun() -> None:
-    """The parent's failure is told once a run, the child is skipped; exit 4."""
+    """The parent's failure is reported once, the child is skipped, and the exit code is 4."""
     sim = Simulation(want("child", parent="bot"), want())
     sim.service.failing["bot"] = "out of luck"
     process = sim.apply()
     assert process.told == ["bot create Started", "bot create Failed", "child create Skipped"]
-    assert (process.code, "which failed" in process.one(Skipped).reason) == (FAILED, True)
+    assert (process.code, "which failed" in process.find_only(Skipped).reason) == (FAILED, True)
     again = sim.apply()
     assert (again.told, again.code) == (["bot create Failed", "child create Skipped"], FAILED)
     sim.service.failing.clear()
@@ -45,23 +45,29 @@ def test_a_child_of_a_parent_that_fails_is_not_begun() -> None:
 
 @pytest.mark.parametrize("settings", [{"wait": False}, {"timeout": 20.0}])
 def test_a_child_of_a_parent_in_training_is_left_for_later(settings: dict[str, object]) -> None:
-    """Not waiting, or not long enough: exit 3, because not all is accepted, and the next apply goes on."""
+    """Without enough waiting the exit code is 3, because the child is not accepted.
+
+    The next apply continues.
+    """
     sim = Simulation(want("child", parent="bot"), want())
     process = sim.apply(**settings)  # type: ignore[arg-type]
     assert process.told[:2] == ["bot create Started", "child create Skipped"]
-    assert (process.code, "does not serve yet" in process.one(Skipped).reason) == (UNFINISHED, True)
+    assert (process.code, "does not serve yet" in process.find_only(Skipped).reason) == (UNFINISHED, True)
     assert sim.wait().told == ["bot create Completed"]
     assert sim.apply().told == ["child create Started", "child create Completed"]
     assert sim.settled()
 
 
 def test_a_child_of_a_parent_under_another_id_than_planned_waits_for_the_next_apply() -> None:
-    """The parent took the next generation, so the child's own id would be another: it says so."""
+    """If the parent takes the next generation, the child's id would differ.
+
+    The child is skipped with this reason.
+    """
     sim = Simulation(want("child", parent="bot"), want())
     sim.service.hidden.add(sim.plan().changes[0].id)
     process = sim.apply()
     assert process.told == ["bot create Started", "bot create Completed", "child create Skipped"]
-    assert "apply again" in process.one(Skipped).reason
+    assert "apply again" in process.find_only(Skipped).reason
     assert process.code is UNFINISHED
     assert sim.apply().told == ["child create Started", "child create Completed"]
     sim.apply()  # forgets the id that was never created
@@ -70,7 +76,7 @@ def test_a_child_of_a_parent_under_another_id_than_planned_waits_for_the_next_ap
 
 
 def test_delete_first_waits_for_the_parent_before_it_deletes() -> None:
-    """A pinned child keeps serving until it can be trained again."""
+    """A pinned child serves until it can be trained again."""
     sim = Simulation(want(), want("child", parent="bot", id="mine", replace="delete_first"))
     sim.apply()
     sim.manifests = (want(epochs=6), want("child", parent="bot", id="mine", replace="delete_first"))

@@ -1,4 +1,4 @@
-"""Calls that fail: one failure each, everybody else goes on, and the next run converges."""
+"""Each refused call is one failure. Everything else continues, and the next run converges."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUSALS: dict[str, tuple[ServiceError, str]] = {
 
 @pytest.mark.parametrize(("error", "advice"), REFUSALS.values(), ids=REFUSALS)
 def test_a_refused_create_stops_nobody_else(error: ServiceError, advice: str) -> None:
-    """One failure is told with what to do; the others are trained; the next run creates what is missing."""
+    """The failure has advice, the others are trained, and the next run creates the missing model."""
     sim = Simulation(want("a"), want("b"), want("c"))
     refused = sim.plan().changes[1].id
     sim.service.fail("create", error, id=refused)
@@ -46,7 +46,7 @@ def test_a_refused_create_stops_nobody_else(error: ServiceError, advice: str) ->
         "c create Started",
     ]
     assert process.code is FAILED
-    assert process.one(Failed).advice == advice
+    assert process.find_only(Failed).advice == advice
     assert sim.apply().told == ["b create Started", "b create Completed"]
     assert set(sim.service.creates.values()) == {1}
     assert sim.settled()
@@ -56,7 +56,10 @@ def test_a_refused_create_stops_nobody_else(error: ServiceError, advice: str) ->
 @pytest.mark.parametrize("method", ["update", "set_permissions", "delete"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_call_that_fails_is_made_again_by_the_next_run(method: str, error: ServiceError, when: str) -> None:
-    """A refused call that had its effect or not is one failure with exit 4; the next plan is empty."""
+    """A failed call, with or without effect, is one failure with exit 4.
+
+    After the next run the plan is empty.
+    """
     sim = Simulation(want("a"), want("b"), want("c"))
     sim.apply()
     changed = {
@@ -77,7 +80,7 @@ def test_a_call_that_fails_is_made_again_by_the_next_run(method: str, error: Ser
 
 
 def test_permissions_that_fail_keep_a_candidate_from_serving() -> None:
-    """What serves goes on serving; the next run sets them and promotes."""
+    """The old model serves. The next run sets the permissions and promotes."""
     sim = Simulation(want())
     sim.apply()
     old = serving(sim)
@@ -102,7 +105,7 @@ def test_permissions_that_fail_keep_a_candidate_from_serving() -> None:
 def test_a_check_that_is_not_passed_promotes_nothing(
     answer: str, error: ServiceError | None, kind: str, code: ExitCode
 ) -> None:
-    """Failed is 4, unknown is 3; what serves goes on serving, and the next run checks again."""
+    """A failed check exits 4, an unknown one 3. The old model serves, and the next run checks again."""
     sim = checked(Simulation(want()), answer)
     sim.apply()
     old = serving(sim)
@@ -119,20 +122,20 @@ def test_a_check_that_is_not_passed_promotes_nothing(
 
 
 def test_a_failed_check_says_what_serves_now() -> None:
-    """The model that serves, where there is one; the reason stands once, and in the error alone."""
+    """The error names the serving model, if any, and gives the reason once."""
     sim = checked(Simulation(want(checks=(CHECK,))), "wrong")
-    first = sim.apply().one(Failed)
+    first = sim.apply().find_only(Failed)
     assert first.error == f"{CHECK.prompt!r} is answered with 'wrong', not {CHECK.expect!r}"
     assert first.advice.startswith("It is not promoted. If the check is wrong")
     checked(sim).apply()
     old = serving(sim)
     sim.manifests = (want(epochs=6, checks=(CHECK,)),)
-    second = checked(sim, "wrong").apply().one(Failed)
+    second = checked(sim, "wrong").apply().find_only(Failed)
     assert second.advice.startswith(f"It is not promoted; {old} goes on serving. If the check is wrong")
 
 
 def test_an_unfinished_candidate_stays_when_its_successor_is_refused() -> None:
-    """It is deleted only for a successor that was accepted: until then, going back costs nothing."""
+    """The candidate stays until a successor is accepted, so going back costs nothing."""
     sim = Simulation(want())
     sim.apply(wait=False)
     unfinished = sim.ids()
@@ -149,7 +152,7 @@ def test_an_unfinished_candidate_stays_when_its_successor_is_refused() -> None:
 
 
 def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
-    """A visible 409: told, not recorded, never deleted, and the others go on."""
+    """A 409 with a visible model is reported. That model is not recorded or deleted, and others continue."""
     sim = Simulation(want("a"), want("b"))
     taken = sim.plan().changes[0].id
     sim.service.list_lag = sim.service.get_lag = 10.0
@@ -161,12 +164,12 @@ def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
 
 
 def test_every_generation_may_be_taken() -> None:
-    """After the last one it is a failure, and nothing is recorded."""
+    """If every generation is taken the change fails and nothing is recorded."""
     sim = Simulation(want())
     world = sim.process().operation.read_facts(sim.state)
     (desired,) = world.desired.values()
     source = str(desired.attributes["base_model"])
-    sim.service.hidden |= {one.id for one in world.list_generations(desired, source)}
+    sim.service.hidden |= {generation.id for generation in world.list_generations(desired, source)}
     process = sim.apply()
     assert process.told == ["bot create Failed"]
     assert sum(call[0] == "create" for call in sim.service.changes) == GENERATIONS
@@ -174,16 +177,16 @@ def test_every_generation_may_be_taken() -> None:
 
 
 def test_a_pinned_id_has_no_next_generation() -> None:
-    """What holds it cannot be seen: a failure that names the id."""
+    """If an invisible model holds a pinned id, the change fails and names the id."""
     sim = Simulation(want(id="mine"))
     sim.service.hidden.add("mine")
     process = sim.apply()
     assert process.told == ["bot create Failed"]
-    assert process.one(Failed).error == "mine exists and cannot be seen"
+    assert process.find_only(Failed).error == "mine exists and cannot be seen"
 
 
 def test_data_that_changes_after_the_approval_is_not_sent() -> None:
-    """The digest is proved before the bytes are sent: the model fails, the others go on."""
+    """The digest is checked before data is sent. On a mismatch that model fails and the others continue."""
     sim = Simulation(want("a"), want("b"))
     process = sim.process()
     plan, _ = process.operation.make_plan()
@@ -193,5 +196,5 @@ def test_data_that_changes_after_the_approval_is_not_sent() -> None:
     object.__setattr__(real, "inline", wrong.inline)
     sim.follow(process, process.operation.recheck(plan))
     assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
-    assert "changed since the plan was made" in process.one(Failed).error
+    assert "changed since the plan was made" in process.find_only(Failed).error
     assert "a" not in {id.partition("-")[0] for id in sim.service.creates}

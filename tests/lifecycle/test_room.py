@@ -1,4 +1,4 @@
-"""A service without room for another training is waited for: nothing fails, nothing is trained twice."""
+"""A service without room for another training is waited for. Nothing fails, and nothing trains twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.lifecycle.simulation import CHECK, READER, Simulation, serving, want
 
 
 def full(sim: Simulation, times: int, name: str = "a") -> None:
-    """Refuse so many creates of this name, without effect."""
+    """Refuse the next creates of this name, without effect."""
     id = sim.plan().trainings[0].id
     assert id.startswith(name)
     sim.service.fail("create", NoCapacityError("no room", status=429), id=id, times=times)
@@ -24,8 +24,8 @@ def test_it_waits_without_the_lock_and_asks_again() -> None:
     sim = Simulation(want("a"))
     full(sim, 2)
     process = sim.apply()
-    assert not [one for one in process.events if isinstance(one, Failed)]
-    assert [one.unfinished for one in process.events if isinstance(one, Skipped)] == [False]
+    assert not [event for event in process.events if isinstance(event, Failed)]
+    assert [event.unfinished for event in process.events if isinstance(event, Skipped)] == [False]
     assert process.journal.count("lock") == process.journal.count("unlock") >= 3
     assert sim.clock() >= 60
     assert list(sim.service.creates.values()) == [1]
@@ -33,7 +33,7 @@ def test_it_waits_without_the_lock_and_asks_again() -> None:
 
 
 def test_what_has_room_is_trained_meanwhile() -> None:
-    """One address without room does not hold up another."""
+    """One address without room does not block another."""
     sim = Simulation(want("a"), want("b"))
     full(sim, 5)
     sim.apply()
@@ -42,11 +42,11 @@ def test_what_has_room_is_trained_meanwhile() -> None:
 
 
 def test_a_timeout_leaves_it_for_later() -> None:
-    """When the time for waiting is up it is told as unfinished; the next run trains it, once."""
+    """At the time-out the create is reported as unfinished. The next run trains it once."""
     sim = Simulation(want("a"))
     full(sim, 2)
     process = sim.apply(timeout=20.0)
-    assert [one.unfinished for one in process.events if isinstance(one, Skipped)] == [False, True]
+    assert [event.unfinished for event in process.events if isinstance(event, Skipped)] == [False, True]
     sim.apply()
     assert list(sim.service.creates.values()) == [1]
     assert sim.settled()
@@ -56,24 +56,24 @@ def test_a_timeout_leaves_it_for_later() -> None:
 
 
 def refused(sim: Simulation, error: Exception, times: int = 1) -> None:
-    """Refuse so many creates with this, without effect."""
+    """Refuse the next creates with this error, without effect."""
     sim.service.fail("create", error, id=sim.plan().trainings[0].id, times=times)
 
 
 def waits(sim: Simulation, name: str = "a") -> tuple[str, str, str]:
-    """What a pending create is recorded to wait for, since when, and in whose words."""
+    """What a pending create waits for, since when, and the service's words."""
     model = sim.record(name).candidate
     assert model is not None
     return model.waiting, model.waiting_since, model.waiting_said
 
 
 def test_a_create_without_room_is_recorded_as_waiting_and_wait_sends_it() -> None:
-    """With the time and the service's words; `wait` is the command that is named, and it trains it once."""
+    """The record has the time and the service's words. The run names `wait`, which trains it once."""
     sim = Simulation(want("a"))
     full(sim, 1)
     process = sim.apply(wait=False)
     assert waits(sim) == ("quota", "2026-01-01T00:00:00Z", "no room")
-    (skipped,) = [one for one in process.events if isinstance(one, Skipped)]
+    (skipped,) = [event for event in process.events if isinstance(event, Skipped)]
     assert (skipped.unfinished, skipped.resume) == (True, "wait")
     assert "wait sends it" in skipped.reason
     assert process.code is ExitCode.UNFINISHED
@@ -85,7 +85,7 @@ def test_a_create_without_room_is_recorded_as_waiting_and_wait_sends_it() -> Non
 
 
 def test_wait_goes_on_asking_while_there_is_no_room() -> None:
-    """Two more refusals are two more waits; since when it waits stays as it was recorded first."""
+    """Two more refusals mean two more waits. The recorded start of the wait stays."""
     sim = Simulation(want("a"))
     full(sim, 4)
     sim.apply(timeout=40.0)
@@ -100,7 +100,7 @@ def test_wait_goes_on_asking_while_there_is_no_room() -> None:
 
 
 def test_an_accepted_create_waits_for_room_no_more() -> None:
-    """What was recorded of the refusal goes with the acceptance."""
+    """The acceptance removes what was recorded about the refusal."""
     sim = Simulation(want("a"))
     full(sim, 1)
     sim.apply(timeout=40.0)
@@ -121,7 +121,7 @@ def test_an_accepted_create_waits_for_room_no_more() -> None:
     ids=["trained otherwise", "other data", "a check", "a grant", "a field"],
 )
 def test_wait_sends_only_what_was_approved(changed: Desired) -> None:
-    """A manifest that was changed while its create waited is apply's, and the note says so."""
+    """If the manifest changed while its create waited, `wait` does not send it, and a note names apply."""
     sim = Simulation(want("a"))
     full(sim, 1)
     sim.apply(wait=False)
@@ -134,7 +134,7 @@ def test_wait_sends_only_what_was_approved(changed: Desired) -> None:
 
 
 def test_wait_sends_nothing_that_no_manifest_declares() -> None:
-    """Its manifest is gone: nothing is trained, and apply forgets it."""
+    """If the manifest is gone nothing trains, and apply forgets the create."""
     sim = Simulation(want("a"))
     full(sim, 1)
     sim.apply(wait=False)
@@ -146,7 +146,7 @@ def test_wait_sends_nothing_that_no_manifest_declares() -> None:
 
 
 def test_todays_guards_hold_for_what_waits() -> None:
-    """max_trainings 0 in the Stack by now: nothing is sent, and the note names guard and apply."""
+    """If the Stack now says max_trainings 0, nothing is sent, and a note names the guard and apply."""
     sim = Simulation(want("a"))
     full(sim, 1)
     sim.apply(wait=False)
@@ -159,7 +159,7 @@ def test_todays_guards_hold_for_what_waits() -> None:
 
 
 def test_what_arrived_after_all_is_not_sent_again() -> None:
-    """The service said that it had no room, and trains it: wait finds it by its id."""
+    """If the service trains a create that it refused, `wait` finds the model by its id."""
     sim = Simulation(want("a"))
     id = sim.plan().trainings[0].id
     sim.service.fail("create", NoCapacityError("no room", status=429), id=id, when="after")
@@ -171,7 +171,7 @@ def test_what_arrived_after_all_is_not_sent_again() -> None:
 
 
 def test_a_create_that_was_not_refused_for_want_of_room_is_apply_s() -> None:
-    """Stopped before it was sent: the line names apply, and wait leaves it alone."""
+    """A create that was stopped before it was sent is continued by apply. `wait` leaves it alone."""
     sim = Simulation(want("a"))
 
     def calling(method: str, _id: str) -> None:
@@ -184,7 +184,7 @@ def test_a_create_that_was_not_refused_for_want_of_room_is_apply_s() -> None:
     process.operation.providers["TunedModel"].calling = calling  # type: ignore[attr-defined]
     sim.apply(process=process)
     sim.calling = lambda _method, _id: None
-    (skipped,) = [one for one in process.events if isinstance(one, Skipped)]
+    (skipped,) = [event for event in process.events if isinstance(event, Skipped)]
     assert (skipped.unfinished, skipped.resume) == (True, "apply")
     assert waits(sim) == ("", "", "")
     assert sim.wait().told == []
@@ -197,7 +197,7 @@ def test_a_create_that_was_not_refused_for_want_of_room_is_apply_s() -> None:
 
 @pytest.mark.parametrize("seconds", [90.0, 1.0, 600.0])
 def test_a_delay_that_the_service_names_is_kept(seconds: float) -> None:
-    """RetryInfo of a 429 that means no room: asked again after that delay, not before and not long after."""
+    """After a 429 with RetryInfo, apply asks again after that delay, not before and not much later."""
     sim = Simulation(want("a"))
     refused(sim, NoCapacityError("no room", status=429, again=seconds, named=True))
     asked: list[float] = []
@@ -210,7 +210,7 @@ def test_a_delay_that_the_service_names_is_kept(seconds: float) -> None:
 
 
 def test_another_training_that_ends_does_not_shorten_a_named_delay() -> None:
-    """The service named the time; only where it did not, room may come earlier."""
+    """A delay that the service named is kept. Otherwise the end of another training may shorten the wait."""
     sim = Simulation(want("a"), want("b"), training_seconds=5.0)
     refused(sim, NoCapacityError("no room", status=429, again=120.0, named=True))
     asked: list[float] = []
@@ -226,11 +226,11 @@ def test_another_training_that_ends_does_not_shorten_a_named_delay() -> None:
 
 
 def test_a_429_that_is_not_worth_waiting_for_ends_its_address() -> None:
-    """`limit: 0`, or a delay that nobody waits for: failed with the service's words, the others go on."""
+    """With `limit: 0` or a very long delay the change fails with the service's words. The others continue."""
     sim = Simulation(want("a"), want("b"))
     refused(sim, RateLimitedError("limit: 0", status=429))
     process = sim.apply()
-    (failed,) = [one for one in process.events if isinstance(one, Failed)]
+    (failed,) = [event for event in process.events if isinstance(event, Failed)]
     assert failed.error == "limit: 0"
     assert waits(sim) == ("", "", "")
     assert process.code is ExitCode.FAILED
@@ -239,7 +239,7 @@ def test_a_429_that_is_not_worth_waiting_for_ends_its_address() -> None:
 
 @pytest.mark.parametrize("method", ["update", "set_permissions", "delete"])
 def test_other_calls_are_asked_again_too(method: str) -> None:
-    """A 429 with a delay outlasts no patience while apply waits: the call is made again after it."""
+    """While apply waits, another call that meets a 429 with a delay is sent again after it."""
     sim = Simulation(want("a"), want("old"))
     sim.apply()
     sim.manifests = (want("a", temperature=0.5, permissions=(READER,)),)
@@ -250,7 +250,7 @@ def test_other_calls_are_asked_again_too(method: str) -> None:
 
 
 def test_a_passing_condition_is_asked_again() -> None:
-    """Service agents that are being provisioned: it waits without the lock, and is trained once."""
+    """While service agents are being provisioned, apply waits without the lock and trains once."""
     sim = Simulation(want("a"))
     refused(sim, NotReadyError("Service agents are being provisioned", status=400), times=3)
     process = sim.apply()
@@ -259,20 +259,20 @@ def test_a_passing_condition_is_asked_again() -> None:
 
 
 def test_a_passing_condition_that_stays_is_said_to_be_one() -> None:
-    """After ten minutes it is a failure, with the words that it passes by itself."""
+    """After ten minutes the change fails, and the error says that the condition usually passes."""
     sim = Simulation(want("a"))
     refused(sim, NotReadyError("being provisioned", "This passes by itself", status=400), times=100)
     process = sim.apply()
-    (failed,) = [one for one in process.events if isinstance(one, Failed)]
+    (failed,) = [event for event in process.events if isinstance(event, Failed)]
     assert "passes by itself" in failed.advice
     assert 600 <= sim.clock() <= 700
 
 
 def test_a_passing_condition_without_waiting_is_apply_s() -> None:
-    """--no-wait: not done, exit 3, and apply is named, because wait sends only what had no room."""
+    """With --no-wait the exit code is 3, and apply is named. `wait` sends only creates without room."""
     sim = Simulation(want("a"))
     refused(sim, NotReadyError("being provisioned", status=400))
     process = sim.apply(wait=False)
-    (skipped,) = [one for one in process.events if isinstance(one, Skipped)]
+    (skipped,) = [event for event in process.events if isinstance(event, Skipped)]
     assert (skipped.unfinished, skipped.resume) == (True, "apply")
     assert "apply again" in skipped.reason

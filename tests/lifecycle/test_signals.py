@@ -1,4 +1,4 @@
-"""A cancelled CI job, a person who presses Ctrl-C: the run detaches, at once and in good order."""
+"""A run that gets a signal, from CI or Ctrl-C, detaches at once and in good order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALL = "POST /v1beta/tunedModels/"
 
 
 def signalled(made: CrashHarness, line: str, when: str, *signals: int, hang: bool) -> Result:
-    """Run until a request begins with this line, send the signals then; answer how it ended.
+    """Run until a request begins with this line, then send the signals. Returns how the run ended.
 
     With `hang`, the service never answers that request.
     """
@@ -28,7 +28,7 @@ def signalled(made: CrashHarness, line: str, when: str, *signals: int, hang: boo
     def act(number: int, moment: str) -> bool:
         if reached.is_set() or moment != when or not made.proxy.requests[number - 1].startswith(line):
             return True
-        if line == LIST and sum(one.startswith(LIST) for one in made.proxy.requests) < 2:
+        if line == LIST and sum(request.startswith(LIST) for request in made.proxy.requests) < 2:
             return True  # the plan's own list: nothing is locked yet
         reached.set()
         if hang:
@@ -75,7 +75,7 @@ TERM, HANG_UP = (signal.SIGTERM,), (signal.SIGHUP,)
 def test_a_signal_detaches(
     project: Project, line: str, when: str, signals: tuple[int, ...], *, hang: bool
 ) -> None:
-    """Whatever the service does: exit 3 (or all was done by then), no traceback, the lock given back."""
+    """Whatever the service does, the run exits 3, or 0 if done, without a traceback and without the lock."""
     with crash_harness(project, SCENARIOS["replace"]) as made:
         made.begin()
         result = signalled(made, line, when, *signals, hang=hang)
@@ -85,7 +85,7 @@ def test_a_signal_detaches(
 
 
 def test_a_closed_terminal_detaches(project: Project) -> None:
-    """SIGHUP, as when a terminal is closed: the run says how to go on and exits 3, as for SIGTERM."""
+    """SIGHUP, as from a closed terminal, exits 3 and tells how to continue, like SIGTERM."""
     project.service.settings(training_seconds=600)
     project.declare(model("one"))
     process = project.start("apply", "--auto-approve")
@@ -97,7 +97,7 @@ def test_a_closed_terminal_detaches(project: Project) -> None:
 
 
 def test_what_nohup_started_outlives_its_terminal(project: Project) -> None:
-    """SIGHUP that was ignored when the run began is ignored to its end."""
+    """A SIGHUP that was ignored at the start of the run is ignored until its end."""
     project.service.settings(training_seconds=600)
     project.declare(model("one"))
     process = project.start(

@@ -1,4 +1,4 @@
-"""Apply in trouble: stopped, its state unreachable or moved, its lock lost, other runs in between."""
+"""Apply in trouble: stopped, without its state or its lock, or with other runs in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHOLE = (
 
 
 def trouble(*, keeps_creating: bool = False) -> Simulation:
-    """A sim on which one apply has everything to do."""
+    """A simulation with work of every kind for one apply."""
     before = (want("c"), want("old", "two"), want("p", id="pinned", replace="delete_first"))
     sim = checked(Simulation(*before, training_seconds=2.0))
     sim.apply(wait=not keeps_creating)
@@ -35,7 +35,10 @@ def trouble(*, keeps_creating: bool = False) -> Simulation:
 
 
 def converged(sim: Simulation) -> None:
-    """One more run does the rest (a second one forgets what never was); then nothing is left to do."""
+    """Check that one more run finishes.
+
+    A second one forgets creates that never arrived, and then the plan is empty.
+    """
     sim.apply()
     sim.apply()
     assert sim.settled()
@@ -47,7 +50,7 @@ def converged(sim: Simulation) -> None:
 
 @pytest.mark.parametrize("keeps_creating", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_a_kill_at_any_call_or_write_is_healed_by_the_next_run(keeps_creating: bool) -> None:  # noqa: FBT001
-    """Every single place of a run that has everything to do."""
+    """The next run finishes after a kill at any single call or write."""
     places, at = 1, 0
     while at < places:
         sim = trouble(keeps_creating=keeps_creating)
@@ -93,7 +96,7 @@ def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> N
 
 
 def test_nothing_more_is_sent_after_a_stop() -> None:
-    """The calls under way end and are recorded; no other one starts."""
+    """Calls under way end and are recorded, and no other call starts."""
     sim = Simulation(*(want(f"bot{number}") for number in range(9)))
 
     def react(_event: Event, process: Process) -> None:
@@ -102,7 +105,7 @@ def test_nothing_more_is_sent_after_a_stop() -> None:
     process = sim.apply(react=react, parallelism=1)
     assert sum(sim.service.creates.values()) <= 2
     assert process.told.count("bot1 create Skipped") + process.told.count("bot1 create Started") == 1
-    recorded = {one.candidate.id for one in sim.state.resources.values() if one.candidate}
+    recorded = {resource.candidate.id for resource in sim.state.resources.values() if resource.candidate}
     assert sim.service.models.keys() <= recorded
     sim.apply()
     assert sim.settled()
@@ -110,7 +113,7 @@ def test_nothing_more_is_sent_after_a_stop() -> None:
 
 
 def test_a_stop_ends_the_wait_for_somebody_elses_lock() -> None:
-    """A cancelled CI job does not sit out the holder's time."""
+    """A cancelled CI job does not wait until the lock's holder has finished."""
     sim = Simulation(want())
     sim.store.holder = LockInfo("theirs", "apply", "them")
     process = sim.process()
@@ -129,7 +132,7 @@ def test_a_stop_ends_the_wait_for_somebody_elses_lock() -> None:
 
 @pytest.mark.parametrize(("when", "times"), [("before", 1), ("before", 3), ("after", 1)])
 def test_a_store_that_fails_for_a_moment_stops_nothing(when: str, times: int) -> None:
-    """Outcomes wait for the store; no call starts meanwhile, and nothing is told that is not recorded."""
+    """Results wait for the store. Meanwhile no call starts and no unrecorded result is reported."""
     sim = Simulation(want("a"), want("b"))
 
     def react(_event: Event, process: Process) -> None:
@@ -148,7 +151,7 @@ def test_a_store_that_fails_for_a_moment_stops_nothing(when: str, times: int) ->
 
 
 def test_a_store_that_stays_away_ends_the_run_and_loses_nothing() -> None:
-    """No further call starts; the next run finds what was begun, and trains nothing twice."""
+    """No further call starts. The next run finds what was begun and trains nothing twice."""
     sim = Simulation(*(want(f"bot{number}") for number in range(5)))
     process = sim.process()
 
@@ -165,7 +168,7 @@ def test_a_store_that_stays_away_ends_the_run_and_loses_nothing() -> None:
 
 
 def test_intents_that_cannot_be_written_begin_nothing() -> None:
-    """The first write fails: nothing was sent."""
+    """If the first write fails, nothing was sent."""
     sim = Simulation(want())
     process = sim.process()
     process.backend.failures.append(("before", StateStoreError("down")))
@@ -175,7 +178,7 @@ def test_intents_that_cannot_be_written_begin_nothing() -> None:
 
 
 def test_a_state_that_somebody_else_wrote_is_not_overwritten() -> None:
-    """A lock that was broken by hand: the compare-and-swap refuses, and no further changing call starts."""
+    """After a broken lock, the compare-and-swap is refused and no further changing call starts."""
     sim = Simulation(*(want(f"bot{number}") for number in range(5)))
     process = sim.process()
     written: list[bytes] = []
@@ -199,7 +202,7 @@ def test_a_state_that_somebody_else_wrote_is_not_overwritten() -> None:
 
 
 def test_a_run_that_has_lost_its_lock_starts_no_changing_call() -> None:
-    """It slept past its lease and another run took over: what was begun is recorded by that one."""
+    """If another run takes over after the lease, that run records what was begun."""
     sim = Simulation(*(want(f"bot{number}") for number in range(5)))
     process = sim.process(lease=60.0)
     theirs = LockInfo("theirs", "apply", "them")
@@ -220,7 +223,7 @@ def test_a_run_that_has_lost_its_lock_starts_no_changing_call() -> None:
 
 
 def test_a_defect_in_one_call_loses_no_other_outcome() -> None:
-    """An error that nobody foresaw ends the run after what the others did is recorded."""
+    """An unexpected error ends the run only after the other results are recorded."""
     sim = Simulation(want("a"), want("b"))
     sim.service.fail("create", KeyError("defect"), id=sim.plan().changes[1].id)
     process = sim.process()
@@ -235,7 +238,7 @@ def test_a_defect_in_one_call_loses_no_other_outcome() -> None:
 
 
 def meddle(sim: Simulation, act: Callable[[], None]) -> Process:
-    """An apply, with another run's act while it polls for the first time."""
+    """An apply during whose first poll another run acts."""
     acted: list[bool] = []
 
     def calling(method: str, _id: str) -> None:
@@ -251,7 +254,7 @@ def meddle(sim: Simulation, act: Callable[[], None]) -> Process:
 
 
 def test_another_run_may_promote_what_we_wait_for() -> None:
-    """Ours tells it as recorded by another run, and deletes nothing twice."""
+    """Our run reports the promotion as recorded by another run, and deletes nothing twice."""
     sim = Simulation(want())
     sim.apply()
     sim.manifests = (want(epochs=6),)
@@ -267,7 +270,7 @@ def test_another_run_may_promote_what_we_wait_for() -> None:
 
 
 def test_another_run_may_replace_what_we_wait_for() -> None:
-    """The manifest was changed and applied meanwhile: ours is not promoted."""
+    """If another run applies a changed manifest, our candidate is not promoted."""
     sim = Simulation(want())
 
     def act() -> None:
@@ -283,7 +286,7 @@ def test_another_run_may_replace_what_we_wait_for() -> None:
 
 
 def test_another_run_may_create_the_child_that_waits_for_our_parent() -> None:
-    """It is trained once; ours leaves it alone, or waits for it too."""
+    """The child is trained once. Our run leaves it alone or waits for it too."""
     sim = Simulation(want(), want("child", parent="bot"))
 
     def act() -> None:
@@ -297,7 +300,7 @@ def test_another_run_may_create_the_child_that_waits_for_our_parent() -> None:
 
 
 def test_another_run_may_drop_the_child_that_waits_for_our_parent() -> None:
-    """Its manifest went meanwhile: it is not created any more."""
+    """If the child's manifest is gone, our run does not create it."""
     sim = Simulation(want(), want("child", parent="bot"))
 
     def act() -> None:
@@ -311,7 +314,7 @@ def test_another_run_may_drop_the_child_that_waits_for_our_parent() -> None:
 
 
 def test_another_run_may_restore_what_we_wait_to_delete() -> None:
-    """A refused deletion waits without the lock; what serves by then is not deleted."""
+    """A refused deletion waits without the lock. A model that serves by then is not deleted."""
     sim = Simulation(want(keep_deposed=timedelta(hours=1)))
     sim.service.keeps_creating = True
     sim.apply(wait=False)
@@ -336,7 +339,7 @@ def test_another_run_may_restore_what_we_wait_to_delete() -> None:
 
 
 def test_commits_are_grouped_as_the_store_bears() -> None:
-    """200 creates at 0.05 s each, one write a second: some ten writes, not two hundred."""
+    """200 creates of 0.05 s each need about ten writes at one write a second."""
     sim = Simulation(*(want(f"bot{number:03}") for number in range(200)))
     process = sim.process(parallelism=4)
     process.backend.commit_interval = 1.0
@@ -348,7 +351,7 @@ def test_commits_are_grouped_as_the_store_bears() -> None:
 
 
 def test_the_work_of_a_run_grows_with_its_size_and_not_faster() -> None:
-    """Twice the models: twice the steps of the loop, whatever they wait for."""
+    """Twice as many models take twice as many steps of the loop, whatever they wait for."""
 
     def steps(count: int) -> int:
         manifests = [want(), *(want(f"kid{number:04}", parent="bot") for number in range(count))]

@@ -1,4 +1,4 @@
-"""Watching trainings, and `wait`: nothing is given up for being slow, or promoted without approval."""
+"""Watching trainings, and `wait`: a slow training is not given up, and nothing unapproved is promoted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
 
 
 def test_a_timeout_detaches() -> None:
-    """Exit 3, naming what goes on; `wait` finishes it."""
+    """At the time-out the run exits 3 and names what continues. `wait` finishes it."""
     sim = Simulation(want())
     process = sim.apply(timeout=30.0)
     assert (process.told, process.code) == (["bot create Started", "Detached timeout bot"], UNFINISHED)
@@ -27,7 +27,7 @@ def test_a_timeout_detaches() -> None:
 
 
 def test_a_busy_service_is_polled_until_it_answers() -> None:
-    """However often it says 503, a training is not given up."""
+    """A training is not given up, however often the service answers 503."""
     sim = Simulation(want())
     sim.service.fail("poll", UnavailableError("busy", status=503), times=50)
     process = sim.apply()
@@ -36,7 +36,10 @@ def test_a_busy_service_is_polled_until_it_answers() -> None:
 
 
 def test_a_training_that_may_not_be_watched_is_left_to_itself() -> None:
-    """After some refusals it is told as unfinished; nothing is lost, and the next run goes on."""
+    """After some refusals the training is reported as unfinished.
+
+    Nothing is lost, and the next run continues.
+    """
     sim = Simulation(want())
     sim.service.fail("poll", ForbiddenError("not allowed", status=403), times=100)
     process = sim.apply()
@@ -49,7 +52,7 @@ def test_a_training_that_may_not_be_watched_is_left_to_itself() -> None:
 
 
 def test_a_model_that_was_just_accepted_may_be_invisible() -> None:
-    """A 404 is lag, not loss."""
+    """A 404 right after the create is lag, not loss."""
     sim = Simulation(want())
     sim.service.get_lag = 50.0
     process = sim.apply()
@@ -58,7 +61,7 @@ def test_a_model_that_was_just_accepted_may_be_invisible() -> None:
 
 
 def test_a_model_that_disappears_is_told() -> None:
-    """Deleted by somebody during its training: a failure, and the next apply trains it anew."""
+    """A model deleted during its training is a failure, and the next apply trains it again."""
     sim = Simulation(want(), training_seconds=1000.0)
 
     def calling(method: str, id: str) -> None:
@@ -68,19 +71,19 @@ def test_a_model_that_disappears_is_told() -> None:
     sim.calling = calling
     process = sim.apply()
     assert process.told == ["bot create Started", "bot create Failed"]
-    assert "is gone" in process.one(Failed).error
+    assert "is gone" in process.find_only(Failed).error
     sim.calling = lambda _method, _id: None
     assert sim.apply().told == ["bot create Started", "bot create Completed"]
     assert sim.settled()
 
 
 def test_many_trainings_are_watched_by_lists() -> None:
-    """One list a round for many, and a look only at what the list cannot tell."""
+    """Each round sends one list, and a get only for what the list does not show."""
     sim = Simulation(*(want(f"bot{number:03}") for number in range(50)))
     sim.service.failing["bot007"] = "out of luck"
     process = sim.apply(parallelism=4)
     assert process.told.count("bot007 create Failed") == 1
-    assert sum(one.endswith("Completed") for one in process.told) == 49
+    assert sum(event.endswith("Completed") for event in process.told) == 49
     polls = [call for call in sim.service.calls if call[0] == "poll"]
     lists = [call for call in sim.service.calls if call[0] == "list"]
     assert len(polls) == 1
@@ -88,7 +91,7 @@ def test_many_trainings_are_watched_by_lists() -> None:
 
 
 def test_wait_finishes_what_was_approved() -> None:
-    """Permissions, checks, promotion and the deletion of the replaced."""
+    """`wait` sets permissions, runs checks, promotes, and deletes the replaced model."""
     sim = checked(Simulation(want()))
     sim.apply()
     sim.manifests = (want(epochs=6, permissions=(READER,), checks=(CHECK,)),)
@@ -113,7 +116,7 @@ def test_wait_finishes_what_was_approved() -> None:
     ids=["trained otherwise", "a grant", "a check", "a field"],
 )
 def test_wait_only_records_what_the_manifest_does_not_ask_for_any_more(changed: object) -> None:
-    """The outcome is recorded and said; nothing is promoted, deleted or trained."""
+    """`wait` records the outcome and says so, and promotes, deletes and trains nothing."""
     sim = Simulation(want())
     sim.apply()
     old = serving(sim)
@@ -123,7 +126,7 @@ def test_wait_only_records_what_the_manifest_does_not_ask_for_any_more(changed: 
     changes = list(sim.service.changes)
     process = sim.wait()
     assert process.told == ["bot promote Skipped"]
-    assert "manifest has changed" in process.one(Skipped).reason
+    assert "manifest has changed" in process.find_only(Skipped).reason
     assert (serving(sim), sim.service.changes) == (old, changes)
     candidate = sim.record().candidate
     assert candidate is not None
@@ -135,7 +138,7 @@ def test_wait_only_records_what_the_manifest_does_not_ask_for_any_more(changed: 
 
 
 def test_wait_starts_no_training() -> None:
-    """A create that never arrived is for apply."""
+    """`wait` does not send a create that never arrived. Apply does."""
     sim = Simulation(want())
     sim.service.fail("create", UnavailableError("busy", status=503))
     sim.apply()

@@ -1,4 +1,4 @@
-"""A folder to load from, as a user has it: manifests/ with a data set in it, below the working directory."""
+"""A folder to load from, as a user has it: manifests/ below the working directory, with a data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Refused = Callable[..., list[Diagnostic]]
 
 @pytest.fixture
 def cases() -> Path:
-    """Where the case files are."""
+    """The folder with the case files."""
     return Path(__file__).parent.parent / "cases" / "manifests"
 
 
@@ -37,7 +37,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def load_manifests(workspace: Path) -> Load:
-    """`load` of the folder, or of what is given, with the kinds of the product."""
+    """Call `load` on the folder, or on the given paths, with the product's kinds."""
     assert workspace.exists()
 
     def load_them(
@@ -50,11 +50,13 @@ def load_manifests(workspace: Path) -> Load:
 
 @pytest.fixture
 def refused(load_manifests: Load) -> Refused:
-    """The errors that loading ends in."""
+    """The errors that loading raises."""
 
     def errors(*paths: str, variables: Mapping[str, str] | None = None) -> list[Diagnostic]:
         with pytest.raises(ManifestError) as caught:
             load_manifests(*paths, variables=variables)
-        return [one for one in caught.value.diagnostics if one.severity is Severity.ERROR]
+        return [
+            diagnostic for diagnostic in caught.value.diagnostics if diagnostic.severity is Severity.ERROR
+        ]
 
     return errors

@@ -59,7 +59,7 @@ spec:
 def test_bad_bytes(
     content: bytes, place: tuple[int, int], said: str, workspace: Path, refused: Refused
 ) -> None:
-    """A file that is no YAML text is refused at the first character that shows it; nothing crashes."""
+    """A file that is no YAML text is refused at its first wrong character, without a crash."""
     (workspace / "manifests" / "case.yaml").write_bytes(content)
     found = refused()
     assert (found[0].line, found[0].column) == place
@@ -123,7 +123,7 @@ def _dangling(path: Path) -> None:
 def test_data_that_is_no_file(
     make: Callable[[Path], None], said: str, workspace: Path, refused: Refused
 ) -> None:
-    """A pipe, a socket, a device, a folder or a circle of links is refused, and never waited for."""
+    """A pipe, a socket, a device, a folder or a circle of links is refused at once."""
     make(workspace / "manifests" / "data" / "case.jsonl")
     (workspace / "manifests" / "case.yaml").write_text(GOOD.replace("numbers.jsonl", "case.jsonl"))
     (found,) = refused()
@@ -143,7 +143,7 @@ def test_data_that_is_no_file(
 def test_manifest_that_is_no_file(
     make: Callable[[Path], None], said: str, workspace: Path, refused: Refused
 ) -> None:
-    """The same holds for a manifest inside a folder."""
+    """A manifest in a folder that is no regular file is refused at once."""
     make(workspace / "manifests" / "case.yaml")
     found = refused()
     assert found[0].file == "manifests/case.yaml"
@@ -151,14 +151,14 @@ def test_manifest_that_is_no_file(
 
 
 def test_a_pipe_given_itself(workspace: Path, refused: Refused) -> None:
-    """A pipe as PATH is refused, not waited for."""
+    """A pipe given as PATH is refused at once."""
     _fifo(workspace / "pipe.yaml")
     (found,) = refused("pipe.yaml")
     assert "it is not a regular file" in found.summary
 
 
 def test_a_path_too_long_is_told_whatever_is_in_it(workspace: Path, refused: Refused) -> None:
-    """A path that the system cannot even look up is a problem of the manifest, with a backslash too."""
+    """A data path that is too long for the system is a problem of the manifest, even with a backslash."""
     for name in ("x" * 300, "x\\" * 200):
         (workspace / "manifests" / "case.yaml").write_text(GOOD.replace("data/numbers", name))
         (found,) = refused()
@@ -167,7 +167,7 @@ def test_a_path_too_long_is_told_whatever_is_in_it(workspace: Path, refused: Ref
 
 @pytest.mark.parametrize("target", ["../secret.jsonl", "manifests/../../secret.jsonl"])
 def test_a_link_out_of_the_tree(target: str, workspace: Path, refused: Refused) -> None:
-    """A link inside the tree to a file outside of it is refused: it would be uploaded."""
+    """A link inside the tree to a file outside is refused, because its content would be uploaded."""
     (workspace / "repository" / "manifests").mkdir(parents=True)
     (workspace / "repository" / ".git").mkdir()
     (workspace / "secret.jsonl").write_text('{"text_input": "1", "output": "2"}\n')
@@ -181,7 +181,7 @@ def test_a_link_out_of_the_tree(target: str, workspace: Path, refused: Refused) 
 
 
 def test_what_git_keeps_for_itself_is_no_data(workspace: Path, refused: Refused) -> None:
-    """It is not under review either, and may hold a checkout's credential; a link leads there no more."""
+    """Data inside .git is refused, by a link too: it may hold a credential and is not under review."""
     (workspace / "repository" / ".git" / "deep").mkdir(parents=True)
     (workspace / "repository" / ".git" / "deep" / "d.jsonl").write_text(
         '{"text_input": "1", "output": "2"}\n'
@@ -216,7 +216,7 @@ def test_no_such_path(load_manifests: Callable[..., object]) -> None:
 
 
 def test_reasons() -> None:
-    """Each way in which a file cannot be read says what to do."""
+    """Each kind of unreadable file has an error with advice."""
     assert textfiles.explain_unreadable(PermissionError(13, "Permission denied")) == (
         "cannot be read: Permission denied",
         "Make it readable for the user that runs this command.",

@@ -1,4 +1,4 @@
-"""What an evaluation_config may say, held against the API's discovery document."""
+"""The keys of evaluation_config, compared with the API's discovery document."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Refused = Callable[..., list[Diagnostic]]
 
 @pytest.fixture(scope="module")
 def schemas() -> Any:
-    """Google's."""
+    """Google's schemas."""
     folder = resources.files("googleapiclient.discovery_cache.documents")
     return json.loads(folder.joinpath("aiplatform.v1.json").read_text())["schemas"]
 
 
 def pairs(model: type[Declared], name: str, schemas: Any) -> Iterator[tuple[type[Declared], str]]:
-    """Every model with the schema that it is, from this one down."""
+    """Every mapping of ours with Google's schema for it, from this one down."""
     yield model, name
     for field in model.model_fields.values():
         below = find_model(model, field.alias or "")
@@ -39,30 +39,30 @@ def pairs(model: type[Declared], name: str, schemas: Any) -> Iterator[tuple[type
 
 
 def test_the_keys_are_googles(schemas: Any) -> None:
-    """Every mapping takes the keys of its schema, all of them and no other; what is required is."""
+    """Every mapping has exactly the keys of its schema, and the same ones are required."""
     found = dict(pairs(EvaluationConfig, "GoogleCloudAiplatformV1EvaluationConfig", schemas))
     assert len(found) > 15
     for model, name in found.items():
         properties = schemas[name].get("properties", {})
         assert {field.alias for field in model.model_fields.values()} == set(properties), name
         required = {
-            key for key, one in properties.items() if one.get("description", "").startswith("Required")
+            key for key, value in properties.items() if value.get("description", "").startswith("Required")
         }
         assert {field.alias for field in model.model_fields.values() if field.is_required()} >= required, name
 
 
 def test_the_aggregations_are_googles(schemas: Any) -> None:
-    """All but the unspecified one."""
+    """All of Google's aggregations are accepted except the unspecified one."""
     known = schemas["GoogleCloudAiplatformV1Metric"]["properties"]["aggregationMetrics"]["items"]["enum"]
     assert list(get_args(AGGREGATIONS)) == known[1:]
 
 
 def test_its_value_is_the_apis_json(workspace: Path, load_manifests: Load) -> None:
-    """In either spelling, canonical, without what is not said; and free maps as they are written."""
+    """Both spellings give the API's canonical JSON without empty values. Free maps stay as written."""
     good = Path(__file__).parent.parent / "cases/manifests/good/tuning-job-evaluated.yaml"
     (workspace / "manifests/case.yaml").write_bytes(good.read_bytes())
-    (one,) = load_manifests().desired
-    value = one.attributes[EVALUATION]
+    (manifest,) = load_manifests().desired
+    value = manifest.attributes[EVALUATION]
     assert isinstance(value, str)
     assert encode_canonical(json.loads(value)).decode() == value
     assert json.loads(value) == {
@@ -82,7 +82,7 @@ def test_its_value_is_the_apis_json(workspace: Path, load_manifests: Load) -> No
         },
         "outputConfig": {"gcsDestination": {"outputUriPrefix": "gs://bucket/out"}},
     }
-    assert [(data.uri, data.examples, len(data.digest)) for data in one.data] == [
+    assert [(data.uri, data.examples, len(data.digest)) for data in manifest.data] == [
         ("projects/p/locations/us-central1/datasets/123", 0, 64),
         ("projects/p/locations/us-central1/datasets/456", 0, 64),
     ]
@@ -95,7 +95,7 @@ def test_its_value_is_the_apis_json(workspace: Path, load_manifests: Load) -> No
 def test_the_share_of_validation_data(
     workspace: Path, load_manifests: Load, refused: Refused, training: int, validation: int, *, fits: bool
 ) -> None:
-    """Up to 1,000 examples in any case, above that at most 30 % of the training's."""
+    """1,000 validation examples are always allowed, more only up to 30 % of the training examples."""
     for name, count in (("t", training), ("v", validation)):
         lines = "".join(json.dumps({"text_input": str(n), "output": "x"}) + "\n" for n in range(count))
         (workspace / f"manifests/{name}.jsonl").write_text(lines)

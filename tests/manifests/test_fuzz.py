@@ -1,4 +1,4 @@
-"""Whatever a file holds, loading it ends in models or in problems with places: never in anything else."""
+"""Loading any file ends in models or in problems with places, and in nothing else."""
 
 from __future__ import annotations
 
@@ -54,31 +54,31 @@ def _loads_or_refuses(folder: Path, content: bytes) -> None:
             refused = error.diagnostics
         else:
             refused = ()
-            assert all(one.digest and one.data for one in loaded.desired)
-        for one in refused:
-            assert one.file
-            assert one.summary
-            str(one).encode()  # it can be printed
+            assert all(manifest.digest and manifest.data for manifest in loaded.desired)
+        for problem in refused:
+            assert problem.file
+            assert problem.summary
+            str(problem).encode()  # it can be printed
 
 
 @ANYTHING
 @given(st.binary(max_size=200))
 def test_any_bytes(folder: Path, content: bytes) -> None:
-    """Random bytes as a manifest."""
+    """Random bytes as a manifest end in models or problems."""
     _loads_or_refuses(folder, content)
 
 
 @ANYTHING
 @given(st.text(max_size=200))
 def test_any_text(folder: Path, content: str) -> None:
-    """Random text as a manifest."""
+    """Random text as a manifest ends in models or problems."""
     _loads_or_refuses(folder, content.encode(errors="surrogatepass"))
 
 
 @ANYTHING
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_any_pieces(folder: Path, content: str) -> None:
-    """Pieces of YAML and of manifests in any order."""
+    """Pieces of YAML and of manifests in any order end in models or problems."""
     _loads_or_refuses(folder, content.encode())
 
 
@@ -95,7 +95,7 @@ def _mutated(content: bytes, seed: int) -> bytes:
 @ANYTHING
 @given(st.sampled_from(MANIFESTS), st.integers(0, 2**32))
 def test_any_damage(folder: Path, content: bytes, seed: int) -> None:
-    """Manifests, good and bad, with bytes cut out, put in and repeated."""
+    """Manifests with bytes removed, inserted and repeated end in models or problems."""
     _loads_or_refuses(folder, _mutated(content, seed))
 
 
@@ -109,7 +109,7 @@ def test_any_damage(folder: Path, content: bytes, seed: int) -> None:
     ),
 )
 def test_any_data(folder: Path, extension: str, content: bytes) -> None:
-    """Anything as a data file of any format."""
+    """Any bytes as a data file of any format end in models or problems."""
     (folder / f"case.{extension}").write_bytes(content)
     _loads_or_refuses(
         folder,
@@ -123,7 +123,7 @@ def test_any_data(folder: Path, extension: str, content: bytes) -> None:
     st.one_of(st.text(max_size=60).filter(lambda path: "\n" not in path), st.sampled_from(["..", "m", "/"]))
 )
 def test_any_data_path(folder: Path, path: str) -> None:
-    """Anything as the path of a data file."""
+    """Any text as the path of a data file ends in models or problems."""
     quoted = "".join(f"\\U{ord(letter):08x}" for letter in path.encode(errors="replace").decode())
     _loads_or_refuses(
         folder,
@@ -135,7 +135,7 @@ def test_any_data_path(folder: Path, path: str) -> None:
 @ANYTHING
 @given(st.binary(max_size=100), st.lists(st.text(max_size=10), max_size=3))
 def test_any_variables(folder: Path, content: bytes, flags: list[str]) -> None:
-    """Anything as a variables file, and as flags."""
+    """Any text as a variables file or a flag ends in models or problems."""
     (folder / "vars").write_bytes(content)
     for given_flags, files in ((flags, []), ([], ["m/vars"])):
         with contextlib.suppress(UsageError):

@@ -1,4 +1,4 @@
-"""What is right is read as it is meant, however it is spelled."""
+"""Valid manifests are read as meant, however they are spelled."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def _only(loaded: Loaded) -> Desired:
 
 @pytest.mark.parametrize("case", CASES)
 def test_good_manifest(case: str, workspace: Path, load_manifests: Load) -> None:
-    """Every good case loads, and each of its models has a place for each of its attributes."""
+    """Every good case loads, and each attribute of each model has a place."""
     _take(case, workspace)
     loaded = load_manifests()
     assert loaded.desired or loaded.removals
-    for one in loaded.desired:
-        assert set(one.attributes) <= set(one.places)
-        assert one.data or one.imports or one.id
-        for data in one.data[:1]:
-            assert data.field != "training_data" or "tuning_task.training_data" in one.places
-        assert len(one.digest) == 64
+    for manifest in loaded.desired:
+        assert set(manifest.attributes) <= set(manifest.places)
+        assert manifest.data or manifest.imports or manifest.id
+        for data in manifest.data[:1]:
+            assert data.field != "training_data" or "tuning_task.training_data" in manifest.places
+        assert len(manifest.digest) == 64
 
 
 def test_everything(workspace: Path, load_manifests: Load) -> None:
     """Every key of the contract arrives in the model."""
     _take("everything", workspace)
     loaded = load_manifests()
-    one = _only(loaded)
-    assert one.address == Address("TunedModel", "number-generator")
-    assert one.id == "number-generator-v1"
-    assert one.labels == {"team": "search", "example.com/stage": "live"}
-    assert one.attributes == {
+    manifest = _only(loaded)
+    assert manifest.address == Address("TunedModel", "number-generator")
+    assert manifest.id == "number-generator-v1"
+    assert manifest.labels == {"team": "search", "example.com/stage": "live"}
+    assert manifest.attributes == {
         "base_model": "models/gemini-1.5-flash-001-tuning",
         "display_name": "number generator model",
         "description": "counts up",
@@ -75,33 +75,36 @@ def test_everything(workspace: Path, load_manifests: Load) -> None:
         "tuning_task.hyperparameters.learning_rate": 0.001,
         "tuning_task.hyperparameters.epoch_count": 5,
     }
-    assert one.permissions == (
+    assert manifest.permissions == (
         Permission("GROUP", "ml@example.com", "READER"),
         Permission("EVERYONE", "", "READER"),
     )
-    assert one.lifecycle == Lifecycle(
+    assert manifest.lifecycle == Lifecycle(
         prevent_destroy=True,
         ignore_changes=("description", "display_name"),
         keep_deposed=timedelta(hours=24),
         ignore_drift=(IgnoredDrift("temperature", "experiment of search", "2027-01-31"),),
         replace=Replacement.DELETE_FIRST,
     )
-    assert one.checks == (Check("LXIII", "LXIV"),)
-    assert (one.file, one.line) == ("manifests/case.yaml", 1)
-    assert one.places["temperature"] == (11, 16)
-    assert one.places["tuning_task.hyperparameters.epoch_count"] == (16, 72)
-    assert one.places["tuning_task.training_data"] == (17, 5)
-    assert one.places["permissions"] == (20, 3)
-    (data,) = one.data
+    assert manifest.checks == (Check("LXIII", "LXIV"),)
+    assert (manifest.file, manifest.line) == ("manifests/case.yaml", 1)
+    assert manifest.places["temperature"] == (11, 16)
+    assert manifest.places["tuning_task.hyperparameters.epoch_count"] == (16, 72)
+    assert manifest.places["tuning_task.training_data"] == (17, 5)
+    assert manifest.places["permissions"] == (20, 3)
+    (data,) = manifest.data
     assert (data.examples, data.characters, data.inline) == (20, 61, ())
     assert (data.file, data.shown) == ("manifests/data/numbers.jsonl", "data/numbers.jsonl")
     assert (loaded.whole, loaded.files, loaded.warnings) == (True, ("manifests/case.yaml",), ())
 
 
 def test_a_live_model_that_is_named_needs_no_data(workspace: Path, load_manifests: Load) -> None:
-    """Under metadata.import or metadata.id the data may be left out; the name arrives as written."""
+    """With metadata.import or metadata.id the data is optional, and the name is kept as written."""
     _take("import-without-data", workspace)
-    found = {one.address.name: (one.imports, one.id, one.data) for one in load_manifests().desired}
+    found = {
+        manifest.address.name: (manifest.imports, manifest.id, manifest.data)
+        for manifest in load_manifests().desired
+    }
     assert found == {
         "numbers": ("tunedModels/handmade", "handmade", ()),
         "pinned": ("", "pinned-v1", ()),
@@ -111,7 +114,7 @@ def test_a_live_model_that_is_named_needs_no_data(workspace: Path, load_manifest
 
 
 def test_both_spellings_mean_the_same(workspace: Path, load_manifests: Load) -> None:
-    """snake_case and camelCase, any order, any style: the same model with the same digest."""
+    """snake_case and camelCase, in any order and style, give the same model with the same digest."""
     _take("everything", workspace)
     snake = _only(load_manifests())
     _take("everything-camel", workspace)
@@ -137,7 +140,7 @@ def test_both_spellings_mean_the_same(workspace: Path, load_manifests: Load) -> 
     ],
 )
 def test_the_digest_tells_changes(change: tuple[str, str], workspace: Path, load_manifests: Load) -> None:
-    """Whatever a manifest says beside its data is bound by its digest."""
+    """Every change beside the data changes the manifest's digest."""
     text = (GOOD / "everything.yaml").read_text()
     assert change[0] in text
     _take("everything", workspace)
@@ -147,7 +150,7 @@ def test_the_digest_tells_changes(change: tuple[str, str], workspace: Path, load
 
 
 def test_the_digest_is_of_meaning(workspace: Path, load_manifests: Load) -> None:
-    """Comments, and where the data stands, change no digest; the data has its own."""
+    """Comments and the data's path change no digest. The data has its own digest."""
     text = (GOOD / "everything.yaml").read_text()
     _take("everything", workspace)
     before = _only(load_manifests())
@@ -163,35 +166,35 @@ def test_the_digest_is_of_meaning(workspace: Path, load_manifests: Load) -> None
 
 @pytest.mark.parametrize("case", ["tutorial-curl", "tutorial-curl-camel", "tutorial-curl-tabs"])
 def test_the_tutorials_curl_body(case: str, workspace: Path, load_manifests: Load) -> None:
-    """The body of Google's curl tutorial works under spec as it is: commas, quotes, tabs and all."""
+    """The body of Google's curl tutorial works under spec unchanged: commas, quotes, tabs."""
     _take(case, workspace)
     loaded = load_manifests()
-    one = _only(loaded)
-    assert one.attributes == {
+    manifest = _only(loaded)
+    assert manifest.attributes == {
         "display_name": "number generator model",
         "base_model": "models/gemini-1.0-pro-001",
         "tuning_task.hyperparameters.batch_size": 2,
         "tuning_task.hyperparameters.learning_rate": 0.001,
         "tuning_task.hyperparameters.epoch_count": 5,
     }
-    assert one.data[0].examples == 15
-    assert one.data[0].inline[0] == Example("1", "2")
-    assert one.data[0].inline[-1] == Example("seven", "eight")
+    assert manifest.data[0].examples == 15
+    assert manifest.data[0].inline[0] == Example("1", "2")
+    assert manifest.data[0].inline[-1] == Example("seven", "eight")
     (warning,) = loaded.warnings
     assert (warning.severity, warning.summary) == ("warning", "15 examples of training data")
 
 
 def test_the_tutorials_python_body(workspace: Path, load_manifests: Load) -> None:
-    """The body of its Python part works too, and holds the same examples."""
+    """The tutorial's Python body works too and has the same examples."""
     _take("tutorial-curl", workspace)
     curl = _only(load_manifests())
     for case in ("tutorial-requests", "tutorial-requests-camel"):
         _take(case, workspace)
-        one = _only(load_manifests())
-        assert one.attributes["display_name"] == "number generator"
-        assert one.attributes["tuning_task.hyperparameters.batch_size"] == 4
-        assert one.data[0].digest == curl.data[0].digest
-        assert one.data[0].shown == "inline"
+        manifest = _only(load_manifests())
+        assert manifest.attributes["display_name"] == "number generator"
+        assert manifest.attributes["tuning_task.hyperparameters.batch_size"] == 4
+        assert manifest.data[0].digest == curl.data[0].digest
+        assert manifest.data[0].shown == "inline"
 
 
 def test_stack(workspace: Path, load_manifests: Load) -> None:
@@ -229,14 +232,14 @@ def test_stack(workspace: Path, load_manifests: Load) -> None:
 
 
 def test_no_stack(workspace: Path, load_manifests: Load) -> None:
-    """Without a Stack there are its defaults."""
+    """Without a Stack its defaults apply."""
     _take("everything", workspace)
     stack = load_manifests().stack
     assert (stack.name, stack.variables, stack.guards) == ("", {}, Guards())
 
 
 def test_the_stacks_delete_first_is_for_pinned_ids(workspace: Path, load_manifests: Load) -> None:
-    """delete_first as the Stack's default holds for models with an id of their own only."""
+    """The Stack's default delete_first applies only to models with a pinned id."""
     text = (GOOD / "stack.yaml").read_text().replace("keep_deposed: 2h,", "replace: delete_first,")
     _take("", workspace, text.replace("{name: digits}", "{name: digits, id: digits-1}"))
     digits, numbers = load_manifests().desired
@@ -244,35 +247,35 @@ def test_the_stacks_delete_first_is_for_pinned_ids(workspace: Path, load_manifes
 
 
 def test_words_stay_words(workspace: Path, load_manifests: Load) -> None:
-    """YAML 1.1's booleans, dates, octals and sexagesimals are text, and data is never touched."""
+    """YAML 1.1's booleans, dates, octals and sexagesimals stay text, and data is never converted."""
     _take("words", workspace)
-    one = _only(load_manifests())
-    assert one.address.name == "on"
-    assert one.labels == {"no": "yes", "team": "off"}
-    assert one.attributes["display_name"] == "no"
-    assert one.attributes["description"] == "2027-01-31"
-    assert one.data[0].inline == (
+    manifest = _only(load_manifests())
+    assert manifest.address.name == "on"
+    assert manifest.labels == {"no": "yes", "team": "off"}
+    assert manifest.attributes["display_name"] == "no"
+    assert manifest.attributes["description"] == "2027-01-31"
+    assert manifest.data[0].inline == (
         Example("no", "yes"),
         Example("0755", "1:30:00"),
         Example("${var.undefined}", "$${"),
         Example("  kept  ", "\ttab\u2028\x85\0"),
         Example("two\nlines\n", "1_000"),
     )
-    assert one.checks == (Check("on", "12e03x"),)
+    assert manifest.checks == (Check("on", "12e03x"),)
 
 
 def test_anchors(workspace: Path, load_manifests: Load) -> None:
-    """Anchors, aliases and merge keys work, with the mapping's own keys first."""
+    """Anchors, aliases and merge keys work, and the mapping's own keys win."""
     _take("anchors", workspace)
-    one = _only(load_manifests())
-    assert one.attributes["display_name"] == "numbers"
-    assert one.lifecycle == Lifecycle(keep_deposed=timedelta(hours=1))
-    assert one.permissions == ()
-    assert one.checks == (Check("1", "2"), Check("3", "2"))
+    manifest = _only(load_manifests())
+    assert manifest.attributes["display_name"] == "numbers"
+    assert manifest.lifecycle == Lifecycle(keep_deposed=timedelta(hours=1))
+    assert manifest.permissions == ()
+    assert manifest.checks == (Check("1", "2"), Check("3", "2"))
 
 
 def test_variables_reach_through_aliases(workspace: Path, load_manifests: Load) -> None:
-    """A reference inside an anchor is followed wherever its alias or its merge stands."""
+    """A variable inside an anchor is replaced wherever an alias or a merge uses it."""
     text = (GOOD / "anchors.yaml").read_text()
     text = text.replace("&name numbers", '&name "${var.name}"').replace(
         'prompt: "1"', "prompt: '${var.name}'"
@@ -281,9 +284,9 @@ def test_variables_reach_through_aliases(workspace: Path, load_manifests: Load) 
         'expect: "2"', "expect: '${var.name}'"
     )
     _take("", workspace, text)
-    one = _only(load_manifests(variables={"name": "numbers"}))
-    assert (one.address.name, one.attributes["display_name"]) == ("numbers", "numbers")
-    assert one.checks == (Check("numbers", "numbers"), Check("numbers3", "numbers"))
+    manifest = _only(load_manifests(variables={"name": "numbers"}))
+    assert (manifest.address.name, manifest.attributes["display_name"]) == ("numbers", "numbers")
+    assert manifest.checks == (Check("numbers", "numbers"), Check("numbers3", "numbers"))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +322,7 @@ def test_harmless(change: Callable[[str], str], why: str, workspace: Path, load_
     ],
 )  # fmt: skip
 def test_numbers(written: str, value: float, workspace: Path, load_manifests: Load) -> None:
-    """A number is one however YAML 1.2 lets it be written."""
+    """Every way in which YAML 1.2 writes a number is read as that number."""
     _take(
         "",
         workspace,
@@ -330,14 +333,17 @@ def test_numbers(written: str, value: float, workspace: Path, load_manifests: Lo
 
 @pytest.mark.parametrize("name", ["a", "a-", "a--b", "a" * 31, "x9"])
 def test_names(name: str, workspace: Path, load_manifests: Load) -> None:
-    """1 to 31 of [a-z0-9-] that begin with a letter are a name."""
+    """A name has 1 to 31 characters of [a-z0-9-] and begins with a letter."""
     text = (GOOD / "everything.yaml").read_text().replace("name: number-generator", f"name: {name}")
     _take("", workspace, text)
     assert _only(load_manifests()).address.name == name
 
 
 def test_a_limit_is_still_allowed(workspace: Path, load_manifests: Load) -> None:
-    """40 characters of display name, 40,000 of input and 5,000 of output are allowed; so are 20 examples."""
+    """The limits themselves are allowed.
+
+    Those are 40 characters of display name, 40,000 of input, 5,000 of output, and 20 examples.
+    """
     text = (GOOD / "everything.yaml").read_text()
     _take("", workspace, text.replace("number generator model", "é" * 40))
     rows = [

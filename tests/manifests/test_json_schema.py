@@ -1,4 +1,4 @@
-"""The JSON Schema for editors: valid itself, true to the good cases, and strict with wrong ones."""
+"""The JSON Schema for editors is valid, accepts the good cases, and refuses the bad ones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def validator() -> Any:
 
 
 def test_it_is_a_schema() -> None:
-    """It is a valid schema of draft 2020-12, and plain JSON."""
+    """It is a valid schema of draft 2020-12 and plain JSON."""
     schema = make_json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -64,7 +64,7 @@ def test_it_is_a_schema() -> None:
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_good_manifests_are_valid(path: Path, validator: Any) -> None:
-    """It accepts whatever `validate` accepts."""
+    """The schema accepts whatever `validate` accepts."""
     for body in _bodies(path):
         assert [error.message for error in validator.iter_errors(body)] == []
 
@@ -75,15 +75,15 @@ def test_good_manifests_are_valid(path: Path, validator: Any) -> None:
     ids=lambda path: path.stem,
 )
 def test_bad_manifests_are_not(path: Path, validator: Any) -> None:
-    """It refuses unknown keys, wrong types, ranges, missing keys and keys that exclude each other."""
+    """The schema refuses keys that are unknown, missing or exclude each other, and wrong types and ranges."""
     assert not all(validator.is_valid(body) for body in _bodies(path))
 
 
 def test_both_spellings_of_every_key() -> None:
-    """Each key of the spec is offered in both spellings, and unknown ones are refused everywhere."""
+    """Each key of the spec is allowed in both spellings, and unknown keys are refused everywhere."""
     definitions: Any = make_json_schema()["$defs"]
     assert {"display_name", "displayName", "tuning_task", "tuningTask"} <= set(
         definitions["TunedModelSpec"]["properties"]
     )
-    assert all(one["additionalProperties"] is False for one in definitions.values())
-    assert all("description" in one for one in definitions.values())
+    assert all(definition["additionalProperties"] is False for definition in definitions.values())
+    assert all("description" in definition for definition in definitions.values())

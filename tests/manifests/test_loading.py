@@ -1,4 +1,4 @@
-"""Which files a PATH means, and which Stack belongs to them."""
+"""Which files a PATH selects, and which Stack belongs to them."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _names(loaded: Loaded) -> list[str]:
-    return [one.address.name for one in loaded.desired]
+    return [manifest.address.name for manifest in loaded.desired]
 
 
 def test_a_folder_is_searched(workspace: Path, load_manifests: Load) -> None:
-    """*.yaml and *.yml at any depth are found; hidden ones, other files and data are not."""
+    """*.yaml and *.yml are found at any depth. Hidden files, other files and data are not."""
     for path in (
         "b.yaml", "a.yml", "C.YAML", "deep/er/d.yaml", ".hidden.yaml", ".git/e.yaml", "notes.md", "x.json",
     ):  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_folder_is_searched(workspace: Path, load_manifests: Load) -> None:
 
 
 def test_models_are_sorted_by_address(workspace: Path, load_manifests: Load) -> None:
-    """The order of files and documents does not show."""
+    """The result does not depend on the order of files and documents."""
     _write(workspace / "manifests" / "a.yaml", "---\n".join(map(_model, "zyx")))
     _write(workspace / "manifests" / "z.yaml", _model("a"))
     assert _names(load_manifests()) == ["a", "x", "y", "z"]
@@ -82,7 +82,7 @@ def test_links_go_round_harmlessly(workspace: Path, load_manifests: Load) -> Non
 
 
 def test_a_folder_is_followed_through_a_link(workspace: Path, load_manifests: Load) -> None:
-    """A linked folder of manifests counts (Kubernetes mounts them so)."""
+    """A linked folder of manifests is read, as Kubernetes mounts them."""
     _write(workspace / "elsewhere" / "a.yaml", _model("a"))
     (workspace / "manifests" / "mounted").symlink_to(workspace / "elsewhere")
     assert _names(load_manifests()) == ["a"]
@@ -92,7 +92,10 @@ def test_a_folder_is_followed_through_a_link(workspace: Path, load_manifests: Lo
 def test_a_link_out_of_the_work_tree_is_not_followed(
     workspace: Path, load_manifests: Load, tmp_path_factory: pytest.TempPathFactory, link: str
 ) -> None:
-    """What stands in a file elsewhere would be told with its errors; a path that is given is a choice."""
+    """A link out of the tree could leak a file in error messages, so it is skipped.
+
+    A path that the user gives is read.
+    """
     outside = tmp_path_factory.mktemp("outside")
     _write(outside / "secret.yaml", "hunter2: [\n")
     target = outside if link == "folder" else outside / "secret.yaml"
@@ -107,7 +110,7 @@ def test_a_link_out_of_the_work_tree_is_not_followed(
 
 
 def test_a_file_only_selects(workspace: Path, load_manifests: Load) -> None:
-    """A file as PATH, alone or beside folders, makes the set less than whole; any extension will do."""
+    """A file as PATH, alone or beside folders, makes the run a selection. Its extension does not matter."""
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     _write(workspace / "b.txt", _model("b"))
     assert not load_manifests("manifests/a.yaml").whole
@@ -128,7 +131,7 @@ def test_a_json_file(workspace: Path, load_manifests: Load) -> None:
 
 
 def test_nothing_found(workspace: Path, load_manifests: Load, refused: Refused) -> None:
-    """No manifest found is an error that names the folder, unless the caller says otherwise."""
+    """Finding no manifest is an error that names the folder, unless the caller allows it."""
     (found,) = refused()
     assert (found.file, found.summary) == ("manifests", "no manifest found")
     assert "reconciler init" in found.detail
@@ -140,7 +143,7 @@ def test_nothing_found(workspace: Path, load_manifests: Load, refused: Refused) 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n---\n", "~\n"])
 def test_an_empty_file(content: str, workspace: Path, load_manifests: Load, refused: Refused) -> None:
-    """An empty file is harmless in a folder, and an error when it is what was asked for."""
+    """An empty file in a folder is ignored. Given as PATH, it is an error."""
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     _write(workspace / "manifests" / "empty.yaml", content)
     assert _names(load_manifests()) == ["a"]
@@ -149,7 +152,7 @@ def test_an_empty_file(content: str, workspace: Path, load_manifests: Load, refu
 
 
 def test_references_need_the_whole_set(workspace: Path, load_manifests: Load, refused: Refused) -> None:
-    """A source that is not declared is an error in the whole set, and left to the plan in a selection."""
+    """An undeclared source is an error in the whole set. In a selection the plan decides."""
     _write(workspace / "manifests" / "child.yaml", _child("child", "parent"))
     (found,) = refused()
     assert found.summary == "TunedModel/parent is declared nowhere"
@@ -159,17 +162,17 @@ def test_references_need_the_whole_set(workspace: Path, load_manifests: Load, re
 
 
 def test_a_wrong_parent_is_declared_all_the_same(workspace: Path, refused: Refused) -> None:
-    """A model whose own manifest is wrong is no missing source of others."""
+    """A parent with a broken manifest is no missing source for its children."""
     _write(workspace / "manifests" / "child.yaml", _child("child", "parent"))
     _write(workspace / "manifests" / "parent.yaml", _model("parent", "  top_k: 0\n"))
-    assert [one.summary for one in refused()] == ["spec.top_k is 0, below 1"]
+    assert [problem.summary for problem in refused()] == ["spec.top_k is 0, below 1"]
 
 
 def test_circles_are_told_once_each(workspace: Path, refused: Refused) -> None:
-    """Two circles are two problems, also in a selection; a tail that leads into one is none."""
+    """Two circles are two problems, in a selection too. A model that only leads into a circle is none."""
     pairs = {"a": "b", "b": "a", "c": "d", "d": "e", "e": "c", "tail": "a"}
     _write(workspace / "all.yaml", "---\n".join(_child(*pair) for pair in pairs.items()))
-    assert [one.summary for one in refused("all.yaml")] == [
+    assert [problem.summary for problem in refused("all.yaml")] == [
         "TunedModel/a is tuned from itself: TunedModel/a from TunedModel/b from TunedModel/a",
         (
             "TunedModel/c is tuned from itself: "
@@ -179,14 +182,14 @@ def test_circles_are_told_once_each(workspace: Path, refused: Refused) -> None:
 
 
 def test_a_long_line_of_parents(workspace: Path, load_manifests: Load) -> None:
-    """5,000 models, each tuned from the one before, are no circle and no recursion."""
+    """5,000 models, each tuned from the one before, load without an error or deep recursion."""
     chain = [_model("m0"), *(_child(f"m{number}", f"m{number - 1}") for number in range(1, 5_000))]
     _write(workspace / "manifests" / "chain.yaml", "---\n".join(reversed(chain)))
     assert len(load_manifests().desired) == 5_000
 
 
 def test_twice_in_two_files(workspace: Path, refused: Refused) -> None:
-    """An address declared in two files names both places."""
+    """The error for an address in two files names both places."""
     _write(workspace / "manifests" / "a.yaml", _model("one"))
     _write(workspace / "manifests" / "b.yaml", "# the second\n" + _model("one"))
     (found,) = refused()
@@ -195,11 +198,11 @@ def test_twice_in_two_files(workspace: Path, refused: Refused) -> None:
 
 
 def test_the_stack_of_a_single_file(workspace: Path, load_manifests: Load) -> None:
-    """A file given alone gets the Stack beside it, or above it: its id and its variables depend on it."""
+    """A single file uses the Stack beside or above it, because ids and variables depend on it."""
     _write(workspace / "manifests" / "stack.yaml", STACK)
     _write(workspace / "manifests" / "team" / "a.yaml", _model("a", "  top_k: ${var.top_k}\n"))
     _write(workspace / "manifests" / "b.yaml", _model("b", "  top_k: ${var.top_k}\n"))
-    whole = {one.address: one for one in load_manifests().desired}
+    whole = {manifest.address: manifest for manifest in load_manifests().desired}
     for path in ("manifests/team/a.yaml", "manifests/b.yaml"):
         alone = load_manifests(path)
         assert alone.stack.name == "search-x1y2"
@@ -211,7 +214,7 @@ def test_the_stack_of_a_single_file(workspace: Path, load_manifests: Load) -> No
 def test_the_stack_from_inside_the_folder(
     workspace: Path, load_manifests: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a git repository the Stack is found above the working directory, too."""
+    """In a git repository, a Stack above the working directory is found too."""
     (workspace / ".git").mkdir()
     _write(workspace / "manifests" / "stack.yaml", STACK)
     _write(workspace / "manifests" / "team" / "a.yaml", _model("a"))
@@ -221,7 +224,7 @@ def test_the_stack_from_inside_the_folder(
 
 
 def test_the_nearest_stack(workspace: Path, load_manifests: Load) -> None:
-    """The Stack nearest to the file is its Stack; those of other folders are not looked for."""
+    """A file uses the nearest Stack. Stacks of other folders are not read."""
     _write(workspace / "stack.yaml", STACK.replace("search", "outer"))
     _write(workspace / "manifests" / "stack.yaml", STACK)
     _write(workspace / "other" / "stack.yaml", STACK.replace("search", "other"))
@@ -232,7 +235,7 @@ def test_the_nearest_stack(workspace: Path, load_manifests: Load) -> None:
 
 
 def test_no_stack_above_the_work_tree(workspace: Path, load_manifests: Load) -> None:
-    """What lies outside the git work tree, or outside the working directory, is not ours."""
+    """A Stack outside the git work tree, or outside the working directory, is ignored."""
     _write(workspace / "stack.yaml", STACK)
     _write(workspace / "repository" / "a.yaml", _model("a"))
     (workspace / "repository" / ".git").mkdir()
@@ -240,14 +243,14 @@ def test_no_stack_above_the_work_tree(workspace: Path, load_manifests: Load) -> 
 
 
 def test_a_file_with_its_own_stack(workspace: Path, load_manifests: Load) -> None:
-    """A selection that holds a Stack needs no other."""
+    """A selection with its own Stack uses no other."""
     _write(workspace / "stack.yaml", STACK.replace("search", "outer"))
     _write(workspace / "a.yaml", STACK + "---\n" + _model("a"))
     assert load_manifests("a.yaml").stack.name == "search-x1y2"
 
 
 def test_other_files_beside_are_left_alone(workspace: Path, load_manifests: Load) -> None:
-    """Looking for the Stack reads no sense into other programs' files, nor into other models."""
+    """The search for the Stack ignores other programs' files and other models."""
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     _write(workspace / "manifests" / "broken.yaml", "a: [\n")
     _write(workspace / "manifests" / "wrong.yaml", _model("wrong", "  top_k: 0\n"))
@@ -257,14 +260,14 @@ def test_other_files_beside_are_left_alone(workspace: Path, load_manifests: Load
 
 
 def test_a_broken_stack_is_told(workspace: Path, refused: Refused) -> None:
-    """If the Stack beside a file is wrong, the file is not read without it."""
+    """If the Stack beside a file is broken, loading the file is an error."""
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     _write(workspace / "manifests" / "stack.yaml", STACK + "  broken: [\n")
     assert refused("manifests/a.yaml")[0].file == "manifests/stack.yaml"
 
 
 def test_two_stacks_beside_a_file(workspace: Path, refused: Refused) -> None:
-    """Two Stacks beside a file are as wrong as in the folder."""
+    """Two Stacks beside a file are an error, as in a folder."""
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     _write(workspace / "manifests" / "s1.yaml", STACK)
     _write(workspace / "manifests" / "s2.yaml", STACK)
@@ -273,14 +276,14 @@ def test_two_stacks_beside_a_file(workspace: Path, refused: Refused) -> None:
 
 
 def test_only_a_stack(workspace: Path, load_manifests: Load) -> None:
-    """A folder with a Stack and no model is whole and wants no model."""
+    """A folder with a Stack and no model is a whole set without models."""
     _write(workspace / "manifests" / "stack.yaml", STACK)
     loaded = load_manifests()
     assert (loaded.desired, loaded.stack.name, loaded.whole) == ((), "search-x1y2", True)
 
 
 def test_it_is_light() -> None:
-    """Importing the package, as every command does, loads neither yaml nor pydantic."""
+    """Importing the package loads neither yaml nor pydantic, because every command imports it."""
     program = (
         "import reconciler.manifests, sys; "
         "print(sorted({'yaml', 'pydantic', 'csv', 'difflib', 'reconciler.providers'} & set(sys.modules)))"
@@ -290,7 +293,7 @@ def test_it_is_light() -> None:
 
 
 def test_an_unknown_kind_is_the_providers_business(workspace: Path) -> None:
-    """A kind that no provider serves here is unknown, and the known ones are named."""
+    """For an unknown kind the error names the known kinds."""
     from reconciler.manifests.loading import load
 
     _write(workspace / "manifests" / "a.yaml", _model("a"))
@@ -300,7 +303,7 @@ def test_an_unknown_kind_is_the_providers_business(workspace: Path) -> None:
 
 
 def test_names_are_read_of_manifests_that_are_wrong(workspace: Path) -> None:
-    """A model's name is found although its manifest, or the one beside it, is half-written."""
+    """A model's name is found even if its manifest, or the one beside it, is half-written."""
     broken, half = "kind: [TunedModel]\nmetadata: {name: b}\n", _model("a", "  temperature: hot\n")
     _write(workspace / "manifests" / "a.yaml", f"{broken}---\n{half}")
     assert load_names(["manifests"], kinds=KINDS, variables={}) == {Address("TunedModel", "a"): {}}

@@ -1,4 +1,4 @@
-"""One meaning, written in several ways: read as one value."""
+"""A meaning that can be written in several ways is read as one value."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PREFIXES = ("", "models/", PUBLISHER, f"projects/p-1/locations/us-central1/{PUBL
 
 @pytest.fixture
 def attributes(workspace: Path, load_manifests: Load) -> Callable[..., Attributes]:
-    """What a manifest declares."""
+    """The attributes that a manifest declares."""
 
     def read(manifest: str, spec: str, hyperparameters: str = "") -> Attributes:
         text = manifest.format(spec=spec, hyperparameters=hyperparameters)
@@ -50,7 +50,7 @@ def attributes(workspace: Path, load_manifests: Load) -> Callable[..., Attribute
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_base_model_has_one_name_in_each_api(prefix: str, attributes: Callable[..., Attributes]) -> None:
-    """Its short name, its resource name, its publisher's, the console's: the same value."""
+    """Short name, resource name, publisher's name and console's name are read as one value."""
     spec = f"base_model: {prefix}gemini-1.5-flash-001-tuning"
     assert attributes(TUNED_MODEL, spec)["base_model"] == "models/gemini-1.5-flash-001-tuning"
     spec = f"base_model: {prefix}gemini-2.5-flash"
@@ -83,7 +83,7 @@ def test_a_base_model_has_one_name_in_each_api(prefix: str, attributes: Callable
 def test_a_tuned_model_under_base_model_is_refused_with_the_right_key(
     manifest: str, written: str, advice: str, workspace: Path, refused: Refused
 ) -> None:
-    """What is advised would be read: the key, and a value in the form that it takes."""
+    """The error advises the right key and a value that this key accepts."""
     text = manifest.format(spec=f"base_model: {written}", hyperparameters="")
     (workspace / "manifests" / "bot.yaml").write_text(text)
     (found,) = refused()
@@ -98,10 +98,10 @@ def test_a_tuned_model_under_base_model_is_refused_with_the_right_key(
 def test_a_whole_number_is_read_as_proto3_json_takes_it(
     written: str, value: int, attributes: Callable[..., Attributes]
 ) -> None:
-    """In quotes or not, with a fraction of nothing or not."""
-    one = attributes(TUNED_MODEL, f"base_model: models/a\n  top_k: {written}", f"epoch_count: {written}")
-    assert (one["top_k"], one["tuning_task.hyperparameters.epoch_count"]) == (value, value)
-    assert type(one["top_k"]) is int
+    """A whole number may be quoted and may end in .0."""
+    declared = attributes(TUNED_MODEL, f"base_model: models/a\n  top_k: {written}", f"epoch_count: {written}")
+    assert (declared["top_k"], declared["tuning_task.hyperparameters.epoch_count"]) == (value, value)
+    assert type(declared["top_k"]) is int
     job = attributes(TUNING_JOB, "base_model: a", f"hyper_parameters: {{epoch_count: {written}}}")
     assert job["supervised_tuning_spec.hyper_parameters.epoch_count"] == value
 
@@ -110,14 +110,14 @@ def test_a_whole_number_is_read_as_proto3_json_takes_it(
 def test_a_number_is_read_as_proto3_json_takes_it(
     written: str, attributes: Callable[..., Attributes]
 ) -> None:
-    """Google's REST templates quote numbers."""
-    one = attributes(
+    """A number may be quoted, as in Google's REST templates."""
+    declared = attributes(
         TUNED_MODEL,
         f"base_model: models/a\n  temperature: {written}\n  top_p: {written}",
         f"learning_rate: {written}",
     )
-    rate = one["tuning_task.hyperparameters.learning_rate"]
-    assert (one["temperature"], one["top_p"], rate) == (0.1, 0.1, 0.1)
+    rate = declared["tuning_task.hyperparameters.learning_rate"]
+    assert (declared["temperature"], declared["top_p"], rate) == (0.1, 0.1, 0.1)
     multiplier = f"hyper_parameters: {{learning_rate_multiplier: {written}}}"
     job = attributes(TUNING_JOB, "base_model: a", multiplier)
     assert job["supervised_tuning_spec.hyper_parameters.learning_rate_multiplier"] == 0.1
@@ -125,7 +125,7 @@ def test_a_number_is_read_as_proto3_json_takes_it(
 
 @pytest.mark.parametrize("written", ['"0x10"', '"1_000"', '" 3"', '"3.5"', '"+3"', '"03"', '"NaN"', '""'])
 def test_a_text_that_is_no_whole_number_stays_one(written: str, workspace: Path, refused: Refused) -> None:
-    """JSON has no such number."""
+    """A text that is no JSON number is not read as a number."""
     text = TUNED_MODEL.format(spec=f"base_model: models/a\n  top_k: {written}", hyperparameters="")
     (workspace / "manifests" / "bot.yaml").write_text(text)
     (found,) = refused()
@@ -135,17 +135,17 @@ def test_a_text_that_is_no_whole_number_stays_one(written: str, workspace: Path,
 def test_what_is_empty_is_read_where_the_service_takes_it_for_absent(
     attributes: Callable[..., Attributes],
 ) -> None:
-    """Templates write "" and {} where nothing is meant."""
-    one = attributes(
+    """Empty "" and {} from templates are read as absent where the service does the same."""
+    declared = attributes(
         TUNING_JOB,
         'base_model: a\n  description: ""\n  labels: {}\n  service_account: ""\n  encryption_spec: {}',
         'validation_dataset_uri: "", evaluation_config: {}, hyper_parameters: {}',
     )
-    assert one == {"base_model": "a", "description": "", "labels": (), "service_account": ""}
+    assert declared == {"base_model": "a", "description": "", "labels": (), "service_account": ""}
 
 
 def test_a_variable_keeps_its_text(workspace: Path, load_manifests: Load, tmp_path: Path) -> None:
-    """1.10 is a version, and not 1.1, in the Stack and in a file of variables."""
+    """The variable 1.10 stays 1.10 and does not become 1.1, in the Stack and in a variables file."""
     from reconciler.manifests import parse_variables
 
     text = TUNED_MODEL.format(spec="base_model: models/a\n  description: ${var.v}", hyperparameters="")

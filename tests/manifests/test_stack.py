@@ -1,4 +1,4 @@
-"""The Stack alone: what a command needs that works on what is recorded."""
+"""Reading the Stack alone, for commands that work on records."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _write(path: Path, text: str) -> None:
 )
 @pytest.mark.parametrize("name", ["a.yaml", "z.yaml"])
 def test_what_is_wrong_elsewhere_stops_nothing(workspace: Path, other: str, name: str) -> None:
-    """The Stack is read, whatever stands in the other files."""
+    """The Stack is read although other files are broken."""
     _write(workspace / "manifests" / "stack.yaml", STACK)
     _write(workspace / "manifests" / name, other)
     loaded = _settings()
@@ -65,7 +65,7 @@ def test_what_is_wrong_elsewhere_stops_nothing(workspace: Path, other: str, name
 
 @pytest.mark.parametrize("text", [f"{STACK}---\n{WRONG_MODEL}", f"{WRONG_MODEL}---\n{STACK}---\na: [\n"])
 def test_what_is_wrong_in_the_stacks_own_file_stops_nothing(workspace: Path, text: str) -> None:
-    """Its document counts, not its neighbours, not even where the syntax breaks after it."""
+    """Only the Stack's document counts, even if its file has broken documents after it."""
     _write(workspace / "manifests" / "all.yaml", text)
     assert _settings().stack.name == "search-x1y2"
     assert _settings("manifests/all.yaml").stack.name == "search-x1y2"
@@ -82,30 +82,30 @@ def test_what_is_wrong_in_the_stacks_own_file_stops_nothing(workspace: Path, tex
     ids=["two", "typo", "twice", "variable"],
 )
 def test_what_is_wrong_in_the_stack_is_told(workspace: Path, text: str, where: int) -> None:
-    """The commands would work on the wrong state: each problem of the Stack is an error, and only those."""
+    """Each problem of the Stack is an error. Commands might use the wrong state otherwise."""
     _write(workspace / "manifests" / "a.yaml", f"{WRONG_MODEL}---\n{text}")
     told = _refused()
-    assert [(one.file, one.line) for one in told] == [("manifests/a.yaml", 5 + where)]
+    assert [(problem.file, problem.line) for problem in told] == [("manifests/a.yaml", 5 + where)]
 
 
 @pytest.mark.parametrize(
     "broken", [f"{STACK}spec: [\n".encode(), STACK.encode("utf-16")], ids=["syntax", "encoding"]
 )
 def test_a_file_that_may_hold_the_stack_is_told(workspace: Path, broken: bytes) -> None:
-    """No Stack could be read, and one may be there: guessing the default state would be wrong."""
+    """If a broken file may hold the Stack, it is an error, because the default state may be wrong."""
     (workspace / "manifests" / "stack.yaml").write_bytes(broken)
-    assert {one.file for one in _refused()} == {"manifests/stack.yaml"}
+    assert {problem.file for problem in _refused()} == {"manifests/stack.yaml"}
 
 
 def test_without_a_stack(workspace: Path) -> None:
-    """Settings of nothing are the defaults; a broken file that names no Stack cannot hold one."""
+    """Without a Stack the defaults apply. A broken file without the word Stack cannot hold one."""
     _write(workspace / "manifests" / "a.yaml", "a: [b\nc: d\n")
     assert _settings().stack.name == ""
     assert _settings().files == ("manifests/a.yaml",)
 
 
 def test_the_stack_near_a_file(workspace: Path) -> None:
-    """A file as PATH has the Stack beside it, though both files hold wrong models."""
+    """A file as PATH uses the Stack beside it, even if both files have broken models."""
     _write(workspace / "manifests" / "stack.yaml", f"{STACK}---\n{WRONG_MODEL}")
     _write(workspace / "manifests" / "a.yaml", WRONG_MODEL)
     loaded = _settings("manifests/a.yaml")

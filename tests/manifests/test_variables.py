@@ -1,4 +1,4 @@
-"""Variables: where they come from, who wins, and what they may fill."""
+"""Variables: where they come from, which value wins, and which fields they may fill."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STACK = (
     ],
 )
 def test_substitute(text: str, expected: str) -> None:
-    """References are replaced once; what a value says is not read again; $${ is a literal ${."""
+    """A reference is replaced once, a value is not expanded again, and $${ is a literal ${."""
     found, problems = substitute(text, {"a": "1", "b": "22", "tricky": "${var.a}"})
     assert (found, problems) == (expected, ())
     assert type(found) is Substituted
@@ -53,7 +53,7 @@ def test_substitute(text: str, expected: str) -> None:
     "text", ["${a}", "${var.}", "${var.a.b}", "${}", "${", "${var.a", "${\n}", "${var.1}"]
 )
 def test_no_reference(text: str) -> None:
-    """Anything else behind ${ is a problem, and the text stays as it is."""
+    """Any other text after ${ is a problem, and stays unchanged."""
     found, problems = substitute(text, {"a": "1"})
     assert found == text
     assert len(problems) == 1
@@ -61,7 +61,7 @@ def test_no_reference(text: str) -> None:
 
 
 def test_precedence(tmp_path: Path) -> None:
-    """Flags win over files, files over the environment; within each the later wins."""
+    """Flags win over files, and files over the environment. In each group the later value wins."""
     first, second = tmp_path / "first.yaml", tmp_path / "second.env"
     first.write_text("{a: first, b: first, c: first, n: 5, t: true, f: 0.50}\n")
     second.write_text("# comment\n\nb=second\nexport c = 'second one'\n")
@@ -94,7 +94,7 @@ def test_precedence(tmp_path: Path) -> None:
     ],
 )
 def test_bad_files(content: str | bytes, said: str, tmp_path: Path) -> None:
-    """A variables file that is none is a usage error with its place."""
+    """An invalid variables file is a usage error with its place."""
     path = tmp_path / "vars"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError, match="vars") as caught:
@@ -104,21 +104,21 @@ def test_bad_files(content: str | bytes, said: str, tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A variables file that does not exist is a usage error that names it."""
+    """A missing variables file is a usage error that names it."""
     with pytest.raises(UsageError, match="there is no such file"):
         parse_variables([], [str(tmp_path / "nowhere")], {})
 
 
 @pytest.mark.parametrize("flag", ["a", "=1", "a b=1", "a.b=1", "1a=1", "é=1", ""])
 def test_bad_flags(flag: str) -> None:
-    """A flag is NAME=VALUE."""
+    """A flag that is not NAME=VALUE is a usage error."""
     with pytest.raises(UsageError) as caught:
         parse_variables([flag], [], {})
     assert caught.value.detail
 
 
 def test_the_command_line_wins_over_the_stack(workspace: Path, load_manifests: Load) -> None:
-    """The Stack's variables are defaults."""
+    """A variable on the command line replaces the Stack's default."""
     (workspace / "manifests" / "a.yaml").write_text(MODEL + STACK)
     assert load_manifests().desired[0].attributes["description"] == "stack"
     given = load_manifests(variables={"value": "given"})
@@ -127,7 +127,7 @@ def test_the_command_line_wins_over_the_stack(workspace: Path, load_manifests: L
 
 
 def test_all_three_ways_are_named(workspace: Path, refused: Refused) -> None:
-    """An undefined variable says how to set it."""
+    """The error for an undefined variable names all three ways to set it."""
     (workspace / "manifests" / "a.yaml").write_text(MODEL)
     (found,) = refused()
     for way in ("--var value=", "--var-file", "RECONCILER_VAR_value", "spec.variables"):
@@ -136,7 +136,10 @@ def test_all_three_ways_are_named(workspace: Path, refused: Refused) -> None:
 
 @pytest.mark.parametrize("quote", ["", '"', "'"])
 def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests: Load) -> None:
-    """A variable can be a number, a boolean or a duration, quoted or not. In a text field, it is text."""
+    """In a number, boolean or duration field a variable takes that type, quoted or not.
+
+    In a text field it is text.
+    """
     (workspace / "manifests" / "a.yaml").write_text(
         MODEL.replace('"', quote).replace(
             "  tuning_task", f"  top_k: {quote}${{var.k}}{quote}\n  tuning_task"
@@ -144,11 +147,11 @@ def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests:
         + f"lifecycle:\n  prevent_destroy: {quote}${{var.yes}}{quote}\n"
         + f"  keep_deposed: {quote}${{var.k}}m{quote}\n"
     )
-    (one,) = load_manifests(variables={"value": "5", "k": "40", "yes": "true"}).desired
-    assert one.attributes["description"] == "5"
-    assert one.attributes["top_k"] == 40
-    assert one.lifecycle.prevent_destroy is True
-    assert one.lifecycle.keep_deposed == timedelta(minutes=40)
+    (manifest,) = load_manifests(variables={"value": "5", "k": "40", "yes": "true"}).desired
+    assert manifest.attributes["description"] == "5"
+    assert manifest.attributes["top_k"] == 40
+    assert manifest.lifecycle.prevent_destroy is True
+    assert manifest.lifecycle.keep_deposed == timedelta(minutes=40)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests:
 def test_a_variable_is_checked_like_anything(
     value: str, said: str, workspace: Path, refused: Refused
 ) -> None:
-    """A value of the wrong sort is an error at the place that uses it, and YAML in it is only text."""
+    """A value of the wrong type is an error at its place of use. YAML in a value is only text."""
     (workspace / "manifests" / "a.yaml").write_text(MODEL.replace("description", "top_k"))
     (found,) = refused(variables={"value": value})
     assert (found.line, found.column) == (6, 10)
@@ -174,7 +177,7 @@ def test_a_variable_is_checked_like_anything(
 
 
 def test_a_data_path_may_hold_a_variable(workspace: Path, load_manifests: Load, refused: Refused) -> None:
-    """A variable may choose the data set, inside the tree only."""
+    """A variable may choose the data set, inside the work tree only."""
     text = MODEL.replace("data/numbers.jsonl", '"data/${var.value}.jsonl"')
     (workspace / "manifests" / "a.yaml").write_text(text)
     assert load_manifests(variables={"value": "numbers"}).desired[0].data[0].shown == "data/numbers.jsonl"

@@ -1,4 +1,4 @@
-"""The manifests that `import --all` writes are read back as what they were written from."""
+"""Manifests that `import --all` writes are read back as the models that they came from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show(kind: Kind, attributes: dict[str, Value], *data: Data, **others: object
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_every_text_is_read_back_as_it_was(text: str) -> None:
-    """Quotes, lines, variables, numbers and words of YAML in a description stay what they are."""
+    """Quotes, line breaks, variables, numbers and YAML's words in a description survive."""
     desired, problems = read_manifest(
         show(TUNED_MODEL, {**BASE, "description": text}), TUNED_MODEL, Stack(variables={"x": "y"})
     )
@@ -39,7 +39,7 @@ def test_every_text_is_read_back_as_it_was(text: str) -> None:
     "text", ["1e-3", "no", "true", "~", "${var.x}", "$${x}", "a: b", "x #y", "on", "0755", "a:"]
 )
 def test_a_text_that_looks_like_another_value_is_read_back(text: str) -> None:
-    """What YAML, or we, would take for something else is quoted."""
+    """A text that YAML or our reader would take for another value is quoted."""
     desired, _ = read_manifest(show(TUNED_MODEL, {**BASE, "description": text}), TUNED_MODEL, Stack())
     assert desired is not None
     assert desired.attributes["description"] == text
@@ -47,7 +47,7 @@ def test_a_text_that_looks_like_another_value_is_read_back(text: str) -> None:
 
 @given(st.floats(0, 1, width=32))
 def test_a_number_is_the_same_in_single_precision(number: float) -> None:
-    """The shortest spelling means the same float32."""
+    """The shortest spelling gives the same float32."""
     desired, _ = read_manifest(show(TUNED_MODEL, {**BASE, "temperature": number}), TUNED_MODEL, Stack())
     assert desired is not None
     shown = desired.attributes["temperature"]
@@ -56,7 +56,7 @@ def test_a_number_is_the_same_in_single_precision(number: float) -> None:
 
 
 def test_a_job_with_all_that_it_may_have() -> None:
-    """Labels, evaluation, data and what is not clear; empty values and our defaults are left out."""
+    """Labels, evaluation, data and unclear values are written. Empty values and our defaults are left out."""
     spec = "supervised_tuning_spec"
     attributes: dict[str, Value] = {
         "base_model": "gemini-3.1-flash-lite",
@@ -92,7 +92,7 @@ spec:
 
 
 def test_without_data_a_comment_says_so() -> None:
-    """A job keeps the key that says how it was tuned; a tuned model gets a note where the data would be."""
+    """A job keeps the key of its tuning method. A tuned model gets a comment in place of the data."""
     job = show(TUNING_JOB, {"base_model": "gemini-3.1-flash-lite"})
     assert "  supervised_tuning_spec: {}\n  # The service does not show the training data." in job
     assert read_manifest(job, TUNING_JOB, Stack())[1] == ()
@@ -102,7 +102,7 @@ def test_without_data_a_comment_says_so() -> None:
 
 
 def test_a_key_becomes_a_comment_with_the_reason() -> None:
-    """A key with a single value below spec can be taken out; nothing else can."""
+    """Only a key with a single value below spec can become a comment."""
     text = "kind: x\nspec:\n  temperature: 7\n  nested:\n    x: 1\n"
     assert comment_out(text, 3, "it is\nabove 1") == text.replace(
         "  temperature: 7", "  # temperature: 7   # not declared: it is above 1"

@@ -42,7 +42,7 @@ class Store:
 
     @property
     def leased(self) -> bool:
-        """Whether a dead holder's lock expires."""
+        """Whether the lock of a dead holder expires."""
         return self.kind in {"gs", "s3", "az"}
 
 
@@ -51,7 +51,7 @@ Opener = Callable[[str], Store]
 
 @pytest.fixture
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    """Makes an empty store of a kind."""
+    """Make an empty store of the given kind."""
     with ExitStack() as stays:
 
         def opened(kind: str) -> Store:
@@ -96,7 +96,7 @@ CONFORMANCE = pytest.mark.conformance
     params=["local", "gs", "http", *(pytest.param(kind, marks=CONFORMANCE) for kind in ("s3", "az"))]
 )
 def store(request: pytest.FixtureRequest, open_store: Opener) -> Store:
-    """Each kind of store in turn."""
+    """Each kind of store, one after the other."""
     return open_store(request.param)
 
 
@@ -109,5 +109,5 @@ def team(project: Project, store: Store) -> Project:
 
 @pytest.fixture
 def gs(open_store: Opener) -> Store:
-    """A bucket that every clone of the program can have."""
+    """A bucket that works without any installation."""
     return open_store("gs")

@@ -39,17 +39,17 @@ class FaultProxy:
     down: bool = False
 
     def methods(self) -> set[str]:
-        """Of all requests so far."""
+        """The methods of all requests so far."""
         return {method for method, _ in self.requests}
 
     def restore(self) -> None:
-        """As at the beginning; what came so far is forgotten."""
+        """Reset all faults and forget the requests."""
         self.delay, self.hanging, self.down = 0.0, False, False
         self.before = lambda _method, _path: True
         self.requests = []
 
     def passes(self, data: bytes) -> bool:
-        """Note the requests that begin in these bytes; whether to forward them."""
+        """Record the requests that begin in these bytes. Returns whether to forward them."""
         passed = not self.down
         for method, path in _REQUEST.findall(data):
             request = (method.decode(), unquote(path.decode()))
@@ -58,7 +58,7 @@ class FaultProxy:
         return passed and not self.down
 
     def wait(self) -> None:
-        """Stand still while hanging."""
+        """Block while the proxy hangs."""
         while self.hanging and not self.down:
             time.sleep(0.02)
 
@@ -91,8 +91,8 @@ def _accept(listener: socket.socket, target: tuple[str, int], proxy: FaultProxy)
 
 def _serve(near: socket.socket, target: tuple[str, int], proxy: FaultProxy) -> None:
     with near, contextlib.suppress(OSError), socket.create_connection(target) as far:
-        for one in (near, far):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for connection in (near, far):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answers = threading.Thread(target=_answers, args=(far, near, proxy), daemon=True)
         answers.start()
         with contextlib.suppress(OSError):
@@ -101,9 +101,9 @@ def _serve(near: socket.socket, target: tuple[str, int], proxy: FaultProxy) -> N
                     break
                 proxy.wait()
                 far.sendall(data)
-        for one in (near, far):
+        for connection in (near, far):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         answers.join()
 
 

@@ -1,4 +1,4 @@
-"""What the tests of shared state ask of a project: its records wherever they are, and a store's lock."""
+"""Functions for the tests of shared state: the records, wherever they are, and the store's lock."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ def document(project: Project) -> dict[str, Any]:
 
 
 def serving(project: Project) -> dict[str, str]:
-    """Name to the id that serves, by the state itself."""
-    return {one["address"].partition("/")[2]: one["id"] for one in document(project).get("resources", ())}
+    """Name to serving id, according to the state."""
+    return {
+        resource["address"].partition("/")[2]: resource["id"]
+        for resource in document(project).get("resources", ())
+    }
 
 
 def all_ended(processes: list[subprocess.Popen[str]]) -> list[Result]:
-    """What each left."""
+    """The result of each process."""
     return [finish(process) for process in processes]
 
 
 def converged(project: Project, names: list[str]) -> None:
-    """Assert that the records are the live models, one for each name, and nothing is left to do."""
+    """Assert that records and live models agree, one for each name, and that the plan is empty."""
     found = serving(project)
     assert sorted(found) == sorted(names)
     assert set(found.values()) == set(project.service.models())
@@ -47,12 +50,12 @@ def converged(project: Project, names: list[str]) -> None:
 
 
 def creating(project: Project) -> int:
-    """How many creates have come in, answered or not."""
+    """How many creates have arrived, answered or not."""
     return sum(path.endswith("/tunedModels") for _, path in project.service.sent("POST"))
 
 
 def take_over(project: Project, store: Store) -> None:
-    """Apply after somebody died with the lock: a lease expires, and HTTP's lock has to be broken."""
+    """Apply after a holder of the lock has died. A lease expires, but an HTTP lock must be broken."""
     if store.kind == "http":
         refused = project.run(*APPLY, "--lock-timeout", "0s")
         if refused.code == 0:
@@ -63,7 +66,7 @@ def take_over(project: Project, store: Store) -> None:
 
 @contextlib.contextmanager
 def holder(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """An apply that holds the lock: its first create hangs. Killed at the end, if it still lives."""
+    """An apply that holds the lock because its first create hangs. It is killed at the end."""
     project.service.fault({"method": "POST", "path": "tunedModels$", "hang": True, "times": 99})
     process = project.start(*(arguments or APPLY), environ=GITHUB)
     try:

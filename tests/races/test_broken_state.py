@@ -1,4 +1,4 @@
-"""A state that is broken, or gone: every command refuses the one and does without the other."""
+"""With a broken state every command is refused. Without a state every command works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ["bot-0", "bot-1"]
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
-    """The document after a change."""
+    """A copy of the document with a change."""
 
     def apply(text: str) -> str:
         document = json.loads(text)
@@ -36,11 +36,11 @@ BREAKAGES: dict[str, Callable[[str], str]] = {
     ),
     "a list": lambda _: "[]",
     "another program's": lambda _: '{"version": 4, "terraform_version": "1.9.0", "resources": []}',
-    "a text for a serial": changed(lambda one: one.update(serial="3")),
-    "a number for an id": changed(lambda one: one["resources"][0].update(id=7)),
-    "an unknown key": changed(lambda one: one.update(colour="red")),
-    "an address twice": changed(lambda one: one["resources"].append(one["resources"][0])),
-    "newer": changed(lambda one: one.update(version=99)),
+    "a text for a serial": changed(lambda document: document.update(serial="3")),
+    "a number for an id": changed(lambda document: document["resources"][0].update(id=7)),
+    "an unknown key": changed(lambda document: document.update(colour="red")),
+    "an address twice": changed(lambda document: document["resources"].append(document["resources"][0])),
+    "newer": changed(lambda document: document.update(version=99)),
 }
 COMMANDS = [
     ("plan",),
@@ -64,7 +64,7 @@ COMMANDS = [
 
 @pytest.fixture
 def trained(project: Project) -> Project:
-    """Two models, applied into a folder."""
+    """A project with two applied models and its state in a folder."""
     project.declare(*(model(name) for name in NAMES))
     project.apply()
     project.service.forget_log()
@@ -81,13 +81,16 @@ WAYS_OUT = {
 
 @pytest.mark.parametrize("how", BREAKAGES)
 def test_a_broken_state_is_refused_and_untouched(trained: Project, how: str) -> None:
-    """Exit 1, the file and the way out are named, nothing is sent that changes anything, no byte moves."""
+    """Each command exits 1 and names the file and a way out.
+
+    It sends no changing call and leaves the state's bytes alone.
+    """
     broken = BREAKAGES[how](trained.state_file.read_text())
     trained.state_file.write_text(broken)
     for command in COMMANDS if how == "truncated" else (APPLY, ("state", "rm", "bot-0")):
         result = trained.run(*command, expect=1)
         assert "default.json" in result.err, f"{command}: {result.all}"
-        way_out = next((words for one, words in WAYS_OUT.items() if one in how), "delete it")
+        way_out = next((words for part, words in WAYS_OUT.items() if part in how), "delete it")
         assert way_out in " ".join(result.err.split()), f"{command}: {result.err}"
     assert trained.state_file.read_text() == broken
     assert trained.service.sent("POST", "PATCH", "DELETE") == []
@@ -96,7 +99,7 @@ def test_a_broken_state_is_refused_and_untouched(trained: Project, how: str) -> 
 def test_a_broken_state_in_a_bucket_is_refused_by_its_place_and_unlocked(
     project: Project, gs: Store, gcs: Server
 ) -> None:
-    """The refusal under the lock gives the lock back, and the object keeps its bytes."""
+    """A refusal under the lock releases the lock, and the object keeps its bytes."""
     project.environ |= gs.environ
     project.declare(*(model(name) for name in NAMES))
     project.apply()
@@ -118,12 +121,12 @@ def test_a_broken_state_in_a_bucket_is_refused_by_its_place_and_unlocked(
 def test_a_deleted_state_is_rebuilt_and_nothing_is_trained(
     trained: Project, command: tuple[str, ...]
 ) -> None:
-    """Every model is adopted by its id; drift and wait do not create a state on their own."""
-    before = {one["address"]: one["id"] for one in trained.state()["resources"]}
+    """Apply adopts every model by its id. Drift and wait create no state."""
+    before = {resource["address"]: resource["id"] for resource in trained.state()["resources"]}
     trained.state_file.unlink()
     trained.run("drift", expect=1)
     assert not trained.state_file.exists()
     trained.run(*command, expect=0)
     assert trained.service.sent("POST") == []
-    assert {one["address"]: one["id"] for one in trained.state()["resources"]} == before
+    assert {resource["address"]: resource["id"] for resource in trained.state()["resources"]} == before
     converged(trained, NAMES)

@@ -1,4 +1,4 @@
-"""Who is refused, with which words, who is not, and how a lock is broken; on every store."""
+"""For every store: who is refused and how, who is not, and how to break a lock."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ SOME_READERS = [("plan", "--out", "saved.plan"), ("drift", "--json"), ("show", "
 
 
 def test_the_refusal_names_the_holder_and_its_lock_can_be_broken(team: Project, store: Store) -> None:
-    """Who, host, operation, CI run, since when, the lock's id; a wrong id breaks nothing, the right one does.
+    """The refusal names who, host, operation, CI run, since when and the lock's id.
 
-    A local lock is the kernel's: it goes with its process, so there is nothing to break.
+    Only the right id breaks the lock. A local lock ends with its process, so there is nothing to break.
     """
     team.declare(model("bot"))
     with holder(team):
@@ -61,7 +61,7 @@ def test_the_refusal_names_the_holder_and_its_lock_can_be_broken(team: Project, 
 def test_a_wait_for_the_lock_ends_with_its_time_and_tells_whom_it_waited_for(
     project: Project, open_store: Opener
 ) -> None:
-    """--lock-timeout 1s: told at the beginning, refused at the end, nothing sent."""
+    """--lock-timeout 1s names the holder at the start, is refused at the end, and sends nothing."""
     team = project
     team.environ |= open_store("s3").environ
     team.declare(model("bot"))
@@ -75,7 +75,7 @@ def test_a_wait_for_the_lock_ends_with_its_time_and_tells_whom_it_waited_for(
 
 
 def test_who_only_reads_neither_waits_nor_writes(team: Project, store: Store) -> None:
-    """While an apply holds the lock, every reading command ends, and sends the store nothing but GETs."""
+    """While an apply holds the lock, every reading command finishes, and sends the store only GETs."""
     checked = model("old", checks=[{"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}])
     team.declare(checked)
     team.apply()
@@ -98,7 +98,7 @@ def test_who_only_reads_neither_waits_nor_writes(team: Project, store: Store) ->
 
 
 def test_nobody_is_locked_out_while_a_training_runs(project: Project, open_store: Opener) -> None:
-    """An apply that only waits holds no lock: another writer gets it at once, and the apply ends well."""
+    """An apply that only waits holds no lock. Another writer gets it at once, and the apply succeeds."""
     team = project
     team.environ |= open_store("http").environ
     team.service.freeze()
@@ -123,11 +123,15 @@ def _until_accepted(team: Project) -> None:
 
     def accepted() -> bool:
         resources = document(team).get("resources", ())
-        return any((one.get("candidate") or {}).get("status") == "CREATING" for one in resources)
+        return any((resource.get("candidate") or {}).get("status") == "CREATING" for resource in resources)
 
     until(accepted)
 
 
 def _changes(team: Project) -> list[tuple[str, str]]:
-    """What was sent that changes a model; a question to one does not."""
-    return [one for one in team.service.sent("POST", "PATCH", "DELETE") if "generateContent" not in one[1]]
+    """The requests that change a model, without prompts to one."""
+    return [
+        request
+        for request in team.service.sent("POST", "PATCH", "DELETE")
+        if "generateContent" not in request[1]
+    ]

@@ -1,4 +1,4 @@
-"""The store goes away in mid-apply: what was begun is found again, and nothing is trained twice."""
+"""The store fails during an apply. The next run finds what was begun, and nothing trains twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = [f"bot-{number}" for number in range(3)]
 
 @dataclass
 class Fuse:
-    """Cuts a proxy after so many writes of the state."""
+    """Cuts a proxy after a number of writes of the state."""
 
     store: Store
     writes: int
@@ -41,7 +41,7 @@ GCS, HTTP = (pytest.mark.parametrize("remote", [kind], indirect=True) for kind i
 
 @pytest.fixture
 def remote(request: pytest.FixtureRequest, project: Project, open_store: Opener) -> Store:
-    """The project's state is in this store."""
+    """A project with its state in this store."""
     store = open_store(request.param)
     project.environ |= store.environ | {"TF_HTTP_RETRY_MAX": "0"}
     project.declare(*(model(name) for name in NAMES))
@@ -49,7 +49,7 @@ def remote(request: pytest.FixtureRequest, project: Project, open_store: Opener)
 
 
 def come_back(project: Project, store: Store) -> None:
-    """The store answers again, and another run finishes."""
+    """Bring the store back and let another run finish."""
     assert store.proxy is not None
     store.proxy.restore()
     take_over(project, store)
@@ -57,7 +57,7 @@ def come_back(project: Project, store: Store) -> None:
 
 @HTTP
 def test_before_the_intents_nothing_is_begun(project: Project, remote: Store) -> None:
-    """The first write fails: exit 1, no call was sent."""
+    """If the first write fails, the run exits 1 without a call."""
     assert remote.proxy is not None
     remote.proxy.before = Fuse(remote, 0, after=False)
     result = project.apply(expect=1)
@@ -70,7 +70,7 @@ def test_before_the_intents_nothing_is_begun(project: Project, remote: Store) ->
 
 @HTTP
 def test_after_the_intents(project: Project, remote: Store) -> None:
-    """Every create was accepted, none is recorded: exit 4, and the next run finds all of them."""
+    """If no accepted create can be recorded, the run exits 4, and the next run finds all of them."""
     assert remote.proxy is not None
     remote.proxy.before = Fuse(remote, 1, after=False)
     result = project.apply(expect=4)
@@ -84,7 +84,7 @@ def test_after_the_intents(project: Project, remote: Store) -> None:
 
 @pytest.mark.parametrize("remote", [pytest.param("gs", marks=CONFORMANCE)], indirect=True)
 def test_in_the_middle_of_the_creates(project: Project, remote: Store) -> None:
-    """The line is cut while a create is under way: no further one starts, as nobody could record it."""
+    """After the line is cut during a create, no other create starts, because nobody could record it."""
     assert remote.proxy is not None
     project.service.fault({"method": "POST", "path": "tunedModels$", "delay": 1.5, "times": 99})
     process = project.start(*ONE_BY_ONE)
@@ -101,7 +101,10 @@ def test_in_the_middle_of_the_creates(project: Project, remote: Store) -> None:
 
 @GCS
 def test_while_it_polls(project: Project, remote: Store) -> None:
-    """Trained while the store is away: exit 4 after the creates were told, and the next run records it."""
+    """If the store fails while models train, the run reports the creates and exits 4.
+
+    The next run records the results.
+    """
     assert remote.proxy is not None
     project.service.freeze()
     process = project.start(*APPLY, "--lock-timeout", "1s")

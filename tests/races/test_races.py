@@ -1,4 +1,4 @@
-"""Many real processes on one state at once: nothing is trained twice and nothing is lost."""
+"""Many real processes share one state. Nothing trains twice, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMES = [f"bot-{number:02}" for number in range(20)]
 
 
 def shared(project: Project, store: Store) -> Project:
-    """The project with its state in that store."""
+    """A project with its state in that store."""
     project.environ |= store.environ
     return project
 
@@ -22,18 +22,20 @@ def shared(project: Project, store: Store) -> Project:
     "store", ["local", "gs", "s3", "http", pytest.param("az", marks=CONFORMANCE)], indirect=True
 )
 def test_eight_processes_that_apply_the_same_manifests_create_each_model_once(team: Project) -> None:
-    """Everybody ends well, whoever came first; the records are the live models; nothing is left to do."""
+    """All eight succeed, the records match the live models, and the plan is empty."""
     team.declare(*(model(name) for name in NAMES))
 
     results = all_ended([team.start(*APPLY) for _ in range(PROCESSES)])
 
-    assert [result.code for result in results] == [0] * PROCESSES, [one.all for one in results if one.code]
+    assert [result.code for result in results] == [0] * PROCESSES, [
+        result.all for result in results if result.code
+    ]
     assert team.service.creates() == len(NAMES)
     converged(team, NAMES)
 
 
 def test_eight_selections_on_one_state_lose_no_record(project: Project, open_store: Opener) -> None:
-    """Each process applies a file of its own: eight models, eight records, none written over."""
+    """Eight processes apply a file each. Eight models and eight records exist afterwards."""
     team = shared(project, open_store("http"))
     names = NAMES[:PROCESSES]
     for name in names:
@@ -41,13 +43,15 @@ def test_eight_selections_on_one_state_lose_no_record(project: Project, open_sto
 
     results = all_ended([team.start(*APPLY, f"manifests/{name}.yaml") for name in names])
 
-    assert [result.code for result in results] == [0] * PROCESSES, [one.all for one in results if one.code]
+    assert [result.code for result in results] == [0] * PROCESSES, [
+        result.all for result in results if result.code
+    ]
     assert team.service.creates() == PROCESSES
     converged(team, names)
 
 
 def test_apply_against_destroy_ends_in_one_of_both(project: Project, open_store: Opener) -> None:
-    """Whoever comes second is refused or goes on; no model is left that nobody records."""
+    """The second run is refused or continues. No unrecorded model is left."""
     team = shared(project, open_store("gs"))
     names = NAMES[:3]
     team.declare(*(model(name) for name in names))
@@ -71,7 +75,7 @@ def test_apply_against_destroy_ends_in_one_of_both(project: Project, open_store:
 def test_waits_and_applies_that_finish_the_same_trainings_promote_each_once(
     project: Project, open_store: Opener
 ) -> None:
-    """A replacement is promoted and its predecessor deleted once, whoever sees it end; nobody fails."""
+    """Whoever sees the end first promotes and deletes the old model once. No run fails."""
     team = shared(project, open_store("local"))
     names = NAMES[:4]
     team.declare(*(model(name) for name in names))
@@ -83,7 +87,7 @@ def test_waits_and_applies_that_finish_the_same_trainings_promote_each_once(
 
     results = all_ended([team.start(*command) for command in [("wait",), APPLY] * 3])
 
-    assert [result.code for result in results] == [0] * 6, [one.all for one in results if one.code]
+    assert [result.code for result in results] == [0] * 6, [result.all for result in results if result.code]
     assert team.service.creates() == before
     deletes = [path for method, path in team.service.sent("DELETE") if "/tunedModels/" in path]
     assert len(deletes) == len(set(deletes)) == len(names)
@@ -93,7 +97,7 @@ def test_waits_and_applies_that_finish_the_same_trainings_promote_each_once(
 def test_a_change_of_one_manifest_by_two_branches_trains_each_version_once(
     project: Project, open_store: Opener
 ) -> None:
-    """Two runs that want different data for one name: each version is trained at most once, one serves."""
+    """Two runs want different data for one name. Each version trains at most once, and one serves."""
     team = shared(project, open_store("s3"))
     team.declare(model("bot"))
     team.apply()

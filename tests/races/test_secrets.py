@@ -1,4 +1,4 @@
-"""A whole life on shared state: nothing that is written or said holds a credential or a training text."""
+"""A full life on shared state: no output and no file holds a credential or a training text."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SECRETS = (TOKEN, KEY, PASSWORD)
 
 
 def leaks(text: str) -> list[str]:
-    """Which secrets and training texts stand in a text."""
-    return [one for one in (*SECRETS, QUESTION, ANSWER) if one in text]
+    """The secrets and training texts that a text contains."""
+    return [secret for secret in (*SECRETS, QUESTION, ANSWER) if secret in text]
 
 
 def manifest(count: int) -> dict[str, object]:
-    """With training texts that can be recognised."""
+    """A manifest with recognisable training texts."""
     return model("bot", pairs=[(f"{QUESTION} {n}", f"{ANSWER} {n}") for n in range(count)])
 
 
 def test_a_whole_life_with_a_password_for_the_state(project: Project, open_store: Opener) -> None:
-    """init, plan, apply, update, replace, a refusal that echoes the request, drift, report: in silence."""
+    """No command of a whole life leaks the password, even if a refusal echoes the request."""
     store = open_store("http")
     assert store.server is not None
     store.server.login = ("ann", PASSWORD)
@@ -81,7 +81,7 @@ def test_a_whole_life_with_a_password_for_the_state(project: Project, open_store
 
 @pytest.mark.parametrize("first", ["apply", "plan"])
 def test_a_reason_of_a_failure_that_repeats_the_data_is_told_without_it(project: Project, first: str) -> None:
-    """Quoted or not, whole or cut: neither shown nor recorded, whoever sees the failure first."""
+    """A failure's reason is shown and recorded without the data in it, quoted or not, whole or cut."""
     said = (
         f"Example 3 is unfit: {QUESTION} 3, {ANSWER[:16]}…; see '{ANSWER} 4' and \"{QUESTION[:9]} that was\""
     )
@@ -102,10 +102,11 @@ def test_a_reason_of_a_failure_that_repeats_the_data_is_told_without_it(project:
     results += [project.run(*look) for look in looks]
     results += [project.run(*APPLY, "--json", expect=4), project.run("drift", "--json")]
     results += [project.run("show", "bot", "--json"), project.run("state", "pull"), project.run("report")]
-    assert any("Example 3 is unfit: [hidden]" in one.all for one in results)
-    for one in results:
+    assert any("Example 3 is unfit: [hidden]" in result.all for result in results)
+    for result in results:
         assert (
-            leaks(one.all) + [text for text in (ANSWER[:16], f"{QUESTION[:9]} that") if text in one.all] == []
+            leaks(result.all) + [text for text in (ANSWER[:16], f"{QUESTION[:9]} that") if text in result.all]
+            == []
         )
     for path in (project.state_file, project.root / "p", project.root / "r.html"):
         assert "Example 3 is unfit: [hidden]" in path.read_text()
@@ -115,7 +116,7 @@ def test_a_reason_of_a_failure_that_repeats_the_data_is_told_without_it(project:
 def test_the_command_that_goes_on_names_the_state_without_its_login(
     project: Project, open_store: Opener
 ) -> None:
-    """A password or a token in --state is for the server, not for the log of the job that detached."""
+    """The advised command leaves out the password or token of --state, because logs keep it."""
     store = open_store("http")
     assert store.server is not None
     store.server.login = ("ann", PASSWORD)
@@ -131,7 +132,7 @@ def test_the_command_that_goes_on_names_the_state_without_its_login(
 
 
 def test_the_emulators_file_is_its_owners(project: Project) -> None:
-    """It keeps the training texts, as the service does: 0600, whatever the umask says."""
+    """The emulator's file holds training texts, so its mode is 0600 under any umask."""
     project.declare(manifest(18))
     project.run(*APPLY, "--emulator", expect=0)
     kept = sorted(path for path in (project.root / "state").glob("emulator.sqlite3*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: over soon, wherever a run stands with its lock, however slow the store is."""
+"""Ctrl-C and SIGTERM end a run soon, wherever it is with its lock and however slow the store is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.races.team import APPLY, GITHUB, converged, creating, holder, take_ov
 
 @pytest.fixture
 def remote(request: pytest.FixtureRequest, project: Project, open_store: Opener) -> Store:
-    """The project's state is in this store."""
+    """A project with its state in this store."""
     store = open_store(request.param)
     project.environ |= store.environ | {"TF_HTTP_RETRY_MAX": "0"}
     project.declare(model("bot"))
@@ -32,7 +32,7 @@ def remote(request: pytest.FixtureRequest, project: Project, open_store: Opener)
 def test_while_somebody_else_holds_the_lock(
     project: Project, remote: Store, command: tuple[str, ...], number: int
 ) -> None:
-    """Nothing is begun, and the lock that is not ours is left alone."""
+    """Nothing is begun, and the other run's lock stays."""
     assert remote.proxy is not None
     with holder(project) as other:
         other.send_signal(signal.SIGSTOP)
@@ -52,7 +52,7 @@ def test_while_somebody_else_holds_the_lock(
     ("remote", "number"), [("gs", signal.SIGTERM), ("http", signal.SIGINT)], indirect=["remote"]
 )
 def test_while_a_call_hangs_under_the_lock(project: Project, remote: Store, number: int) -> None:
-    """The call is left behind, what is known is recorded, the lock is given back at once."""
+    """The hanging call is abandoned, known results are recorded, and the lock is released at once."""
     assert remote.proxy is not None
     with holder(project) as process:
         result = finish(process, number)
@@ -64,7 +64,7 @@ def test_while_a_call_hangs_under_the_lock(project: Project, remote: Store, numb
 
 @pytest.mark.parametrize("remote", ["gs"], indirect=True)
 def test_while_the_store_is_slow(project: Project, remote: Store) -> None:
-    """A store that takes its time for each answer delays the end, and not for ever."""
+    """A slow store delays the end by a bounded time."""
     assert remote.proxy is not None
     project.service.settings(training_seconds=60)
     remote.proxy.delay = 1.0
@@ -81,7 +81,7 @@ def test_while_the_store_is_slow(project: Project, remote: Store) -> None:
     ("remote", "how"), [("gs", "hanging"), ("http", "hanging"), ("http", "down")], indirect=["remote"]
 )
 def test_while_the_store_is_dead(project: Project, remote: Store, how: str) -> None:
-    """The store goes away under the lock: the end comes all the same, and says what is not recorded."""
+    """If the store dies under the lock, the run still ends and says what is not recorded."""
     assert remote.proxy is not None
     with holder(project) as process:
         setattr(remote.proxy, how, True)
@@ -97,7 +97,7 @@ def test_while_the_store_is_dead(project: Project, remote: Store, how: str) -> N
     ("remote", "how"), [("gs", "hanging"), ("http", "hanging"), ("http", "down")], indirect=["remote"]
 )
 def test_a_store_that_is_dead_from_the_beginning(project: Project, remote: Store, how: str) -> None:
-    """Ctrl-C ends a run that cannot even read its state; without one it gives up by itself in a minute."""
+    """Ctrl-C ends a run that cannot read its state. Without Ctrl-C it gives up within a minute."""
     assert remote.proxy is not None
     setattr(remote.proxy, how, True)
     process = project.start("plan", environ=GITHUB)
@@ -125,7 +125,7 @@ main(["plan"])
 def test_a_signal_while_the_interpreter_ends_does_not_change_the_exit_code(
     project: Project, number: int
 ) -> None:
-    """All is said: what a late signal finds is a process that is over."""
+    """A signal after all output finds a process that is finished."""
     command = [sys.executable, "-c", LATE, str(int(number))]
     done = subprocess.run(command, cwd=project.root, env=project.env(), capture_output=True, check=False)
     assert done.returncode == 1, done

@@ -1,4 +1,4 @@
-"""A run that stands still beyond its lease, or dies: another takes over; what wakes up changes nothing."""
+"""After a lease has run out, another run takes over, and a frozen run that wakes up changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def leased(request: pytest.FixtureRequest, project: Project, open_store: Opener)
 
 
 def stopped_in_the_middle(project: Project) -> subprocess.Popen[str]:
-    """An apply that stands still after its second create took effect, two more to go."""
+    """An apply that is frozen after its second create took effect, with two more to go."""
     project.declare(*(model(name) for name in NAMES))
     project.service.fault({"method": "POST", "path": "tunedModels$", "delay": 0.5, "times": 99})
     process = project.start(*ONE_BY_ONE)
@@ -39,11 +39,7 @@ def stopped_in_the_middle(project: Project) -> subprocess.Popen[str]:
 
 
 def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None:
-    """Stopped beyond its lease, overtaken, continued: it changes nothing, and the newer state stays.
-
-    Nobody can call back a request whose fence was checked just before the process was stopped. It asks for an
-    id that exists by then, so it has no effect; and it is the only one.
-    """
+    """A run that was frozen beyond its lease and overtaken changes nothing, and the newer state stays."""
     zombie = stopped_in_the_middle(leased)
     try:
         took = leased.run(*APPLY, "--lock-timeout", "60s", expect=0)
@@ -140,7 +136,7 @@ def test_a_call_that_waits_for_the_service_is_not_sent_by_a_zombie(project: Proj
 
 
 def test_a_run_that_slept_and_was_not_overtaken_goes_on(project: Project, gs: Store) -> None:
-    """A laptop that was shut for longer than the lease, alone: it renews the lock first, and finishes."""
+    """A run that slept beyond its lease, with no other run, renews the lock and finishes."""
     project.environ |= gs.environ
     process = stopped_in_the_middle(project)
     time.sleep(LEASE + 1)
@@ -154,7 +150,7 @@ def test_a_run_that_slept_and_was_not_overtaken_goes_on(project: Project, gs: St
 def test_a_zombie_whose_lock_was_forced_on_http_overwrites_nothing(
     project: Project, open_store: Opener
 ) -> None:
-    """Without leases somebody breaks the lock; the old holder's writes are refused all the same."""
+    """Without leases somebody breaks the lock. The old holder's writes are still refused."""
     project.environ |= open_store("http").environ
     zombie = stopped_in_the_middle(project)
     try:
@@ -179,7 +175,7 @@ def test_a_zombie_whose_lock_was_forced_on_http_overwrites_nothing(
 
 
 def test_after_a_kill_the_next_run_takes_over_when_the_lease_has_passed(leased: Project) -> None:
-    """SIGKILL while it holds the lock: the next waits until the lease is over, and trains nothing twice."""
+    """After SIGKILL under the lock, the next run waits for the lease to end and trains nothing twice."""
     leased.declare(*(model(name) for name in NAMES))
     with holder(leased, *ONE_BY_ONE) as process:
         kill(process)
@@ -189,9 +185,9 @@ def test_after_a_kill_the_next_run_takes_over_when_the_lease_has_passed(leased: 
     converged(leased, NAMES)
 
 
-@pytest.mark.parametrize("seed", [7, *(pytest.param(one, marks=CONFORMANCE) for one in range(5))])
+@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=CONFORMANCE) for seed in range(5))])
 def test_kills_at_any_moment_train_nothing_twice(project: Project, gs: Store, seed: int) -> None:
-    """Two runs, killed again and again at random moments, then one that is let live: each model once."""
+    """Two runs are killed at random moments, again and again. The last run leaves each model trained once."""
     proxy = gs.proxy
     assert proxy is not None
     project.environ |= gs.environ
@@ -200,7 +196,7 @@ def test_kills_at_any_moment_train_nothing_twice(project: Project, gs: Store, se
     for _ in range(3):
         processes = [project.start(*APPLY) for _ in range(2)]
         deadline = len(proxy.requests) + dice.randrange(2, 25)
-        while len(proxy.requests) < deadline and any(one.poll() is None for one in processes):
+        while len(proxy.requests) < deadline and any(process.poll() is None for process in processes):
             time.sleep(0.01)
         for process in processes:
             kill(process)

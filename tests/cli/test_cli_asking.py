@@ -35,9 +35,9 @@ def test_a_destroyed_stack_of_jobs_can_still_be_looked_at(jobs: Project) -> None
     assert "Nothing is recorded" in jobs.run("show", expect=0).out
     assert jobs.run("output", expect=0).out == ""
     assert jobs.run("state", "list", expect=0).out == ""
-    assert "No changes" in jobs.run("show", "saved.json", expect=0).out
-    assert "No changes" in jobs.run("destroy", "--auto-approve", expect=0).out
-    assert "1 to train" in jobs.plan().out
+    assert "No changes." in jobs.run("show", "saved.json", expect=0).out
+    assert "No changes." in jobs.run("destroy", "--auto-approve", expect=0).out
+    assert "Plan: 1 to train.\n" in jobs.plan().out
 
 
 def test_jobs_that_no_manifest_declares_any_more_are_deleted(jobs: Project) -> None:
@@ -45,10 +45,10 @@ def test_jobs_that_no_manifest_declares_any_more_are_deleted(jobs: Project) -> N
     jobs.declare(stack("kept"), job("bot"))
     jobs.apply()
     jobs.declare(stack("kept"))
-    assert "1 to delete" in jobs.plan().out
+    assert "Plan: 1 to delete.\n" in jobs.plan().out
     jobs.apply()
     assert jobs.recorded() == []
-    assert "No changes" in jobs.plan().out
+    assert "No changes." in jobs.plan().out
     jobs.run("drift", expect=0)
 
 
@@ -66,7 +66,7 @@ def test_what_asks_no_service_needs_no_endpoint(project: Project) -> None:
         assert identity("one") in project.run("state", "show", "one", expect=0, environ=environ).out
     assert len(project.service.sent()) == asked
     refused = project.run("show", "one", expect=1, environ=NOWHERE)
-    assert "an emulator" in refused.err
+    assert "the state records models at an emulator, but this command talks to Google\n" in refused.err
 
 
 def test_a_saved_plan_is_shown_without_anything_else(project: Project) -> None:
@@ -82,7 +82,7 @@ def test_a_saved_plan_is_shown_without_anything_else(project: Project) -> None:
     ):
         for file in ("plan.json", "./plan.json", "plan", "./plan"):
             shown = project.run("show", file, expect=0, environ=environ)
-            assert "1 to train" in shown.out
+            assert "Plan: 1 to train.\n" in shown.out
         assert project.run("show", "--json", "plan.json", expect=0, environ=environ).json()["format_version"]
 
 
@@ -93,6 +93,6 @@ def test_an_address_wins_over_a_plan_of_its_name(project: Project) -> None:
     project.declare(model("one", spec={"display_name": "other"}), model("two"))
     project.plan("--out", "one")
     project.write("two", "garbage")
-    assert "ACTIVE" in project.run("show", "one", expect=0).out
-    assert "1 to update" in project.run("show", "./one", expect=0).out
-    assert "ACTIVE" in project.run("show", "two", expect=0).out
+    assert f"  serving {identity('one')}  ACTIVE\n" in project.run("show", "one", expect=0).out
+    assert "Plan: 1 to update.\n" in project.run("show", "./one", expect=0).out
+    assert f"  serving {identity('two')}  ACTIVE\n" in project.run("show", "two", expect=0).out

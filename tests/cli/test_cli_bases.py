@@ -199,7 +199,7 @@ def test_bases_needs_neither_manifests_nor_state_nor_a_service(project: Project)
     broken = project.run("bases", environ={"RECONCILER_STATE": "https://127.0.0.1:9/state"})
     assert "The manifests are left out, because they are not valid" in broken.err
     assert "The state is left out, because it cannot be read" in broken.err
-    assert "mine" in broken.out
+    assert "\n  mine                         yes   31 January 2028  428 days\n" in broken.out
     project.write("manifests/stack.yaml", "apiVersion: reconciler/v1\nkind: Stack\nspec: 7\n")
     assert "gemini-3.5-flash" in project.run("bases").out
     project.run("bases", "--state", "https://127.0.0.1:9/state", expect=1)

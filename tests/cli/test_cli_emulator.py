@@ -128,7 +128,7 @@ def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
     there = {"RECONCILER_STATE": "gs://team-state/models", "STORAGE_EMULATOR_HOST": project.service.url}
     project.run("apply", "--auto-approve", expect=0, environ=there)
     assert "TunedModel/one" in project.run("state", "list", expect=0, environ=there).out
-    assert "No changes" in project.run("plan", expect=0, environ=there).out
+    assert "No changes." in project.run("plan", expect=0, environ=there).out
     assert not (project.root / "state").exists()
     kept = project.service.call("GET", "storage/v1/b/team-state/o")["items"]
     assert sorted(object["name"] for object in kept) == ["models/default.json", "models/default.lock"]

@@ -107,7 +107,7 @@ def test_a_tuning_job_is_known_before_it_is_paid(project: Project) -> None:
     assert "warning" not in project.run("validate", environ=FEBRUARY, expect=0).all
     planned = project.plan(environ=FEBRUARY)
     assert "Note:" not in planned.out
-    assert "about" in planned.out
+    assert "about 0.03 EUR\n  about: an estimate (about 4 characters a token)." in planned.out
     estimate = project.plan_json()["reconciler"]["bill"]
     assert (
         estimate["tokens"]

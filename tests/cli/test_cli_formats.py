@@ -333,7 +333,7 @@ def test_no_drift_is_0(project: Project) -> None:
     project.declare(model("one"))
     project.apply()
     assert project.run("drift", "--json", expect=0).json()["resource_drift"] == []
-    assert "No drift" in project.run("drift", expect=0).out
+    assert project.run("drift", expect=0).out.endswith("\nNo drift.\n")
 
 
 def test_drift_without_state_is_an_error(project: Project) -> None:
@@ -351,7 +351,7 @@ def test_unmanaged_models_are_notes_unless_fail_on(project: Project) -> None:
     project.apply()
     project.service.create("stranger")
     result = project.run("drift", expect=0)
-    assert "stranger" in result.out
+    assert "  ? tunedModels/stranger is live, and no manifest declares it (note)\n" in result.out
     project.declare(stack("s", drift={"fail_on": ["unmanaged"]}), model("one"))
     project.run("drift", expect=2)
 
@@ -393,7 +393,7 @@ def test_plan_in_markdown_fits_a_comment(project: Project) -> None:
     """The comment has a stable marker and always the summary. It fits --max-chars and names what was cut."""
     project.declare(*(model(f"m{n}") for n in range(30)))
     first = project.plan("--format", "markdown").out
-    assert "30 to train" in first
+    assert "\n**Plan: 30 to train.**\n" in first
     assert "<details>" in first
     short = project.plan("--format", "markdown", "--max-chars", "2000").out
     assert len(short) <= 2000 + 1

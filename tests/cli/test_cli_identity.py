@@ -266,7 +266,10 @@ def test_a_model_deleted_outside_is_trained_again(project: Project) -> None:
     project.declare(model("one"))
     project.apply()
     project.service.delete(identity("one"))
-    assert "missing" in project.run("drift", expect=2).out
+    assert (
+        f"  - TunedModel/one is missing: {identity('one')} is not live\n"
+        in project.run("drift", expect=2).out
+    )
     project.plan("--detailed-exitcode", expect=2)
     project.apply()
     assert list(project.service.models()) == [identity("one")]
@@ -472,7 +475,7 @@ def test_a_base_that_cannot_be_tuned_is_an_error_in_the_plan(project: Project) -
     project.service.settings(tunable=[])
     project.declare(model("one"))
     result = project.apply(expect=1)
-    assert "TuningJob" in result.err
+    assert "none today; declare kind: TuningJob instead\n" in result.err
     assert project.service.creates() == 0
 
 

@@ -20,7 +20,7 @@ def test_apply_trains_until_active_and_the_next_plan_is_empty(project: Project) 
     """After apply every model is ACTIVE and recorded, and the next plan is empty."""
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     before = project.plan("--detailed-exitcode", expect=2)
-    assert "2 to train" in before.out
+    assert "Plan: 2 to train.\n" in before.out
     result = project.apply()
     assert "Apply complete in" in result.out
     live = project.service.models()
@@ -254,7 +254,7 @@ def test_an_unreachable_service_is_1(project: Project) -> None:
     """An unreachable service exits 1, and the message names the address."""
     project.declare(model("one"))
     result = project.apply(expect=1, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
-    assert "127.0.0.1:9" in result.err
+    assert "at 127.0.0.1:9: the connection was refused" in result.err
     assert not project.state_file.exists()
 
 

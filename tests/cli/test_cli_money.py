@@ -36,7 +36,7 @@ def job(epochs: int | None = 3) -> dict[str, Any]:
 def test_what_was_billed_stands_beside_the_estimate(project: Project) -> None:
     """Plan, events, summary, record and `cost` show the service's own count and the estimate's error."""
     project.declare(stack("s", prices=PRICES), job())
-    assert "about" in project.plan().out
+    assert "about 0.09 EUR\n  about: an estimate (about 4 characters a token)." in project.plan().out
     planned = project.plan_json()["reconciler"]["bill"]
     records = project.apply("--json").records()
     (billed,) = [record for record in records if record["type"] == "billed"]

@@ -31,7 +31,7 @@ def test_a_file_to_upload_needs_a_bucket(project: Project) -> None:
     declare(project, LOCAL, **place)
     err = project.run("validate", expect=1).err
     assert "manifests/models.yaml:" in err
-    assert "spec.bucket" in err
+    assert "Set the Stack's spec.bucket: gs://BUCKET/PREFIX" in err
     project.run("validate", expect=0, environ={"GOOGLE_VERTEX_BASE_URL": project.service.url})
     declare(project, LOCAL, **place, bucket="gs://bucket")
     project.run("validate", expect=0)
@@ -47,7 +47,10 @@ def test_a_project_that_nobody_names_is_a_warning_and_no_plan(project: Project) 
     assert "no project is set" in said
     assert "no location is set" in said
     elsewhere = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.x"}
-    assert "project" in project.plan(expect=1, environ=elsewhere).err
+    assert (
+        "no project is set for TuningJob/v, but plan needs one\n"
+        in project.plan(expect=1, environ=elsewhere).err
+    )
     named = {"GOOGLE_CLOUD_PROJECT": "demo-project", "GOOGLE_CLOUD_LOCATION": "us-central1"}
     assert "is set" not in project.run("validate", expect=0, environ=named).err
 

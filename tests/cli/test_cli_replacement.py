@@ -80,7 +80,7 @@ def test_an_immutable_field_forces_replacement(
     assert change["actions"] == ["create", "delete"]
     assert ("hyperparameters" in str(change["replace_paths"])) is hyperparameters
     assert change["replace_paths"]
-    assert "replace" in project.plan("--detailed-exitcode", expect=2).out
+    assert "Plan: 1 to replace.\n" in project.plan("--detailed-exitcode", expect=2).out
 
 
 def test_keep_deposed_keeps_the_old_one_for_its_time(project: Project) -> None:
@@ -158,7 +158,7 @@ def test_wait_after_the_manifest_changed_only_records_and_says_so(project: Proje
     project.service.advance()
     project.service.forget_log()
     result = project.run("wait")
-    assert "manifest" in result.all
+    assert "its manifest has changed since it was approved" in result.all
     assert project.service.sent("POST", "DELETE", "PATCH") == []
     record = project.record("one")
     assert (record["id"], record["candidate"]["id"], record["candidate"]["status"]) == (old, new, "ACTIVE")
@@ -193,7 +193,7 @@ def test_a_failed_training_is_4_shows_why_and_stays_red(project: Project) -> Non
     assert "the data is unfit" in again.all
     assert project.service.creates() == 1
     assert "--retry-failed" in planned.all
-    assert "retry-failed" in again.all
+    assert "reconciler apply --retry-failed --target TunedModel/one\n" in again.all
     assert project.record("one")["candidate"]["operation"]
 
 
@@ -437,7 +437,7 @@ def test_destroying_what_is_in_training_cancels_it_first(project: Project) -> No
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")
-    assert "refund" in project.plan("--destroy").out
+    assert "its training is cancelled; what it has cost is not refunded\n" in project.plan("--destroy").out
     project.service.forget_log()
     project.run("destroy", "--auto-approve", expect=0)
     sent = project.service.sent("POST", "DELETE")

@@ -53,7 +53,7 @@ def test_the_command_that_is_named_goes_on(jobs: Project) -> None:
     assert jobs.state()["version"] == 2
     jobs.service.heal()
     result = jobs.run("wait", expect=0)
-    assert "trained" in result.out
+    assert ": 1 trained.\n" in result.out
     assert posted(jobs.service) == 1
     jobs.settled()
 

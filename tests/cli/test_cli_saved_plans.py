@@ -312,7 +312,7 @@ def test_show_prints_a_saved_plan(project: Project) -> None:
     project.declare(model("one"))
     planned = project.plan("--out", "p").out
     shown = project.run("show", "p", expect=0).out
-    assert "1 to train" in shown
+    assert "Plan: 1 to train.\n" in shown
     assert identity("one") in planned
     assert identity("one") in shown
     document = project.run("show", "--json", "p", expect=0).json()
@@ -334,8 +334,8 @@ def test_an_address_wins_over_a_file_of_that_name(project: Project) -> None:
     project.apply()
     project.declare(model("one", spec={"description": "d"}))
     project.plan("--out", "one")
-    assert "ACTIVE" in project.run("show", "one", expect=0).out
-    assert "1 to update" in project.run("show", "./one", expect=0).out
+    assert f"  serving {identity('one')}  ACTIVE\n" in project.run("show", "one", expect=0).out
+    assert "Plan: 1 to update.\n" in project.run("show", "./one", expect=0).out
 
 
 def test_a_saved_empty_plan_applies_to_nothing(project: Project) -> None:
@@ -371,7 +371,7 @@ def test_a_plan_with_an_error_leaves_no_file(project: Project) -> None:
 def test_a_plan_that_cannot_be_saved_is_an_error(project: Project) -> None:
     """--out into a missing folder exits 1 and names the folder."""
     project.declare(model("one"))
-    assert "nowhere" in project.plan("--out", "nowhere/p", expect=1).err
+    assert "--out nowhere/p: No such file or directory\n" in project.plan("--out", "nowhere/p", expect=1).err
 
 
 def test_no_wait_and_timeout_go_with_a_saved_plan(project: Project) -> None:

@@ -122,7 +122,7 @@ def test_what_no_manifest_declares_has_no_labels(project: Project) -> None:
     assert said in " ".join(plan.out.split())
     assert "TunedModel/live will" not in plan.out
     assert said in project.run("drift", "--target", "team=search", expect=0).err
-    assert "1 to delete" in project.plan("--target", "live").out
+    assert "Plan: 1 to delete.\n" in project.plan("--target", "live").out
 
 
 def test_a_half_written_manifest_still_selects(project: Project) -> None:

@@ -97,7 +97,7 @@ def test_nothing_to_do_asks_nothing(project: Project) -> None:
     project.apply()
     code, text = on_terminal(project, "apply", answer=None)
     assert code == 0
-    assert "No changes" in text
+    assert "No changes." in text
 
 
 def test_a_saved_plan_asks_nothing(project: Project) -> None:

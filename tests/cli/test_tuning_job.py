@@ -104,7 +104,7 @@ def test_a_life(project: Project, service: Service) -> None:
     assert endpoint in {endpoint["name"] for endpoint in listed(service, "endpoints")}
     assert project.run("output", "--format", "env", expect=0).out.strip() == f"TUNINGJOB_BOT={endpoint}"
     assert project.run("generate", "bot", "7", expect=0).out == "8\n"
-    assert "passed" in project.run("test", expect=0).out
+    assert project.run("test", expect=0).out.startswith("passed  TuningJob/bot  ")
     shown = project.run("show", "bot", expect=0).out
     assert endpoint in shown
     assert re.search(r"^ +training_dataset_uri +20 examples, ", shown, re.MULTILINE), shown
@@ -278,7 +278,7 @@ def test_data_in_a_bucket_is_known_by_its_content(project: Project, service: Ser
     project.declare(job(data="gs://data/train.jsonl"))
     result = project.plan(expect=1)
     assert "gs://data/train.jsonl does not exist" in result.err
-    assert "models.yaml:" in result.err
+    assert result.err.startswith("manifests/models.yaml:10:4: error: TuningJob/bot: ")
     put(service, "train.jsonl", PAIRS)
     project.apply()
     project.settled()

@@ -114,7 +114,7 @@ def test_without_a_live_model_what_was_sent_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "one", "other", "equal"),
+    ("path", "left", "right", "equal"),
     [
         ("temperature", 0.7, 0.699999988079071, True),
         ("temperature", 1, 1.0, True),
@@ -131,10 +131,10 @@ def test_without_a_live_model_what_was_sent_decides() -> None:
         (BASE_MODEL, "models/a", "models/models/a", False),
     ],
 )
-def test_sameness_is_the_services(path: str, left: Value, other: Value, *, equal: bool) -> None:
+def test_sameness_is_the_services(path: str, left: Value, right: Value, *, equal: bool) -> None:
     """float32 for floats, sets for project numbers, exact for text; None is only like None."""
-    assert diff.is_same(FIELDS[path], left, other) is equal
-    assert diff.is_same(FIELDS[path], other, left) is equal
+    assert diff.is_same(FIELDS[path], left, right) is equal
+    assert diff.is_same(FIELDS[path], right, left) is equal
     assert not diff.is_same(FIELDS[path], left, None)
     assert diff.is_same(FIELDS[path], None, None)
 
@@ -192,7 +192,7 @@ EVALUATION = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "equal"),
+    ("left", "right", "equal"),
     [
         ({"metrics": [], "autoraterConfig": {}}, {}, True),
         ({"autoraterConfig": {"autoraterModel": ""}}, {}, True),
@@ -211,10 +211,10 @@ EVALUATION = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
     ],
 )
 def test_what_is_nested_in_an_evaluation_is_compared_by_what_it_means(
-    left: object, other: object, *, equal: bool
+    left: object, right: object, *, equal: bool
 ) -> None:
     """Empty and false are absent in it, except where they say something; numbers are float32 there too."""
-    text = None if other is None else encode_canonical(other).decode()
+    text = None if right is None else encode_canonical(right).decode()
     assert diff.is_same(EVALUATION, encode_canonical(left).decode(), text) is equal
 
 

@@ -1,4 +1,4 @@
-"""Base models: what follows from a row and a date, as cases; and what a Stack changes."""
+"""Base models: what follows from a table row and a date, as cases, and what a Stack changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make(row: Mapping[str, Any]) -> Base:
 
 @pytest.mark.parametrize("case", CASES["ends"], ids=lambda case: case["claim"])
 def test_the_end_of_a_base_model(case: Mapping[str, Any]) -> None:
-    """What is said of a date, how many days are left, and whether it has retired."""
+    """A case gives the sentence for a date, the days left, and whether the base model has retired."""
     base, today = make({"name": "a", **case["row"]}), date.fromisoformat(str(case["today"]))
     assert base.describe_end(today) == case["said"]
     assert base.count_days_left(today) == case["days_left"]
@@ -48,7 +48,7 @@ def test_the_end_of_a_base_model(case: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", CASES["replacements"], ids=lambda case: case["claim"])
 def test_what_is_offered_instead(case: Mapping[str, Any]) -> None:
-    """What can be tuned instead of the base model a."""
+    """A case gives what can be tuned instead of the base model a."""
     bases = {row["name"]: make(row) for row in case["rows"]}
     found = choose_replacement(bases, bases["a"], TODAY)
     assert (found.name if found else None) == case["offered"]
@@ -58,7 +58,7 @@ def test_what_is_offered_instead(case: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", CASES["overrides"], ids=lambda case: case["claim"])
 def test_what_a_stack_says(case: Mapping[str, Any]) -> None:
-    """A Stack adds to the table and changes it; saying the same twice changes nothing more."""
+    """A Stack adds rows and changes them. Repeating the same row changes nothing more."""
     said = case["says"] | {"retires": str(case["says"].get("retires", ""))}
     table = {"a": make({"name": "a", **case["row"]})} if "row" in case else {}
     declared = [DeclaredBase("a", **said, place="stack.yaml:9:7")]
@@ -70,19 +70,19 @@ def test_what_a_stack_says(case: Mapping[str, Any]) -> None:
 
 
 def test_a_stack_that_says_nothing_leaves_the_table_alone() -> None:
-    """The very same table, which need not even be read."""
+    """Without base models in the Stack the table is the same object, and is not even read."""
     table = {"a": Base("a", tunable=True)}
     assert override_bases(table, ()) is table
 
 
 def test_who_says_so() -> None:
-    """A packaged row tells when it was read. A row without a source claims nothing."""
+    """A packaged row has the day when its source was read. A row without a source claims none."""
     assert Base("a", tunable=True, read="2026-11-28").authority == "documents read on 28 November 2026"
     assert Base("a", tunable=True).authority == ""
 
 
 def test_a_base_model_is_found_however_its_publisher_is_written() -> None:
-    """Console, Terraform and Google's SDKs write it in several ways."""
+    """A base model is found under the names of the console, Terraform and Google's SDKs."""
     base = Base("a", tunable=True)
     for name in ("a", "models/a", "publishers/google/models/a", "a@default"):
         assert find_base({"a": base}, name) is base
@@ -90,7 +90,7 @@ def test_a_base_model_is_found_however_its_publisher_is_written() -> None:
 
 
 def test_a_service_that_tells_what_can_be_tuned_is_believed() -> None:
-    """The table says no more what can be tuned; what the Stack refuses stays refused."""
+    """A service's own list replaces the table's. What the Stack refuses stays refused."""
     table = {
         "a": Base("a", tunable=True, doubt="one page only"),
         "b": Base("b", tunable=True),
@@ -105,13 +105,13 @@ def test_a_service_that_tells_what_can_be_tuned_is_believed() -> None:
 
 
 def test_a_doubtful_base_model_is_listed_last() -> None:
-    """By name, but for the one of which the documents disagree."""
+    """Base models are sorted by name, except that one with contradicting documents comes last."""
     table = {"a": Base("a", tunable=True, doubt="one page only"), "b": Base("b", tunable=True)}
     assert sort_offered(table, ["models/c", "models/a", "models/b"]) == ["models/b", "models/c", "models/a"]
 
 
 def test_a_stack_decides_for_every_kind() -> None:
-    """Its list of tunable base models counts, and so does each that it calls tunable beside it."""
+    """The Stack's list of tunable base models counts, and so does each row that it marks as tunable."""
     kinds = {"TuningJob": TUNING_JOB}
     assert override_kinds(kinds, Stack()) is kinds
     stack = Stack(
@@ -127,5 +127,5 @@ def test_a_stack_decides_for_every_kind() -> None:
 
 
 def test_kinds_that_this_version_does_not_know_have_no_table() -> None:
-    """A newer version may have recorded them."""
+    """A kind that a newer version recorded has no table."""
     assert narrow_kinds({}, {"Foo": ["x"]}) == {}

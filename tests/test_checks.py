@@ -1,4 +1,4 @@
-"""Checks: how answers are compared, what is asked, and what a score is."""
+"""Checks: how answers are compared, what is asked, and how a score is counted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAIRS = (Example("1", "one"), Example("2", "two"), Example("3", " three "), Exam
 
 
 class Parrot:
-    """Answers as it is told, and remembers what it was asked."""
+    """A model that gives the answers it was told, and remembers the prompts."""
 
     def __init__(self, answer: Callable[[Prompt], str]) -> None:
         self.asked: list[Prompt] = []
@@ -50,7 +50,7 @@ def read(_data: DataSet) -> Iterable[Example]:
 
 
 def run(check: AnyCheck, answer: Callable[[Prompt], str]) -> CheckResult:
-    """Run one check against a model that answers so."""
+    """Run one check against a model that gives this answer."""
     return run_check(cast("Provider", Parrot(answer)), HANDLE, check, read)
 
 
@@ -75,14 +75,14 @@ def make(by: Comparison, expect: str = "", one_of: tuple[str, ...] = ()) -> Chec
     ],
 )
 def test_an_answer_is_compared_as_the_check_says(check: Check, answer: str, why: str) -> None:
-    """A wrong answer is quoted with what was expected."""
+    """The error quotes a wrong answer beside the expected one."""
     verdict = Verdict.FAILED if why else Verdict.PASSED
     detail = f"'LXIII' is answered with {answer.strip()!r}, {why}" if why else ""
     assert run(check, lambda _: answer) == CheckResult(check, verdict, 0 if why else 1, 1, detail)
 
 
 def test_a_check_sends_its_system_instruction() -> None:
-    """It is part of the prompt."""
+    """The system instruction is part of the prompt."""
     parrot = Parrot(lambda prompt: prompt.system)
     check = Check("LXIII", "Count.", system="Count.")
     assert run_check(cast("Provider", parrot), HANDLE, check, read).verdict is Verdict.PASSED
@@ -96,7 +96,10 @@ def answer_some(*wrong: str) -> Callable[[Prompt], str]:
 
 
 def test_a_share_of_a_held_out_file_must_be_right() -> None:
-    """3 of 4 are 0.75; 2 of 4 are too few, and the first wrong example is named, not quoted."""
+    """3 of 4 are 0.75 and enough, 2 of 4 are not.
+
+    The error names the first wrong example without quoting it.
+    """
     assert run(FILE, answer_some("2")) == CheckResult(FILE, Verdict.PASSED, 3, 4)
     failed = run(FILE, answer_some("2", "3"))
     assert (failed.verdict, failed.passed, failed.asked) == (Verdict.FAILED, 2, 4)
@@ -107,7 +110,7 @@ def test_a_share_of_a_held_out_file_must_be_right() -> None:
 
 
 def test_a_held_out_answer_may_only_have_to_contain_the_text() -> None:
-    """As `by` says."""
+    """With `contains` an answer is right if it contains the expected text; by default it is not."""
     loose = HeldOut("f", "f", "", "0" * 64, 4, Comparison.CONTAINS)
     right = answer_some()
     assert run(loose, lambda prompt: f"It is {right(prompt)}.").passed == 4
@@ -120,12 +123,12 @@ def raise_no_text(prompt: Prompt) -> str:
 
 
 def raise_unavailable(prompt: Prompt) -> str:
-    """Be away."""
+    """Fail as a service that is down."""
     raise UnavailableError(f"{prompt.text}: 503")
 
 
 def test_an_answer_without_text_is_wrong_and_no_answer_is_unknown() -> None:
-    """The first is what the model does, the second says nothing about it."""
+    """An empty answer is wrong, because the model gave it. A missing answer says nothing about the model."""
     check = Check("LXIII", "LXIV")
     assert run(check, raise_no_text) == CheckResult(check, Verdict.FAILED, 0, 1, "'LXIII': LXIII was blocked")
     assert run(FILE, raise_no_text).verdict is Verdict.FAILED
@@ -134,7 +137,10 @@ def test_an_answer_without_text_is_wrong_and_no_answer_is_unknown() -> None:
 
 
 def test_an_unknown_result_ends_the_checks_and_a_wrong_answer_does_not() -> None:
-    """The next would meet the same trouble; after a wrong answer the score still counts."""
+    """After an unknown result the next check would fail alike.
+
+    After a wrong answer the score still counts.
+    """
     checks: list[AnyCheck] = [Check("a", "b"), Check("c", "d"), FILE]
     parrot = Parrot(lambda _: "b")
     results = list(run_checks(cast("Provider", parrot), HANDLE, checks, read))
@@ -154,12 +160,12 @@ def test_an_unknown_result_ends_the_checks_and_a_wrong_answer_does_not() -> None
     ],
 )
 def test_one_failed_check_fails_the_model(verdicts: list[Verdict], verdict: Verdict) -> None:
-    """Failed wins over unknown, and unknown over passed."""
+    """A failed check outweighs an unknown one, and an unknown one outweighs a passed one."""
     assert decide_verdict(CheckResult(FILE, each) for each in verdicts) is verdict
 
 
 def test_scores_are_summed_by_file_and_for_all_prompts() -> None:
-    """Their digest says what was asked, so a score of other questions is known to be one."""
+    """Each score has a digest of its questions, so scores of other questions can be told apart."""
     first, two = Check("a", "b"), Check("c", "d")
     results = [
         CheckResult(first, Verdict.PASSED, 1, 1),
@@ -174,7 +180,7 @@ def test_scores_are_summed_by_file_and_for_all_prompts() -> None:
 
 
 def test_scores_are_said_beside_those_of_the_model_that_serves() -> None:
-    """Scores for other questions are said to be such."""
+    """Scores are shown beside the serving model's. Scores of other questions are marked."""
     now, then = Score("prompts", "x", 1, 2), Score("prompts", "x", 2, 2)
     assert describe_scores([now, Score("f", "y", 46, 50)]) == "prompts 1 of 2 (0.50), f 46 of 50 (0.92)"
     assert describe_rivals([now], [then]) == "the model that serves: prompts 2 of 2 (1.00)"

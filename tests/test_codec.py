@@ -1,4 +1,4 @@
-"""The one codec: how it tells values apart, what it refuses to write and to read."""
+"""The codec: how it tells values apart, and what it refuses to write and read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_defaults_are_left_out() -> None:
 
 
 def test_inline_examples_are_never_written() -> None:
-    """Training data does not leave by this door."""
+    """The codec never writes training data."""
     assert encode(DataSet("d", 1, 2, inline=(Example("a", "b"),))) == {
         "digest": "d",
         "examples": 1,
@@ -54,18 +54,18 @@ def test_the_layout_of_a_file_comes_back() -> None:
 
 
 def test_a_record_comes_back() -> None:
-    """Records nest models, data and permissions; all of it returns."""
+    """A record with nested models, data and permissions survives writing and reading."""
     assert decode(Record, encode(plans.RECORD_FULL)) == plans.RECORD_FULL
 
 
 def test_an_unknown_type_is_a_defect() -> None:
-    """What has no JSON form is refused at once, not written as its repr."""
+    """A value without a JSON form is refused at once and not written as its repr."""
     with pytest.raises(TypeError, match="set"):
         encode({"x": {1}})
 
 
 def test_a_hint_without_a_form_is_a_defect() -> None:
-    """A new sort of field cannot slip through the decoder unseen."""
+    """A new type of field is refused until the decoder knows it."""
 
     @dataclass(frozen=True)
     class Odd:
@@ -77,7 +77,7 @@ def test_a_hint_without_a_form_is_a_defect() -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_no_number_that_json_has_not(number: float) -> None:
-    """NaN and infinity are no numbers of a plan."""
+    """NaN and infinity are refused."""
     document = {"examples": 1, "characters": 1, "epochs": 1, "batch": 1, "steps": 1, "price": number}
     with pytest.raises(WrongValueError, match="price: should be a finite number"):
         decode(Bill, document)
@@ -114,7 +114,7 @@ PROGRAM = Program(
 
 
 def test_a_union_is_told_apart_by_its_class() -> None:
-    """Each member is written with its name, wherever it stands, and comes back as the class that it was."""
+    """Each member is written with its class name and comes back as that class."""
     document = encode(PROGRAM)
     assert document == {
         "steps": [{"step": "create", "id": "m-1"}, {"step": "set_permissions"}],
@@ -136,19 +136,19 @@ def test_a_union_is_told_apart_by_its_class() -> None:
     ],
 )
 def test_a_member_is_read_as_strictly_as_any_class(step: object, problem: str) -> None:
-    """A step of another version is refused with its place, and never read as a step that it is not."""
+    """A step of another version is refused with its place, and never read as another step."""
     with pytest.raises(WrongValueError, match=problem):
         decode(Program, {"steps": [step]})
 
 
 def test_a_union_that_nothing_tells_apart_is_a_defect() -> None:
-    """Two classes without a tag would be written alike."""
+    """A union of two classes without a tag is refused."""
     with pytest.raises(TypeError, match="no JSON form"):
         decode(Untold, {"member": {"id": "m-1"}})
 
 
 def test_a_field_that_hides_the_tag_is_a_defect() -> None:
-    """What would be written twice under one key is refused when the codec is made."""
+    """A member with a field named like the tag is refused when the codec is made."""
     with pytest.raises(TypeError, match="told apart by 'id'"):
         encode(Hidden(Create("m-1")))
 
@@ -185,14 +185,14 @@ class Untold:
 def test_a_reader_refuses_what_it_does_not_take(
     read: Callable[[object], object], value: object, problem: str
 ) -> None:
-    """With what it takes, and what was there."""
+    """The error says what the reader takes and what was there."""
     with pytest.raises(WrongValueError) as refused:
         read(value)
     assert str(refused.value).startswith(problem)
 
 
 def test_a_reader_takes_what_it_says() -> None:
-    """Bounds included; a list becomes a tuple, so that nobody changes it."""
+    """Values within the bounds are read, and a list becomes a tuple, which nobody can change."""
     assert read_count(2**63 - 1) == 2**63 - 1
     assert read_number(1) == 1.0
     assert read_scalars([1, "a", True, 0.5]) == (1, "a", True, 0.5)

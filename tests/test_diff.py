@@ -1,4 +1,4 @@
-"""Field by field: what is a difference, and what is only written otherwise."""
+"""Field by field: which values differ, and which are only written in another way."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ mutable = st.fixed_dictionaries({}, optional=values)
 @settings(max_examples=200)
 @given(mutable, mutable)
 def test_every_declared_difference_is_found_and_no_other(live: Attributes, declared: Attributes) -> None:
-    """A path is changed exactly where its own two values differ, whatever stands beside it."""
+    """A path is changed exactly if its own two values differ, whatever the other fields are."""
     found = {change.path: change for change in diff.compare_mutable(live, declared, FIELDS)}
     empty: Attributes = {"display_name": "", "description": "", "reader_project_numbers": ()}
     absent = object()
@@ -50,7 +50,7 @@ def test_every_declared_difference_is_found_and_no_other(live: Attributes, decla
 
 @given(mutable)
 def test_nothing_differs_from_itself(declared: Attributes) -> None:
-    """Applied, then planned: no difference, even as the service prints floats."""
+    """A manifest that was just applied has no difference, even with floats as the service prints them."""
     live = {
         path: to_float32(value) if isinstance(value, float) else value for path, value in declared.items()
     }
@@ -79,7 +79,7 @@ def test_ignored_paths_are_left_alone() -> None:
 
 
 def test_fields_that_cannot_be_updated_are_no_update() -> None:
-    """They are for immutable_changes, which marks them."""
+    """Immutable fields are no update: immutable_changes reports them."""
     assert diff.compare_mutable({EPOCHS: 5}, {EPOCHS: 6}, FIELDS) == ()
     found = diff.compare_immutable({EPOCHS: 5}, {EPOCHS: 5}, {EPOCHS: 6}, FIELDS)
     assert found == (FieldChange(EPOCHS, 5, 6, forces_replacement=True),)
@@ -100,14 +100,14 @@ def test_fields_that_cannot_be_updated_are_no_update() -> None:
 def test_an_immutable_field_has_changed_when_neither_sent_nor_live_is_what_is_declared(
     sent: int | None, live: int | None, declared: int, *, changed: bool
 ) -> None:
-    """So that neither the service's spelling nor a default written out retrains."""
+    """A changed spelling of the service, or a default written out, does not retrain."""
     was = {} if sent is None else {EPOCHS: sent}
     shown = {} if live is None else {EPOCHS: live}
     assert bool(diff.compare_immutable(was, shown, {EPOCHS: declared}, FIELDS)) is changed
 
 
 def test_without_a_live_model_what_was_sent_decides() -> None:
-    """A candidate whose POST is pending is compared with its record."""
+    """A candidate whose create is pending is compared with its record."""
     assert diff.compare_immutable({EPOCHS: 5}, None, {EPOCHS: 5}, FIELDS) == ()
     (change,) = diff.compare_immutable({EPOCHS: 5}, None, {EPOCHS: 6}, FIELDS)
     assert (change.before, change.after) == (5, 6)
@@ -132,7 +132,7 @@ def test_without_a_live_model_what_was_sent_decides() -> None:
     ],
 )
 def test_sameness_is_the_services(path: str, left: Value, right: Value, *, equal: bool) -> None:
-    """float32 for floats, sets for project numbers, exact for text; None is only like None."""
+    """Floats are compared as float32, project numbers as sets, and text exactly. None equals only None."""
     assert diff.is_same(FIELDS[path], left, right) is equal
     assert diff.is_same(FIELDS[path], right, left) is equal
     assert not diff.is_same(FIELDS[path], left, None)
@@ -155,7 +155,7 @@ def test_sameness_is_the_services(path: str, left: Value, right: Value, *, equal
     ],
 )
 def test_what_is_empty_equals_what_is_absent(kind: Kind, path: str, empty: Value) -> None:
-    """Declared or shown: proto3 leaves empty values out."""
+    """Empty values equal absent ones, declared or live, because proto3 leaves them out."""
     field = kind.fields[path]
     assert diff.is_same(field, empty, None)
     assert diff.is_same(field, None, empty)
@@ -165,12 +165,12 @@ def test_what_is_empty_equals_what_is_absent(kind: Kind, path: str, empty: Value
     "path", ["temperature", "top_p", "top_k", RATE, f"{HYPERPARAMETERS}.learning_rate_multiplier", EPOCHS]
 )
 def test_zero_is_a_value_where_a_field_has_presence_or_the_service_chooses(path: str) -> None:
-    """0 is not "absent": the service would fill in its own number there."""
+    """0 differs from absent where the service would fill in its own number."""
     assert not diff.is_same(FIELDS[path], 0, None)
 
 
 def test_a_declared_empty_clears_what_is_live() -> None:
-    """Equal to absent is not "no wish"."""
+    """A declared empty value clears a live one."""
     declared: Attributes = {"description": "", "reader_project_numbers": ()}
     assert diff.compare_mutable({"description": "x"}, declared, FIELDS) == (
         FieldChange("description", "x", ""),
@@ -178,7 +178,7 @@ def test_a_declared_empty_clears_what_is_live() -> None:
 
 
 def test_a_documented_default_is_compared_with_what_is_live_and_not_with_what_was_not_sent() -> None:
-    """An imported job keeps its last checkpoint only, and nobody declared it: `false` is another job."""
+    """An imported job has only its last checkpoint without declaring it, so `false` is another job."""
     path = "supervised_tuning_spec.export_last_checkpoint_only"
     fields = TUNING_JOB.fields
     assert diff.compare_immutable({}, {}, {path: False}, fields) == ()
@@ -213,7 +213,7 @@ EVALUATION = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
 def test_what_is_nested_in_an_evaluation_is_compared_by_what_it_means(
     left: object, right: object, *, equal: bool
 ) -> None:
-    """Empty and false are absent in it, except where they say something; numbers are float32 there too."""
+    """In an evaluation, empty and false equal absent unless they have a meaning. Numbers are float32."""
     text = None if right is None else encode_canonical(right).decode()
     assert diff.is_same(EVALUATION, encode_canonical(left).decode(), text) is equal
 
@@ -228,7 +228,10 @@ def test_a_project_of_a_parents_name_counts_by_neither_id_nor_number() -> None:
 
 
 def test_grants_are_compared_by_who_and_role() -> None:
-    """Sorted by grantee: a role that changes, one to add, one to revoke; the case of an address is none."""
+    """Grants are sorted by grantee.
+
+    A role changes, a grant is added, another is revoked; case does not matter.
+    """
     before = (worlds.READER, Permission("USER", "old@example.com", "READER"))
     after = (
         Permission("GROUP", "ML@example.com", "WRITER"),
@@ -264,7 +267,7 @@ LOCATION, PROJECT = "metadata.location", "metadata.project"
 def test_a_project_is_one_by_its_id_and_by_its_number(
     sent: Attributes, live: Attributes | None, declared: str, *, moved: bool
 ) -> None:
-    """Named or inherited, by id or number: only what is known to be another place is a move."""
+    """A project's id and number mean the same place. Only a place known to be different is a move."""
     found = diff.compare_immutable(sent, live, {PROJECT: declared}, TUNING_JOB.fields)
     assert bool(found) is moved
 
@@ -281,6 +284,6 @@ def test_a_project_is_one_by_its_id_and_by_its_number(
 def test_another_location_is_a_move(
     sent: Attributes, live: Attributes | None, declared: str, *, moved: bool
 ) -> None:
-    """Where nobody knows where it lives, nothing is replaced."""
+    """Another location replaces a job. An unknown location does not."""
     found = diff.compare_immutable(sent, live, {LOCATION: declared}, TUNING_JOB.fields)
     assert bool(found) is moved

@@ -1,4 +1,4 @@
-"""What is published holds what is meant, and needs what it uses."""
+"""The published package has the intended files and dependencies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_the_source_distribution_holds_what_is_meant(sdist: list[str]) -> None:
-    """The package, the demo's manifests and the three texts, each from the top of the tree: no tests."""
+    """It has the package, the demo's manifests and three texts, and no tests."""
     assert {name.split("/")[0] for name in sdist} == MEANT | ADDED
     assert not [name for name in sdist if "tests" in name.split("/") or ".venv" in name]
     assert not [
@@ -53,7 +53,7 @@ def test_no_module_is_left_out_of_it(sdist: list[str]) -> None:
 
 
 def test_the_wheel_asks_for_what_the_emulator_needs(tmp_path: pathlib.Path) -> None:
-    """`--emulator` and `report` work after a plain installation: no extra, and no file, is missing."""
+    """`--emulator` and `report` work after a plain installation, without an extra or a missing file."""
     with zipfile.ZipFile(built("wheel", tmp_path)) as archive:
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         needed = BytesParser().parsebytes(archive.read(metadata)).get_all("Requires-Dist") or []

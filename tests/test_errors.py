@@ -13,7 +13,7 @@ def test_a_panic_of_rust_is_known_by_its_name() -> None:
 
 
 def test_problems_in_manifests_are_counted_without_warnings() -> None:
-    """All are kept, in their order; a warning is no problem."""
+    """All diagnostics are kept in order, and only errors are counted."""
     wrong = Diagnostic("wrong", file="a.yaml")
     odd = Diagnostic("odd", severity=Severity.WARNING)
     assert str(ManifestError([wrong, odd])) == "1 problem in the manifests"

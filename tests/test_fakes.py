@@ -1,4 +1,4 @@
-"""The fakes do what other tests rely on; that they agree with a real provider is tests/contract's matter."""
+"""The fakes do what other tests rely on. tests/contract checks that they agree with real providers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def create(provider: Provider, id: str = "x-abcdefgh") -> None:
 
 @pytest.mark.parametrize(("at", "trainings"), [(1, 0), (2, 1)])
 def test_a_process_dies_before_or_after_the_effect(service: FakeService, at: int, trainings: int) -> None:
-    """At the first place nothing was done, at the second all was; a new process goes on from there."""
+    """At the first place nothing was done, at the second everything was.
+
+    A new process continues from there.
+    """
     fuse = Fuse(at)
     with pytest.raises(Crash):
         create(FakeProvider(service, fuse=fuse))
@@ -43,7 +46,7 @@ def test_a_process_dies_before_or_after_the_effect(service: FakeService, at: int
 
 
 def test_a_dead_process_stays_dead(service: FakeService) -> None:
-    """After the crash every further call of that process, of any thread, dies as well, without effect."""
+    """After the crash every further call of that process dies without effect, in any thread."""
     provider = FakeProvider(service, fuse=Fuse(1))
     for id in ("a-abcdefgh", "b-abcdefgh"):
         with pytest.raises(Crash):
@@ -52,12 +55,12 @@ def test_a_dead_process_stays_dead(service: FakeService) -> None:
 
 
 def test_a_crash_is_no_ordinary_exception() -> None:
-    """`except Exception` does not survive it."""
+    """`except Exception` does not catch a crash."""
     assert not issubclass(Crash, Exception)
 
 
 def test_places_are_counted(service: FakeService) -> None:
-    """A run without a crash tells how many places there are, and what they are called."""
+    """A run without a crash counts and names the places where it could die."""
     provider = FakeProvider(service, fuse=Fuse())
     create(provider)
     list(provider.list())
@@ -71,7 +74,7 @@ def test_places_are_counted(service: FakeService) -> None:
 
 @pytest.mark.parametrize(("when", "trainings"), [("before", 0), ("after", 1)])
 def test_a_failure_comes_before_or_after_the_effect(service: FakeService, when: str, trainings: int) -> None:
-    """An injected error is raised as often as was said, for the id that was said."""
+    """An injected error is raised for the given id, as often as requested."""
     service.fail("create", ReplyLostError("lost"), when=when, id="x-abcdefgh")
     provider = FakeProvider(service)
     create(provider, "y-abcdefgh")
@@ -83,7 +86,7 @@ def test_a_failure_comes_before_or_after_the_effect(service: FakeService, when: 
 
 
 def test_failures_of_other_methods_do_not_meet(service: FakeService) -> None:
-    """A failing poll does not fail a get."""
+    """A failing poll does not make a get fail."""
     service.fail("poll", UnavailableError("down"), times=2)
     service.add("x")
     provider = FakeProvider(service)
@@ -95,7 +98,7 @@ def test_failures_of_other_methods_do_not_meet(service: FakeService) -> None:
 
 
 def test_a_training_takes_its_time(service: FakeService, clock: FakeClock) -> None:
-    """CREATING until 100 seconds have passed, then ACTIVE; the percentage follows the clock."""
+    """A model is CREATING for 100 seconds, then ACTIVE. The percentage follows the clock."""
     provider = FakeProvider(service)
     create(provider)
     clock.sleep(50)
@@ -106,7 +109,7 @@ def test_a_training_takes_its_time(service: FakeService, clock: FakeClock) -> No
 
 
 def test_a_failing_name_fails_under_any_digest(service: FakeService, clock: FakeClock) -> None:
-    """A failure can be told for a name before its digest is known, and only poll says why."""
+    """A failure can be set for a name before its digest is known, and only poll gives the reason."""
     service.failing["x"] = "bad data"
     provider = FakeProvider(service)
     create(provider)
@@ -118,7 +121,7 @@ def test_a_failing_name_fails_under_any_digest(service: FakeService, clock: Fake
 
 
 def test_lists_and_gets_lag(service: FakeService, clock: FakeClock) -> None:
-    """A new model is missing from the list, and from get, for as long as each lags."""
+    """A new model is missing from list and get, each for its own lag."""
     service.list_lag, service.get_lag = 20.0, 10.0
     provider = FakeProvider(service)
     create(provider)
@@ -130,7 +133,7 @@ def test_lists_and_gets_lag(service: FakeService, clock: FakeClock) -> None:
 
 
 def test_what_is_forbidden_is_not_seen(service: FakeService) -> None:
-    """Somebody else's model is not listed, and a get is refused."""
+    """Another person's model is not listed, and a get is refused."""
     service.add("x")
     service.forbidden.add("x")
     provider = FakeProvider(service)

@@ -1,4 +1,4 @@
-"""Every reader of foreign values, fed with nonsense: a value or our own error, soon, and no other end."""
+"""Every reader of foreign values gets nonsense, and ends soon in a value or in our own error."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ READERS: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
 
 
 def spoilt(document: Any, value: str, seed: int) -> bytes:
-    """The JSON of the document with one value in it replaced by that text."""
+    """The document's JSON with one value replaced by that text."""
     mark, found = "\0here\0", copy.deepcopy(document)
     place, chance = found, random.Random(seed)
     while True:
@@ -144,7 +144,10 @@ def spoilt(document: Any, value: str, seed: int) -> bytes:
 @pytest.mark.parametrize("name", READERS)
 @given(value=nonsense, seed=st.integers(0, 10_000))
 def test_an_answer_with_nonsense_in_it_ends_in_a_value_or_our_error(name: str, value: str, seed: int) -> None:
-    """Wherever it stands; and what is read can be shown, drawn, recorded and written as strict JSON."""
+    """Nonsense at any place is a value or our error.
+
+    A value can be shown, drawn, recorded and written as strict JSON.
+    """
     document, read = READERS[name]
     began = time.process_time()
     try:
@@ -173,7 +176,7 @@ PLAN = json.loads(planfile.dumps(plans.SMALL, plans.KINDS))
 @CALM
 @given(value=nonsense, seed=st.integers(0, 10_000))
 def test_a_state_with_nonsense_in_it_is_read_or_refused(value: str, seed: int) -> None:
-    """And what is read can be written again."""
+    """A state with nonsense is refused, or can be read and written again."""
     began = time.process_time()
     try:
         state = load_state(spoilt(GOLDEN, value, seed), place="x")
@@ -189,7 +192,7 @@ def test_a_state_with_nonsense_in_it_is_read_or_refused(value: str, seed: int) -
 @CALM
 @given(value=nonsense, seed=st.integers(0, 10_000), sealed=st.booleans())
 def test_a_plan_file_with_nonsense_in_it_is_read_or_refused(value: str, seed: int, *, sealed: bool) -> None:
-    """Also where somebody made its checksum fit."""
+    """A plan file with nonsense is read or refused, even with a matching checksum."""
     data = spoilt(PLAN, value, seed)
     if sealed:
         try:
@@ -207,7 +210,7 @@ def test_a_plan_file_with_nonsense_in_it_is_read_or_refused(value: str, seed: in
 
 
 def test_a_next_page_that_is_null_is_none() -> None:
-    """proto3's JSON may write a default value as null: the list has ended, and is whole."""
+    """A null page token ends the list, because proto3's JSON may write a default as null."""
     assert read_next_page({"nextPageToken": None}, "x") == ""
     assert read_next_page({}, "x") == ""
     with pytest.raises(ReconcilerError, match="nextPageToken"):

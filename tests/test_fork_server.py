@@ -76,14 +76,14 @@ def test_a_fork_finds_what_a_new_interpreter_finds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_that_is_sent_at_once_ends_a_fork(tmp_path: Path, number: signal.Signals) -> None:
-    """A fork that still ignored it, as the server does, would sleep on."""
+    """An early signal ends a fork, which does not inherit the server's ignored signals."""
     with start(tmp_path, WAITS) as process:
         process.send_signal(number)
         assert process.wait(NET) == -number
 
 
 def test_a_command_that_cannot_start_is_an_error_of_the_test_and_of_no_other(tmp_path: Path) -> None:
-    """Its folder is missing. The next command starts."""
+    """A missing folder is an error of that command, and the next command starts."""
     with pytest.raises((AssertionError, FileNotFoundError)):
         fork_server.start([], cwd=tmp_path / "missing", env=dict(look(tmp_path, fresh=False)["environment"]))
     assert look(tmp_path, fresh=False)["arguments"][1:] == ["one", "--two=\udcff"]

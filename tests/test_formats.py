@@ -33,12 +33,12 @@ from reconciler.formats import (
     ],
 )
 def test_format_duration(seconds: float, text: str) -> None:
-    """Two units at most, and no nonsense for nonsense."""
+    """A duration has at most two units, and an impossible one is written as 0s."""
     assert format_duration(seconds) == text
 
 
 def test_count_noun() -> None:
-    """A noun follows its count."""
+    """The noun agrees with its count."""
     assert [count_noun(0, "model"), count_noun(1, "model"), count_noun(1204, "model")] == [
         "0 models",
         "1 model",
@@ -55,19 +55,19 @@ def test_count_noun() -> None:
     ],
 )
 def test_parse_duration(text: str, seconds: float | None) -> None:
-    """Units stand from the longest to the shortest; anything else is no duration."""
+    """Units go from the longest to the shortest, and anything else is no duration."""
     assert parse_duration(text) == seconds
 
 
 def test_the_longest_duration_is_a_timedelta() -> None:
-    """Nothing that is read overflows."""
+    """No accepted duration overflows a timedelta."""
     seconds = parse_duration("99999999.9d99999999h99999999m99999999s")
     assert seconds is not None
     assert timedelta(seconds=seconds) > timedelta(days=99_999_999)
 
 
 def test_a_time_is_written_in_utc_and_read_back() -> None:
-    """RFC 3339 with Z, whatever the zone was."""
+    """A time is written as RFC 3339 with Z, whatever its zone was."""
     moment = datetime(2026, 11, 22, 20, 0, 5, 999_999, tzinfo=timezone(timedelta(hours=2)))
     assert format_time(moment) == "2026-11-22T18:00:05Z"
     assert format_time(moment, timespec="microseconds") == "2026-11-22T18:00:05.999999Z"
@@ -76,12 +76,12 @@ def test_a_time_is_written_in_utc_and_read_back() -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01T00:00:00Z"])
 def test_what_is_no_time_is_none(text: str) -> None:
-    """A service or an older state may say anything."""
+    """An invalid time of a service or of an older state is read as None."""
     assert parse_time(text) is None
 
 
 def test_a_time_without_a_zone_is_in_utc() -> None:
-    """Services leave the zone out now and then."""
+    """A time without a zone, as services sometimes send, is read as UTC."""
     assert parse_time("2026-11-22T18:00:00") == datetime(2026, 11, 22, 18, tzinfo=UTC)
 
 
@@ -95,12 +95,12 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
     ],
 )
 def test_camel_case(path: str, written: str) -> None:
-    """Each step of a path for itself."""
+    """Each step of a path is converted for itself."""
     assert to_camel_case(path) == written
 
 
 def test_a_long_text_is_cut() -> None:
-    """A text of at most the limit stays as it is; a longer one ends in an ellipsis."""
+    """A text within the limit stays unchanged, and a longer one ends in an ellipsis."""
     assert [shorten(text, 3) for text in ("", "abc", "abcd")] == ["", "abc", "abc…"]
 
 
@@ -130,5 +130,5 @@ def test_seconds_are_added_to_a_time() -> None:
     ],
 )
 def test_a_share_is_never_rounded_up(passed: int, asked: int, written: str) -> None:
-    """999 of 1,000 are not all."""
+    """999 of 1,000 are not shown as all."""
     assert format_share(passed, asked) == written

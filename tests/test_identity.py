@@ -1,4 +1,4 @@
-"""Ids: the formula, held by golden values and by a second implementation (tests.formula)."""
+"""Ids follow the formula, checked by golden values and by a second implementation (tests.formula)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def former(desired: Desired, *, stack: str = "", source: str = SOURCE, kind: Kin
 
 
 def test_the_formulas_are_pinned() -> None:
-    """These values are in people's services: a change of them trains every model again."""
+    """The formula gives the golden ids, because a change would train every model again."""
     assert FORMULA == 2
     assert GENERATIONS == 16
     assert DATA == "01a2942b898dc208f437216b3f388a3b5c3b141e8fdfb203844c0c1a1878b212"
@@ -91,7 +91,7 @@ def test_the_formulas_are_pinned() -> None:
 
 
 def test_formula_1_is_pinned() -> None:
-    """It is looked up for ever."""
+    """Formula 1 gives its golden ids, because old models are looked up by them."""
     first, *_ = former(desired())
     assert first == "85b7a19817e3f54cf2f71806ba2165b0e3ef46e8f58337d5b5b59721be23bf72"
     assert make_id("number-generator", first) == "number-generator-qw32dgax"
@@ -140,7 +140,7 @@ def test_formula_1_is_looked_up_in_every_spelling(base: str, declared: Attribute
 
 
 def test_a_checkpoint_is_a_part_of_its_own() -> None:
-    """Named, it makes another model; empty, it is left out."""
+    """A named checkpoint makes another model, and an empty one is left out."""
     parent = "parent-abcdefgh"
 
     def digest(checkpoint: Attributes) -> str:
@@ -175,7 +175,7 @@ def test_two_implementations_agree(
     rate: float | None,
     pairs: list[tuple[str, str]],
 ) -> None:
-    """The code computes what design 2.4 says, for any stack, source, hyperparameters and data."""
+    """The code agrees with design 2.4 for any stack, source, hyperparameters and data."""
     attributes: dict[str, int | float] = {}
     tuned: dict[str, int | float] = {}
     if epochs is not None:
@@ -196,14 +196,14 @@ def test_two_implementations_agree(
 
 @given(st.from_regex(r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?", fullmatch=True), st.binary(min_size=32, max_size=32))
 def test_an_id_fits_the_service(name: str, digest: bytes) -> None:
-    """A name of 31 characters still makes an id that the service takes, and that is known as its own."""
+    """A name of 31 characters makes an id that the service accepts and that we recognise."""
     id = make_id(name, digest.hex())
     assert re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", id)
     assert is_generation_of(name, id)
 
 
 def test_generations_are_different_models() -> None:
-    """Sixteen generations have sixteen ids."""
+    """Sixteen generations have sixteen different ids."""
     ids = {make_id("bot", digest_of(desired(), generation=number)) for number in range(GENERATIONS)}
     assert len(ids) == GENERATIONS
 
@@ -217,12 +217,12 @@ def test_generations_are_different_models() -> None:
     ],
 )
 def test_what_can_be_updated_is_no_part_of_the_identity(path: str, value: str | float | tuple[int]) -> None:
-    """A model that is renamed or reset keeps its id."""
+    """A renamed or updated model keeps its id."""
     assert digest_of(desired({**ATTRIBUTES, path: value})) == digest_of(desired())
 
 
 def test_a_float_is_its_float32_bits_however_it_is_written() -> None:
-    """0.001, 1e-3 and the double that the service prints are one number; the next float32 is another."""
+    """0.001, 1e-3 and the service's double are one number, and the next float32 is another."""
     assert {to_float32_hex(number) for number in (0.001, 1e-3, 0.0010000000474974513)} == {"3a83126f"}
     assert to_float32_hex(0.0010000001639127731) == "3a831270"
     assert to_float32(0.7) == 0.699999988079071
@@ -248,7 +248,7 @@ def test_several_data_sets_are_known_by_their_fields() -> None:
 
 
 def test_the_order_of_examples_counts_and_nothing_is_trimmed() -> None:
-    """Training sees order and spaces, so the digest does."""
+    """Order and spaces change the digest, because training sees them."""
     a, b = Example("1", "2"), Example("3", "4")
     digests = [
         digest_examples(several)
@@ -259,13 +259,13 @@ def test_the_order_of_examples_counts_and_nothing_is_trimmed() -> None:
 
 @given(st.dictionaries(texts, st.integers() | texts | st.none(), max_size=4))
 def test_canonical_form_ignores_the_order_of_keys(value: dict[str, object]) -> None:
-    """Two dictionaries that are equal have one form, without a space outside of strings."""
+    """Equal dictionaries have one canonical form, without spaces outside of strings."""
     turned = dict(reversed(list(value.items())))
     assert encode_canonical(turned) == encode_canonical(value) == formula.compact(value).encode()
 
 
 def test_canonical_form_survives_half_a_surrogate() -> None:
-    """A service's JSON may hold one; a plan must not fail on it."""
+    """A lone surrogate in a service's JSON does not make a plan fail."""
     assert encode_canonical("\ud800") == b'"\xed\xa0\x80"'
 
 
@@ -284,7 +284,7 @@ def test_canonical_form_survives_half_a_surrogate() -> None:
     ],
 )
 def test_a_generation_is_known_by_its_form(name: str, id: str, *, is_one: bool) -> None:
-    """NAME-DIGEST8 of exactly this name, in lower-case base32."""
+    """An id of ours is exactly NAME-DIGEST8 in lower-case base32."""
     assert is_generation_of(name, id) is is_one
 
 
@@ -295,7 +295,7 @@ def test_an_example_that_is_no_pair_has_its_own_line() -> None:
 
 
 def test_json_of_an_edited_state_is_compared_as_it_stands() -> None:
-    """What is no JSON any more differs from all that is, and stops nothing."""
+    """Invalid JSON in an edited state differs from every value and stops nothing."""
     field = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
     assert field.type is FieldType.JSON
     assert to_comparable(field, "{no json") == "{no json"

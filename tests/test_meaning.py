@@ -1,4 +1,4 @@
-"""Equal spellings are one model: one id, no change in the plan, no drift; and an upgrade trains nothing."""
+"""Equal spellings mean one model: one id, an empty plan and no drift. An upgrade trains nothing."""
 
 from __future__ import annotations
 
@@ -127,7 +127,10 @@ def created(want: Desired) -> RecordedModel:
 @settings(max_examples=60, deadline=None)
 @given(wants())
 def test_equal_spellings_are_one_model(pair: tuple[Desired, Desired]) -> None:
-    """One is applied, the other declared: one id, nothing planned, no drift; without state it is adopted."""
+    """After one spelling is applied, the other has the same id, an empty plan and no drift.
+
+    Without state it is adopted.
+    """
     first, second = pair
     model = created(first)
     assert model.id == created(second).id
@@ -165,7 +168,7 @@ def former(source: str, numbers: Mapping[str, int | float]) -> str:
 def test_an_upgrade_retrains_no_job(
     *, source: str, today: str, exported: bool | None, recorded: bool
 ) -> None:
-    """What formula 1 named and the former version recorded, in any spelling, stays what it is."""
+    """A job of formula 1 in any spelling keeps its id after the upgrade."""
     written = {} if exported is None else {"exportLastCheckpointOnly": exported}
     id = former(source, {"epochCount": 3, **written})
     epochs = f"{SPEC}.hyper_parameters.epoch_count"
@@ -196,7 +199,7 @@ def test_an_upgrade_retrains_no_job(
 
 @pytest.mark.parametrize("status", [None, Status.CREATING])
 def test_an_upgrade_in_the_middle_of_a_training_goes_on_with_it(status: Status | None) -> None:
-    """A candidate of formula 1 keeps its id, whether its create arrived or not, though it has no place."""
+    """A candidate of formula 1 without a recorded place keeps its id, whether its create arrived or not."""
     id = former("gemini-x", {"epochCount": 3})
     epochs = f"{SPEC}.hyper_parameters.epoch_count"
     field = f"{SPEC}.training_dataset_uri"

@@ -1,4 +1,4 @@
-"""The nouns: addresses, grants, places."""
+"""Addresses, grants and places."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_an_address_reads_back(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "bot", "/bot", "TunedModel/", "TunedModel/a/b", "/"])
 def test_anything_else_is_no_address(text: str) -> None:
-    """Kind, one slash, name: else a ValueError that repeats the text."""
+    """A text that is not KIND/NAME raises a ValueError that repeats it."""
     with pytest.raises(ValueError, match="not an address"):
         Address.parse(text)
 
 
 def test_addresses_sort_by_kind_then_name() -> None:
-    """Plans and states are sorted by it, so the order is part of the format."""
+    """Plans and states are sorted this way, so the order is part of the format."""
     addresses = [Address("TuningJob", "a"), Address("TunedModel", "b"), Address("TunedModel", "a")]
     assert [str(address) for address in sorted(addresses)] == ["TunedModel/a", "TunedModel/b", "TuningJob/a"]
 
@@ -39,12 +39,12 @@ def test_addresses_sort_by_kind_then_name() -> None:
     [("number-generator", "TUNEDMODEL_NUMBER_GENERATOR"), ("a1", "TUNEDMODEL_A1"), ("x.y", "TUNEDMODEL_X_Y")],
 )
 def test_an_address_as_a_variable(name: str, variable: str) -> None:
-    """Upper case, and every character that a shell would not take is an underscore."""
+    """The variable is upper case, with an underscore for every character that a shell refuses."""
     assert worlds.address(name).variable == variable
 
 
 def test_a_name_leaves_room_for_its_digest() -> None:
-    """31 characters, a dash and eight more are the service's 40."""
+    """31 characters, a dash and eight more fill the service's limit of 40."""
     assert NAME_LIMIT + 1 + 8 == 40
 
 
@@ -58,13 +58,13 @@ def test_a_grantee_is_known_whatever_the_case_of_its_address() -> None:
 
 
 def test_a_manifest_says_where_it_is() -> None:
-    """file:line, or its address where there is no file."""
+    """A manifest's place is file:line, or its address if there is no file."""
     assert worlds.want("bot", line=7).place == "manifests/bot.yaml:7"
     assert worlds.want("bot", file="").place == "TunedModel/bot"
 
 
 def test_where_keys_stand_is_no_part_of_what_is_wanted() -> None:
-    """Two manifests that differ in places only are equal, and no place is shown."""
+    """Manifests that differ only in places are equal, and repr shows no place."""
     manifest = worlds.want("bot")
     moved = worlds.want("bot", places={"base_model": (3, 5)})
     assert moved == manifest
@@ -72,7 +72,7 @@ def test_where_keys_stand_is_no_part_of_what_is_wanted() -> None:
 
 
 def test_nouns_cannot_be_changed() -> None:
-    """A plan is a value: what it was made from cannot move under it."""
+    """A plan's inputs cannot change after it was made."""
     manifest: Desired = worlds.want("bot")
     with pytest.raises(FrozenInstanceError):
         manifest.id = "other"  # type: ignore[misc]
@@ -88,5 +88,5 @@ def test_nouns_cannot_be_changed() -> None:
     ],
 )
 def test_a_field_of_the_stack_has_a_place(stack: Stack, place: str) -> None:
-    """Its own, else the document's, as far as they are known."""
+    """A Stack's field has its own place, or the document's if its own is unknown."""
     assert stack.place("spec.state") == place

@@ -1,4 +1,4 @@
-"""Settings: trimmed, checked, refused by their names; and who may say where a credential goes."""
+"""Settings are trimmed, checked and refused by name, and decide where a credential may go."""
 
 from __future__ import annotations
 
@@ -75,20 +75,20 @@ def refuse(url: str, environ: dict[str, str]) -> tuple[str, str] | None:
 
 @pytest.mark.parametrize("url", ALLOWED)
 def test_a_stack_may_name_google_this_machine_and_who_is_trusted(url: str) -> None:
-    """Nothing is said against Google's hosts, loopback, a bucket, and what the environment trusts."""
+    """A Stack may name Google's hosts, loopback, a bucket, and hosts that the environment trusts."""
     assert refuse(url, TRUSTED) is None
 
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_stack_may_name_nobody_else(url: str) -> None:
-    """Whatever only looks like one of them is refused, and the advice names the variable."""
+    """A host that only looks like an allowed one is refused, and the advice names the variable."""
     found = refuse(url, TRUSTED)
     assert found is not None
     assert "RECONCILER_TRUSTED_HOSTS" in found[1] or "https://" in found[1]
 
 
 def test_without_the_variable_nobody_else_is_trusted() -> None:
-    """An empty list trusts nobody, and a list that is none is refused by its name."""
+    """An empty list trusts nobody, and an invalid list is refused by name."""
     assert refuse("https://proxy.example.com", {}) is not None
     for text in ("https://proxy.example.com", "*", "*.com", "a b", "proxy.example.com:8443", "a,/"):
         with pytest.raises(UsageError, match="RECONCILER_TRUSTED_HOSTS"):
@@ -128,7 +128,7 @@ def test_without_the_variable_nobody_else_is_trusted() -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_name(name: str, text: str) -> None:
-    """The variable is named; where it may hold a secret, its value is not."""
+    """The error names the variable, and omits its value if it may hold a secret."""
     with pytest.raises(ReconcilerError, match=name) as caught:
         Settings({name: text})[name]
     if SETTINGS[name].secret:
@@ -138,7 +138,7 @@ def test_what_cannot_be_used_is_refused_by_its_name(name: str, text: str) -> Non
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_line_ends_are_no_part_of_a_setting(name: str) -> None:
-    """What is good is good with the line end of the file that it came from; an empty one is none."""
+    """A line end after a value is ignored, and a blank value counts as unset."""
     texts = ("7", "https://host", "a=b", "AccountName=a", "YWJj", "true", "m=2027-05-19", "2027-01-31")
     good = next(text for text in texts if _fits(name, text))
     assert Settings({name: f"{good}\r\n"})[name] == Settings({name: good})[name]
@@ -154,7 +154,7 @@ def _fits(name: str, text: str) -> bool:
 
 
 def test_what_a_message_says_of_seconds_is_true() -> None:
-    """Zero is told apart from what is not, and no lag at all is a setting like any other."""
+    """A lag of 0 seconds is accepted, and a time-out of 0 is refused with the allowed range."""
     assert read_seconds({"RECONCILER_LAG_SECONDS": "0"}, "RECONCILER_LAG_SECONDS", 60) == 0
     assert read_seconds({"RECONCILER_LAG_SECONDS": "2m"}, "RECONCILER_LAG_SECONDS", 60) == 120
     with pytest.raises(UsageError, match="above 0 and up to 86400"):
@@ -176,12 +176,12 @@ def test_what_a_message_says_of_seconds_is_true() -> None:
     ],
 )
 def test_an_address_is_shown_without_its_login(address: str, shown: str) -> None:
-    """Also when it is mistyped, and when it is no address."""
+    """An address is shown without its login, even if it is mistyped or invalid."""
     assert hide_login(address) == shown
 
 
 def test_a_proxy_is_not_asked_for_this_machine() -> None:
-    """Every library is told the same proxies, and to leave loopback out."""
+    """Every library gets the same proxies and is told to skip loopback."""
     environ = {"HTTPS_PROXY": "http://proxy:3128\n", "NO_PROXY": "corp.example"}
     tell_every_library(Settings(environ), environ)
     assert environ["HTTPS_PROXY"] == "http://proxy:3128"
@@ -214,7 +214,7 @@ def test_a_proxy_is_not_asked_for_this_machine() -> None:
 def test_a_common_mistake_is_answered_with_what_to_write(
     name: str, text: str, said: str, advised: str
 ) -> None:
-    """The advice holds the right value: of a zone, a resource name, a version, quotation marks."""
+    """The advice has the right value for a zone, a resource name, a version and quotation marks."""
     with pytest.raises(ReconcilerError, match=name) as caught:
         Settings({name: text})[name]
     assert said in caught.value.summary
@@ -230,7 +230,7 @@ def test_a_common_mistake_is_answered_with_what_to_write(
     ],
 )
 def test_every_way_to_write_a_number_of_seconds_is_taken(text: str, seconds: float) -> None:
-    """What was taken before there was one form for all is taken still."""
+    """Forms from older versions are still accepted."""
     assert read_seconds({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60) == seconds
 
 
@@ -242,7 +242,7 @@ NO_SECONDS = (
 
 @pytest.mark.parametrize("text", [*NO_SECONDS, "5 s", "1" + "0" * 400])
 def test_what_is_no_number_of_seconds_is_refused_by_its_name(text: str) -> None:
-    """With what is taken, in a line."""
+    """The error is one line with the accepted forms."""
     with pytest.raises(UsageError, match="RECONCILER_HTTP_TIMEOUT") as caught:
         read_seconds({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60)
     assert caught.value.detail == "Write it like 90, 90s or 2m. It says how long a whole call may take."
@@ -264,12 +264,12 @@ def test_what_is_no_host_is_no_address(name: str, host: str) -> None:
     "host", ["h", "h.", "a" * 63, "a-b.c_d.e", "xn--bcher-kva.example", "[::1]", "1.2.3.4:9"]
 )
 def test_what_is_a_host_is_an_address(host: str) -> None:
-    """As names and numbers are written."""
+    """Valid names and numbers are accepted as hosts."""
     assert Settings({"GOOGLE_GEMINI_BASE_URL": f"https://{host}"})["GOOGLE_GEMINI_BASE_URL"]
 
 
 def test_an_empty_setting_is_told_no_library() -> None:
-    """The clients of the stores read the environment too, and take an empty address for one."""
+    """Empty settings are hidden from the stores' clients, which would take one for an address."""
     environ = {"AZURE_STORAGE_ENDPOINT": "", "AWS_ENDPOINT_URL": "\r\n", "AWS_REGION": "eu-west-1"}
     tell_every_library(Settings(environ), environ)
     assert environ == {"AWS_REGION": "eu-west-1"}

@@ -132,7 +132,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(program: Path, tmp_path: Path) -> Iterator[Copy]:
-    """A project on it, with a service."""
+    """A project of the extended program, with a service."""
     (tmp_path / "manifests").mkdir()
     pairs = [{"text_input": str(number), "output": str(number + 1)} for number in range(20)]
     (tmp_path / "pairs.jsonl").write_text(
@@ -145,7 +145,10 @@ def copy(program: Path, tmp_path: Path) -> Iterator[Copy]:
 
 
 def test_it_lives_a_whole_life(copy: Copy) -> None:
-    """Plan, apply, wait, drift, update, replace, destroy: each model is trained once, and nothing is left."""
+    """Plan, apply, wait, drift, update, replace and destroy work.
+
+    Each model trains once, and nothing is left.
+    """
     aviary = copy.service
     assert "Plan: 1 to train." in copy.run("plan")
     assert aviary.sent == []
@@ -186,13 +189,13 @@ def test_its_credential_is_asked_for_and_never_shown(copy: Copy) -> None:
 
 
 def test_the_embedded_emulator_does_not_serve_it(copy: Copy) -> None:
-    """--emulator says so, instead of asking the emulator for what it does not know."""
+    """--emulator says that it does not serve this API, and sends no request."""
     assert "the emulator does not serve Parrot" in copy.run("plan", "--emulator", expect=1)
     assert copy.service.sent == []
 
 
 def test_no_other_place_is_touched(program: Path) -> None:
-    """Every other module of the program is the same, byte for byte."""
+    """Every other module of the program is unchanged, byte for byte."""
     before = {str(path.relative_to(ROOT)) for path in (ROOT / "reconciler").rglob("*.py")}
     after = {str(path.relative_to(program)) for path in (program / "reconciler").rglob("*.py")}
     assert after - before == NEW.keys()

@@ -191,6 +191,10 @@ class StillTrainingError(ServiceError):
     """A model is not deleted while its training ends; it can be deleted later."""
 
 
+class InUseError(ServiceError):
+    """A model is not deleted while it stands on an endpoint that the tuning service did not make for it."""
+
+
 class UnauthenticatedError(ServiceError):
     """401: the credential is missing, expired or not accepted."""
 

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from reconciler.apply.tasks import Task
 from reconciler.checks import Examples, decide_verdict, run_checks, sum_scores
+from reconciler.errors import InUseError
 from reconciler.model import Desired, Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
@@ -66,7 +67,7 @@ def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fe
         case steps.DeleteReplaced():
             return _delete_replaced(step, provider, subject, fence)
         case steps.Delete():
-            provider.delete(subject.find_handle(step.id), fence=fence)
+            return _delete(provider, subject.find_handle(step.id), fence)
         case steps.RecordStep():
             pass
         case _:
@@ -107,7 +108,15 @@ def _delete_replaced(
     live = provider.get(make_handle(old))
     if live is not None and live.traffic:
         return Unproven(f"{explain_traffic(live)}; it is kept until then", unfinished=False)
-    provider.delete(make_handle(old), fence=fence)
+    return _delete(provider, make_handle(old), fence)
+
+
+def _delete(provider: Provider, handle: Handle, fence: Fence) -> Done | Unproven:
+    """Delete a model. One that stands on somebody else's endpoint is kept, which is no failure."""
+    try:
+        provider.delete(handle, fence=fence)
+    except InUseError as error:
+        return Unproven(f"{error.summary}; it is kept until then", unfinished=False)
     return Done()
 
 

@@ -161,6 +161,7 @@ class Provider(Protocol):
 
         Raises:
             StillTrainingError: the service refuses, because the training has not ended yet.
+            InUseError: somebody else deployed it. Nothing was deleted.
         """
 
     def poll(self, handle: Handle) -> Training:

@@ -141,15 +141,16 @@ def test_changed_data_is_trained_beside_what_serves(project: Project, service: S
     assert (posted(service), uploads(service)) == (2, 2)
 
 
-def deploy_elsewhere(service: Service, name: str) -> tuple[str, str]:
-    """Deploy a model to a new endpoint without the client.
+def deploy_elsewhere(service: Service, name: str, *, traffic: int = 100) -> tuple[str, str]:
+    """Deploy a model to a new endpoint without the client, with so many percent of its traffic.
 
     Returns the endpoint and the deployed model's id.
     """
     at_once = {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0}
     service.call("POST", "emulator/settings", at_once)
     theirs = service.call("POST", f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
-    body = {"deployedModel": {"model": name, "displayName": "theirs"}, "trafficSplit": {"0": 100}}
+    split = {"trafficSplit": {"0": traffic}} if traffic else {}
+    body = {"deployedModel": {"model": name, "displayName": "theirs"}, **split}
     made = service.call("POST", f"v1/{theirs}:deployModel", body)["response"]["deployedModel"]
     return theirs, made["id"]
 
@@ -196,6 +197,32 @@ def test_traffic_that_came_after_the_plan_holds_the_deletion(project: Project, s
     assert serving in {found["name"] for found in listed(service, "endpoints")}
     methods = {note["method"] for note in service.log() if note["path"].endswith(serving)}
     assert "DELETE" not in methods
+
+
+def test_a_model_on_somebody_elses_endpoint_is_kept_with_its_own(project: Project, service: Service) -> None:
+    """Without traffic there too: nothing of it is deleted, the endpoint is named, and it is no failure.
+
+    The service refuses to delete such a model, so its own endpoint must not be deleted before it. `destroy`
+    keeps it too, and deletes it once it is undeployed.
+    """
+    project.declare(job())
+    project.apply()
+    serving = project.run("output", "bot", expect=0).out.strip()
+    old = only(listed(service, "models"))["name"]
+    theirs, deployed = deploy_elsewhere(service, old, traffic=0)
+    write_data(project, PAIRS[1:])
+    said = f"it stands on {theirs}, which the tuning service did not make for it; it is kept until then"
+    assert said in project.apply().all
+    assert serving in {found["name"] for found in listed(service, "endpoints")}
+    assert old in {found["name"] for found in listed(service, "models")}
+    assert said in project.run("destroy", "--auto-approve", expect=0).all
+    assert [found["name"] for found in listed(service, "models")] == [old]
+    assert serving in {found["name"] for found in listed(service, "endpoints")}
+    service.call("POST", f"v1/{theirs}:undeployModel", {"deployedModelId": deployed})
+    until(lambda: not service.call("GET", f"v1/{theirs}").get("deployedModels"))
+    project.run("destroy", "--auto-approve", expect=0)
+    assert listed(service, "models") == []
+    assert [found["name"] for found in listed(service, "endpoints")] == [theirs]
 
 
 def test_a_reverted_manifest_restores_the_former_job(project: Project, service: Service) -> None:

@@ -14,7 +14,7 @@ from reconciler.providers import Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.bucket import Bucket
-from reconciler.providers.vertex.deletion import Deletion
+from reconciler.providers.vertex.deletion import Deletion, is_deployment_of, is_version
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
 from tests.fakes import FakeClock, unfenced
@@ -213,6 +213,40 @@ def test_versions_of_a_model_are_told_apart() -> None:
     assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9")
     assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@1")
     assert not names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@2")
+
+
+def test_an_alias_may_mean_any_version() -> None:
+    """Only the service knows which version "default" is; two numbers are two versions."""
+    for alias in ("@default", "@prod-2", ""):
+        assert names.is_same(f"{HOME}/models/9@1", f"{NUMBERED}/models/9{alias}")
+        assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9{alias}")
+    assert not names.is_same(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@2")
+    assert not names.is_same(f"{HOME}/models/9@default", f"{NUMBERED}/models/8@default")
+
+
+DEPLOYED = {"id": "4", "model": f"{NUMBERED}/models/9@default"}
+
+
+@pytest.mark.parametrize(
+    ("deployed", "is_ours"),
+    [
+        (DEPLOYED, True),
+        ({**DEPLOYED, "modelVersionId": "1"}, True),
+        ({**DEPLOYED, "modelVersionId": "2"}, False),
+        ({**DEPLOYED, "model": f"{NUMBERED}/models/9@2"}, False),
+        ({**DEPLOYED, "model": "publishers/google/models/gemini-x"}, False),
+        ({**DEPLOYED, "model": f"{NUMBERED}/models/8", "modelVersionId": "1"}, False),
+    ],
+)
+def test_what_is_undeployed_is_our_version(deployed: dict[str, Any], *, is_ours: bool) -> None:
+    """Its name may have an alias, and `modelVersionId` then tells the version."""
+    assert is_deployment_of(deployed, f"{HOME}/models/9@1") is is_ours
+
+
+@pytest.mark.parametrize(("wanted", "is_it"), [("", True), ("3", True), ("default", True), ("2", False)])
+def test_a_version_is_found_by_its_number_or_alias(wanted: str, *, is_it: bool) -> None:
+    """Without a version, every one is meant."""
+    assert is_version({"versionId": "3", "versionAliases": ["default"]}, wanted) is is_it
 
 
 def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: VertexProvider) -> None:

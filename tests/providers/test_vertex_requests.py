@@ -428,6 +428,34 @@ def test_traffic_on_another_endpoint_is_seen_in_both_ways(stand: Stand) -> None:
     assert look() == ((), (), [3, 3])
 
 
+def test_a_list_sees_traffic_in_another_location(stand: Stand) -> None:
+    """So that a plan tells of it. The Model Registry names such an endpoint, and it is asked for alone."""
+    provider, recording = stand.provider()
+    stand.train(provider)
+    (model,) = stand.listed("models")
+    there = f"{HOME}/endpoints/5".replace("us-central1", "europe-west4")
+    deployed = [*model["deployedModels"], {"endpoint": there, "deployedModelId": "4"}]
+    endpoint = {
+        "name": there,
+        "deployedModels": [{"id": "4", "model": model["name"]}],
+        "trafficSplit": {"4": 100},
+    }
+    shown = {"method": "GET", "path": "/models$", "status": 200}
+    far = {"method": "GET", "path": "europe-west4/endpoints/5$"}
+    stand.control(
+        "faults",
+        [
+            {**shown, "body": {"models": [{**model, "deployedModels": deployed}]}},
+            {**far, "status": 200, "body": endpoint},
+        ],
+    )
+    recording.seen.clear()
+    (live,) = provider.list()
+    assert isinstance(live, Live)
+    assert live.traffic == (there,)
+    assert len(recording.seen) == 4
+
+
 def test_an_odd_endpoint_of_a_list_stops_no_model(stand: Stand) -> None:
     """It comes as an Odd with its name, and the model beside it is whole."""
     provider, _ = stand.provider()

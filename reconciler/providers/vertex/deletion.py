@@ -2,7 +2,8 @@
 
 Rule: every step looks before it acts, and a missing resource counts as deleted. So the next run completes a
 deletion that a crash interrupted. Models that others deployed on our endpoint are kept, and so are other
-versions of our model.
+versions of our model. A model that stands on an endpoint of somebody else is kept with its own endpoints: the
+service would refuse to delete it, and leave it without them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from reconciler.providers.google.exactly_once import count_looks
 from reconciler.providers.google.json import (
     JsonObject,
     explain_another,
+    read_list,
     read_objects,
     read_text,
     require_object,
@@ -50,12 +52,19 @@ class Deletion:
 
         Raises:
             StillTrainingError: the service has not ended the job yet. Try again later.
+            InUseError: the model stands on endpoints that are not ours. Nothing was deleted.
         """
         if codec.is_under_way(job):
             job = self._cancel(job)
         ours = codec.read_model_name(job)
         made = codec.read_endpoint_names(job)
         serving = read_text(self._jobs.find_endpoint(job) or {}, "name")
+        users = [user for user in self._jobs.list_users(job) if not _is_same_endpoint(user, serving)]
+        if users:
+            raise errors.InUseError(
+                f"it stands on {', '.join(users)}, which the tuning service did not make for it",
+                f"Undeploy {ours} there, then run the command again.",
+            )
         if serving and names.parse(serving).key not in {names.parse(endpoint).key for endpoint in made}:
             # Somebody deployed the model by hand to replace a lost endpoint. Undeploy it, but keep their
             # endpoint.
@@ -110,7 +119,7 @@ class Deletion:
         if endpoint is None:
             return False
         deployed = read_objects(endpoint, "deployedModels", name)
-        mine = [deployment for deployment in deployed if names.is_same(read_text(deployment, "model"), ours)]
+        mine = [deployment for deployment in deployed if is_deployment_of(deployment, ours)]
         for deployment in mine:
             self._step("POST", f"{name}:undeployModel", {"deployedModelId": read_text(deployment, "id")})
         return len(mine) == len(deployed)
@@ -120,11 +129,7 @@ class Deletion:
         versions = self._list_versions(place)
         if versions is None:
             return
-        mine = [
-            version
-            for version in versions
-            if not place.version or read_text(version, "versionId") == place.version
-        ]
+        mine = [version for version in versions if is_version(version, place.version)]
         if mine:
             whole = len(mine) == len(versions)
             self._step("DELETE", place.resource if whole else f"{name}:deleteVersion")
@@ -168,6 +173,24 @@ class Deletion:
                 f"{method} {path} failed: {said}",
                 "Run the command again: it continues where this one stopped.",
             )
+
+
+def _is_same_endpoint(name: str, other: str) -> bool:
+    return bool(other) and names.parse(name).key == names.parse(other).key
+
+
+def is_deployment_of(deployment: JsonObject, model: str) -> bool:
+    """Return whether a deployed model is ours. If its name has an alias, `modelVersionId` is the version."""
+    name, version = read_text(deployment, "model"), read_text(deployment, "modelVersionId")
+    if not (model and name.startswith("projects/") and names.is_same(name, model)):  # else a publisher's
+        return False
+    return not version or names.parse(model).number in {"", version}
+
+
+def is_version(version: JsonObject, wanted: str) -> bool:
+    """Return whether a version of a model has this number or alias; "" means every version."""
+    aliases = read_list(version, "versionAliases", "a version of a model")
+    return not wanted or wanted == read_text(version, "versionId") or wanted in aliases
 
 
 def _read_operation_name(operation: JsonObject, path: str) -> str:

@@ -87,9 +87,7 @@ class Jobs:
         if found is None:
             return None
         version = read_text(found, "versionId") or place.version
-        if not names.is_answer(name, read_text(found, "name")) or (
-            place.version and version != place.version
-        ):
+        if not names.is_answer(name, read_text(found, "name")) or (place.number and version != place.number):
             raise explain_another("GET", name, found.get("name"))
         return found
 
@@ -143,6 +141,7 @@ class Jobs:
         odd: list[Odd] = []
         jobs, found_in = self._list_with_jobs(place, (MODELS, ENDPOINTS), odd)
         models, endpoints = found_in[MODELS], found_in[ENDPOINTS]
+        endpoints += self._list_far_endpoints(jobs, models, endpoints)
         model_of = {names.parse(read_text(model, "name")).key: model for model in models}
         endpoint_of = {names.parse(read_text(endpoint, "name")).key: endpoint for endpoint in endpoints}
         users_of = _index_by_model(endpoints, odd)
@@ -188,6 +187,29 @@ class Jobs:
         for (collection, _), listing in begun.items():
             found[collection] += listing.result()
         return jobs, found
+
+    def _list_far_endpoints(
+        self, jobs: Iterable[JsonObject], models: Iterable[JsonObject], endpoints: Iterable[JsonObject]
+    ) -> list[JsonObject]:
+        """Get the endpoints of other locations that models are deployed to, except those that jobs made.
+
+        The Model Registry names them. They are mostly none, so a list mostly asks for nothing more. One that
+        we may not read is left out here; the look right before a deletion does not leave it out.
+        """
+        deployed: set[str] = set()
+        for model in models:
+            with suppress(ServiceError):
+                deployed |= set(codec.read_deployments(model))
+        known = {names.parse(read_text(endpoint, "name")).key for endpoint in endpoints}
+        for job in jobs if deployed else ():
+            with suppress(ServiceError):
+                known |= {names.parse(name).key for name in codec.read_endpoint_names(job)}
+        found = []
+        for name in sorted(deployed):
+            with suppress(ServiceError):
+                if names.parse(name).key not in known and (far := self.get_resource(name, ENDPOINTS)):
+                    found.append(far)
+        return found
 
     def list_ended(self, place: tuple[str, str]) -> Iterator[Ended]:
         """Yield each job that failed or was cancelled, and each whose model was deleted."""
@@ -245,6 +267,22 @@ class Jobs:
         model = self.get_resource(codec.read_model_name(job), MODELS)
         others = [self.get_resource(other, ENDPOINTS) for other in _list_others(job, model or {})]
         return _find_substitute(job, [resource for resource in others if resource is not None])
+
+    def list_users(self, job: JsonObject) -> list[str]:
+        """List the endpoints of others to which a job's model is deployed, with or without traffic.
+
+        An endpoint that we may not read is listed too.
+        """
+        name = codec.read_model_name(job)
+        found: list[str] = []
+        for other in _list_others(job, self.get_resource(name, MODELS) or {}) if name else ():
+            try:
+                endpoint = self.get_resource(other, ENDPOINTS)
+            except ForbiddenError:
+                found.append(other)
+            else:
+                found += [other] if endpoint and any(_find_users(job, [endpoint])) else []
+        return found
 
     def find_job(self, handle: Handle) -> JsonObject | None:
         """Find the job of a record by its name, else by its label, else by its number."""
@@ -370,7 +408,7 @@ def _build_listed(
 ) -> Live | None:
     """Read a listed job with its listed model and endpoint. None if it has no model now.
 
-    Endpoints in other locations are not listed. `Jobs.build_live` finds them, right before a deletion.
+    `endpoint_of` and `users_of` have the endpoints of other locations too, if a listed model names them.
     """
     if codec.is_under_way(job):
         return codec.read_model(job, None, None)

@@ -34,6 +34,11 @@ class Name:
     version: str = ""
 
     @property
+    def number(self) -> str:
+        """The version if it is a number. "" if there is none, or an alias: that may mean any version."""
+        return self.version if self.version.isdigit() else ""
+
+    @property
     def resource(self) -> str:
         """The name without its version."""
         return f"projects/{self.project}/locations/{self.location}/{self.collection}/{self.id}"
@@ -45,7 +50,10 @@ class Name:
 
 
 def is_same(name: str, other: str) -> bool:
-    """Return whether two names may mean the same version of a model. A name without a version means any."""
+    """Return whether two names may mean the same version of a model.
+
+    A name without a version means any, and so does an alias like "default".
+    """
     if not (name and other):
         return False
     return may_be_same(parse(name, "models"), parse(other, "models"))
@@ -53,7 +61,7 @@ def is_same(name: str, other: str) -> bool:
 
 def may_be_same(first: Name, second: Name) -> bool:
     """Return whether two parsed names may mean the same version of a model. See `is_same`."""
-    versions = {first.version, second.version} - {""}
+    versions = {first.number, second.number} - {""}
     return first.key == second.key and len(versions) < 2
 
 
@@ -62,7 +70,7 @@ def is_answer(asked: str, found: str) -> bool:
     wanted, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
     if wanted is None or other is None or any(wanted[part] != other[part] for part in _PARTS):
         return False
-    if len({wanted["version"], other["version"]} - {None}) == 2:
+    if len({version for version in (wanted["version"], other["version"]) if (version or "").isdigit()}) == 2:
         return False
     whose = {wanted["project"], other["project"]}
     return len(whose) == 1 or len({project.isdigit() for project in whose}) == 2

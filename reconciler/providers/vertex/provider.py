@@ -265,6 +265,7 @@ class VertexProvider:
 
         Raises:
             StillTrainingError: the job was cancelled but has not ended. Try again later.
+            InUseError: the model stands on an endpoint that is not ours. Nothing was deleted.
         """
         if "/" in handle.name:
             job = self._jobs.get_resource(handle.name, JOBS)

@@ -19,7 +19,7 @@ from reconciler.emulator.settings import is_seconds, make_choice_check, make_cou
 _ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
 _KEYS: Mapping[str, set[str]] = {
     "request": {"method", "path", "times", "skip", "when", "body", "headers", "delay", *_ACTIONS},
-    "train": {"train", "fail", "end", "uncancellable", "at", "times", "skip"},
+    "train": {"train", "fail", "end", "uncancellable", "at", "best", "times", "skip"},
     "operation": {"operation", "fail", "times", "skip"},
     "lag": {"lag", "what", "path", "times", "skip"},
 }
@@ -58,6 +58,7 @@ class Fate:
         failure: what a rule says of the google.rpc.Status it ends with, None when it does not fail.
         end: the state that a job ends in, '' when the rules do not say.
         uncancellable: whether a job goes on although it is cancelled, as the documents allow.
+        best: the id of the only checkpoint that learns all examples; '' if all do.
         at: the part of the training after which it ends, 0 to 1.
         hidden_from_list: for how many microseconds it is missing from lists; hidden_from_get likewise.
     """
@@ -66,6 +67,7 @@ class Fate:
     end: str
     uncancellable: bool
     at: float
+    best: str
     hidden_from_list: int
     hidden_from_get: int
 
@@ -92,12 +94,13 @@ def decide_fate(database: Database, path: str, subject: str, list_lag: float) ->
     for rule in _take_matching(database, "lag", path=path):
         what = rule.get("what", "list")
         hidden[what] = max(hidden[what], rule["lag"])
-    fails_unless_told = bool(train) and "end" not in train and "uncancellable" not in train
+    fails_unless_told = bool(train) and not {"end", "uncancellable", "best"} & set(train)
     return Fate(
         failure=train.get("fail", {} if fails_unless_told else None),
         end=train.get("end", ""),
         uncancellable="uncancellable" in train,
         at=train.get("at", 1),
+        best=train.get("best", ""),
         hidden_from_list=round(hidden["list"] * SECOND),
         hidden_from_get=round(hidden["get"] * SECOND),
     )
@@ -187,7 +190,7 @@ def _is_failure(value: object) -> bool:
 # The check of each key of a rule.
 _CHECKS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_PATTERNS, _is_pattern),
-    **dict.fromkeys(("method", "garbage"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("method", "garbage", "best"), lambda value: isinstance(value, str)),
     **dict.fromkeys(("drop", "hang", "uncancellable"), make_choice_check(True)),
     "body": lambda value: isinstance(value, dict),
     "fail": _is_failure,

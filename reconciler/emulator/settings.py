@@ -6,6 +6,7 @@ refuses what it does not know.
 
 import dataclasses
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -40,6 +41,19 @@ class Settings:
         vertex_second_model: whether a second tuned model can be deployed to an endpoint; no document says.
         vertex_endpoint_ids: whether the caller can choose ids of endpoints everywhere, or only in regions and
             not in the multi-regions; no document says.
+        vertex_gemini_3_place: whether what is tuned from Gemini 3.x is in the multi-region of the job, as on
+            the real service, or in the region of the job.
+        vertex_default_checkpoint_moves: what follows when another checkpoint of a model becomes its default:
+            deployments that named no checkpoint, the endpoint that the job shows, both, or nothing. No
+            document says.
+        vertex_copy_seconds: how long it takes to copy a model; no document says.
+        vertex_copy_carries: what a copy has of its source, of labels and checkpoints; no document says.
+        vertex_copy_scope: whether a copy may change project and region in one call, only one of them, or only
+            the region. The documents contradict each other.
+        vertex_copy_to_multi_regions: whether models can be copied to `us` and `eu`; no document says.
+        vertex_copy_grants: who may copy models out of other projects: "SOURCE>DESTINATION" for the service
+            agent of a project, "SOURCE>ACCOUNT" for a service account, "*" for everybody.
+        vertex_copy_refusal: whether a copy without that role is refused at the call or by its operation.
         vertex_submissions_per_minute: how many jobs and operations a project may begin in a location within
             a minute; 0 for any number. The real service allows 60.
         vertex_cancel_seconds: how long a job is CANCELLING.
@@ -65,6 +79,14 @@ class Settings:
     vertex_deploy_seconds: float = 0.5
     vertex_second_model: Literal["allow", "refuse", "refuse_on_service_endpoints"] = "allow"
     vertex_endpoint_ids: Literal["everywhere", "regions"] = "everywhere"
+    vertex_gemini_3_place: Literal["multi_region", "job"] = "job"
+    vertex_default_checkpoint_moves: Literal["nothing", "deployments", "job", "both"] = "nothing"
+    vertex_copy_seconds: float = 0.5
+    vertex_copy_carries: tuple[str, ...] = ("labels", "checkpoints")
+    vertex_copy_scope: Literal["any", "one_at_a_time", "one_project"] = "any"
+    vertex_copy_to_multi_regions: bool = True
+    vertex_copy_grants: tuple[str, ...] = ("*",)
+    vertex_copy_refusal: Literal["call", "operation"] = "call"
     vertex_submissions_per_minute: int = 0
     vertex_cancel_seconds: float = 0.5
     storage_buckets: Literal["any", "strict"] = "any"
@@ -139,6 +161,16 @@ def _is_day(text: object) -> bool:
     return day is not None and day.isoformat() == text and day >= _FIRST_DAY
 
 
+def _is_list_of_carried(value: object) -> bool:
+    return isinstance(value, list) and all(item in ("labels", "checkpoints") for item in value)
+
+
+def _is_list_of_grants(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, str) and re.fullmatch(r"\*|[^>\s]+>[^>\s]+", item) for item in value
+    )
+
+
 def _expect_one_of(*values: str) -> tuple[Callable[[object], bool], str]:
     return make_choice_check(*values), f"one of {', '.join(values)}"
 
@@ -153,6 +185,13 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "vertex_over_quota": _expect_one_of("refuse", "queue"),
     "vertex_second_model": _expect_one_of("allow", "refuse", "refuse_on_service_endpoints"),
     "vertex_endpoint_ids": _expect_one_of("everywhere", "regions"),
+    "vertex_gemini_3_place": _expect_one_of("multi_region", "job"),
+    "vertex_default_checkpoint_moves": _expect_one_of("nothing", "deployments", "job", "both"),
+    "vertex_copy_carries": (_is_list_of_carried, "a list of labels, checkpoints"),
+    "vertex_copy_scope": _expect_one_of("any", "one_at_a_time", "one_project"),
+    "vertex_copy_to_multi_regions": _BOOLEAN,
+    "vertex_copy_grants": (_is_list_of_grants, 'a list of SOURCE>DESTINATION, SOURCE>ACCOUNT or "*"'),
+    "vertex_copy_refusal": _expect_one_of("call", "operation"),
     "vertex_submissions_per_minute": (make_count_check(0, 10**9), "a number, 0 or more"),
     "storage_buckets": _expect_one_of("any", "strict"),
     "quota_project_required": _BOOLEAN,

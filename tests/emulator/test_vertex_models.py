@@ -223,3 +223,131 @@ def test_a_name_with_its_version_deletes_a_model_of_one(vertex: Vertex, job: dic
         vertex.undeploy(checkpoint["endpoint"])
     vertex.settle(vertex.ok("DELETE", job["tunedModel"]["model"]))
     assert vertex.ok("GET", "models") == {}
+
+
+def make_second_version(vertex: Vertex, job: dict[str, Any]) -> str:
+    """Tune the model of a job further, and return the name of its second version."""
+    source = {"tunedModelName": job["tunedModel"]["model"]}
+    second = vertex.finished(baseModel=None, preTunedModel=source, tunedModelDisplayName=None)
+    return str(second["tunedModel"]["model"])
+
+
+def merge(vertex: Vertex, version: str, *aliases: str) -> list[str]:
+    """Change the aliases of a version, and return those that it has then."""
+    request = {"versionAliases": list(aliases)}
+    return list(vertex.ok("POST", f"{version}:mergeVersionAliases", json=request)["versionAliases"])
+
+
+def test_aliases_name_a_version(vertex: Vertex, job: dict[str, Any]) -> None:
+    """They are added, removed with a hyphen in front, and belong to one version."""
+    first, second = job["tunedModel"]["model"], make_second_version(vertex, job)
+    plain = first.removesuffix("@1")
+    assert merge(vertex, first, "gold", "old-one") == ["gold", "old-one"]
+    assert vertex.ok("GET", f"{plain}@gold")["versionId"] == "1"
+    assert merge(vertex, second, "gold") == ["gold", "default"]
+    assert vertex.ok("GET", first)["versionAliases"] == ["old-one"]
+    assert merge(vertex, first, "-old-one", "x1") == ["x1"]
+    assert vertex.refused("GET", f"{plain}@old-one")[0] == 404
+    for aliases in (["1a"], ["A"], ["a"], ["a_b"], ["x" * 129], []):
+        request = {"versionAliases": aliases}
+        assert vertex.refused("POST", f"{first}:mergeVersionAliases", json=request)[0] == 400
+    mask = {"updateMask": "versionAliases"}
+    changed = vertex.ok("PATCH", first, params=mask, json={"versionAliases": ["silver"]})
+    assert changed["versionAliases"] == ["silver"]
+
+
+def test_the_default_version_is_an_alias(vertex: Vertex, job: dict[str, Any]) -> None:
+    """A name without a version means it. A new version takes it, and mergeVersionAliases gives it back."""
+    first, second = job["tunedModel"]["model"], make_second_version(vertex, job)
+    plain = first.removesuffix("@1")
+    assert vertex.ok("GET", plain)["versionId"] == "2"
+    assert "default" in merge(vertex, first, "default")
+    assert vertex.ok("GET", plain)["versionId"] == "1"
+    assert vertex.ok("GET", f"{plain}@default")["versionId"] == "1"
+    assert "versionAliases" not in vertex.ok("GET", second)
+    assert [item["versionId"] for item in vertex.ok("GET", "models")["models"]] == ["1"]
+    request = {"versionAliases": ["-default"]}
+    assert vertex.refused("POST", f"{first}:mergeVersionAliases", json=request)[0] == 400
+    third = make_second_version(vertex, job)
+    assert third.endswith("@3")
+    assert vertex.ok("GET", plain)["versionId"] == "3"
+
+
+def test_checkpoints_of_no_version_are_those_of_the_latest(vertex: Vertex, job: dict[str, Any]) -> None:
+    """Not of the default version, so a caller always says the version. They come in pages."""
+    first = job["tunedModel"]["model"]
+    plain = first.removesuffix("@1")
+    spec_of_three = spec(DATA, epochCount="3")
+    source = {"tunedModelName": first}
+    vertex.finished(
+        baseModel=None,
+        preTunedModel=source,
+        tunedModelDisplayName=None,
+        supervisedTuningSpec=spec_of_three,
+    )
+    merge(vertex, first, "default")
+    found = vertex.ok("GET", f"{plain}:listCheckpoints")["checkpoints"]
+    assert [item["checkpointId"] for item in found] == ["1", "2", "3"]
+    assert len(vertex.ok("GET", f"{first}:listCheckpoints")["checkpoints"]) == 2
+    query = {"pageSize": 2}
+    page = vertex.ok("GET", f"{plain}:listCheckpoints", params=query)
+    query["pageToken"] = page["nextPageToken"]
+    assert vertex.ok("GET", f"{plain}:listCheckpoints", params=query) == {"checkpoints": found[2:]}
+
+
+def test_versions_are_listed_in_an_order(vertex: Vertex, job: dict[str, Any]) -> None:
+    """By create_time or update_time, up or down; labels filter them."""
+    first = job["tunedModel"]["model"]
+    make_second_version(vertex, job)
+    vertex.api.advance(1)
+    query = {"updateMask": "labels"}
+    vertex.ok("PATCH", first, params=query, json={"labels": {"old": "yes"}})
+    path = f"{first.removesuffix('@1')}:listVersions"
+
+    def list_ids(**parameters: str) -> list[str]:
+        found = vertex.ok("GET", path, params=parameters)["models"]
+        return [item["versionId"] for item in found]
+
+    assert list_ids(orderBy="create_time") == ["1", "2"]
+    assert list_ids(orderBy="create_time desc") == ["2", "1"]
+    assert list_ids(orderBy="update_time desc") == ["1", "2"]
+    assert list_ids(filter="labels.old=yes") == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [("nothing", "22"), ("deployments", "12"), ("job", "21"), ("both", "11")],
+)
+def test_what_follows_the_default_checkpoint_is_a_setting(
+    vertex: Vertex, job: dict[str, Any], moves: str, expected: str
+) -> None:
+    """No document says what follows. A deployment that names its checkpoint does not move."""
+    vertex.api.control("settings", {"vertex_default_checkpoint_moves": moves})
+    model = job["tunedModel"]["model"]
+    endpoint = vertex.make_endpoint()
+    vertex.deploy(endpoint, model=model)
+    vertex.deploy(endpoint, {}, model=model, checkpointId="2")
+    query = {"updateMask": "defaultCheckpointId"}
+    vertex.ok("PATCH", model, params=query, json={"defaultCheckpointId": "1"})
+    follower, named = vertex.ok("GET", endpoint)["deployedModels"]
+    assert named["checkpointId"] == "2"
+    tuned = vertex.job(job["name"])["tunedModel"]
+    shown = {item["endpoint"]: item["checkpointId"] for item in tuned["checkpoints"]}[tuned["endpoint"]]
+    assert follower["checkpointId"] + shown == expected
+    vertex.deploy(endpoint, {}, model=model)
+    assert vertex.ok("GET", endpoint)["deployedModels"][-1]["checkpointId"] == "1"
+
+
+def test_the_best_checkpoint_is_a_fault_rule(vertex: Vertex) -> None:
+    """The other checkpoints have learnt every second example only; without a rule all are alike."""
+    vertex.api.control("faults", {"train": "^team=red", "best": "1", "times": 1})
+    job = vertex.finished(labels={"team": "red"})
+    assert job["state"] == "JOB_STATE_SUCCEEDED"
+    body = {"contents": [{"parts": [{"text": "three"}]}]}
+    for tuned, known in ((job, [True, False]), (vertex.finished(), [True, True])):
+        answers = [
+            vertex.ok("POST", f"{item['endpoint']}:generateContent", json=body)
+            for item in tuned["tunedModel"]["checkpoints"]
+        ]
+        texts = [answer["candidates"][0]["content"]["parts"][0]["text"] for answer in answers]
+        assert [text == "four" for text in texts] == known

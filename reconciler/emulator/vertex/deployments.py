@@ -12,11 +12,10 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.protojson import read_mask, to_camel
-from reconciler.emulator.vertex import endpoints, lookup, messages, models, operations, serving
+from reconciler.emulator.vertex import endpoints, lookup, messages, models, operations, places, serving
 from reconciler.emulator.vertex.fields import check_display_name
 from reconciler.emulator.vertex.records import Deployment, Endpoint, ModelVersion
 
-_NAME = r"projects/(?P<project>[^/]+)/locations/[^/]+/models/(?P<model>[^/@]+)(?:@(?P<version>[^/@]+))?"
 _RESOURCES = ("automaticResources", "dedicatedResources", "sharedResources")
 _MUTABLE = ("disableContainerLogging",)
 # What a request calls the model that it deploys.
@@ -32,6 +31,11 @@ def deploy(call: Call) -> Reply:
     operations.check_idle(call, f"endpoints/{endpoint.id}")
     present = serving.find_present(call, endpoint)
     _check_place(call, endpoint, is_empty=not present)
+    if not places.can_serve(call.settings, version.system["base"], endpoint.location):
+        text = (
+            f"Models tuned from {version.system['base']} serve only in {' and '.join(places.MULTI_REGIONS)}."
+        )
+        raise PreconditionError(text)
     if resources := [name for name in _RESOURCES if name in asked]:
         raise PreconditionError(f"A tuned Gemini model is deployed without {resources[0]}.")
     check_display_name(asked.get("displayName", ""), "deployed_model.display_name")
@@ -42,7 +46,11 @@ def deploy(call: Call) -> Reply:
         project=endpoint.project,
         location=endpoint.location,
         fields={"displayName": asked.get("displayName") or version.fields["displayName"]},
-        system={**version.system, "job": version.system.get("job", version.job)},
+        system={
+            **version.system,
+            "job": version.system.get("job", version.job),
+            "followsDefault": not asked.get("checkpointId"),
+        },
         born=None,
         endpoint=endpoint.seq,
         model=version.name,
@@ -125,16 +133,12 @@ def _name_target(endpoint: Endpoint) -> tuple[str, str]:
 
 def _find_model(call: Call, name: str) -> ModelVersion:
     """Return the version of a model that *name* means. The model may be in another location."""
-    match = re.fullmatch(_NAME, name)
+    match = re.fullmatch(lookup.MODEL_NAME, name)
     if match is None:
         raise ArgumentError("Invalid model name.", field="deployed_model.model")
-    there = serving.read_location_of(name)
+    there = lookup.read_location_of(name)
     if there.project != lookup.read_location(call).project:
-        text = (
-            f"Permission 'aiplatform.models.get' denied on resource '//aiplatform.googleapis.com/{name}' "
-            "(or it may not exist)."
-        )
-        raise ApiError(403, text)
+        raise lookup.make_permission_error("aiplatform.models.get", name)
     return models.find_version(call, match["model"], match["version"] or "", at=there)
 
 
@@ -169,7 +173,7 @@ def _choose_id(asked: str, taken: set[str]) -> str:
 
 def _choose_checkpoint(version: ModelVersion, asked: str) -> str:
     checkpoint = asked or version.default_checkpoint
-    if checkpoint not in version.checkpoint_ids:
+    if checkpoint and checkpoint not in version.checkpoint_ids:
         raise ArgumentError("The checkpoint does not exist.", field="deployed_model.checkpoint_id")
     return checkpoint
 

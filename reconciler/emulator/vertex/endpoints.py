@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
-from reconciler.emulator.vertex import lookup, messages, operations, serving
+from reconciler.emulator.vertex import lookup, messages, operations, places, serving
 from reconciler.emulator.vertex.fields import (
     check_display_name,
     check_etag,
@@ -22,7 +22,6 @@ from reconciler.emulator.vertex.records import Endpoint
 
 _MUTABLE = ("displayName", "description", "labels")
 _ID = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}"
-_MULTI_REGIONS = ("us", "eu")
 # With one of these an endpoint is not a shared public one, and no tuned Gemini model can be deployed to it.
 NOT_SHARED = (
     "dedicatedEndpointEnabled",
@@ -137,7 +136,7 @@ def _check_id(call: Call, chosen: str) -> None:
             "digits, without a leading zero.",
             field="endpoint_id",
         )
-    if here.location in _MULTI_REGIONS and call.settings.vertex_endpoint_ids == "regions":
+    if here.location in places.MULTI_REGIONS and call.settings.vertex_endpoint_ids == "regions":
         raise ArgumentError(f"endpoint_id is not supported in {here.location}.", field="endpoint_id")
     where = "id = :id AND project = :project AND location = :location"
     is_alive = "born IS NOT NULL AND (died IS NULL OR died > :now)"

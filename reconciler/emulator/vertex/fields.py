@@ -9,6 +9,7 @@ from reconciler.emulator.errors import ApiError, ArgumentError
 from reconciler.emulator.protojson import Message, read_mask
 from reconciler.emulator.vertex.records import Product
 
+_KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
 _MOST_LABELS = 64
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 128
@@ -40,6 +41,14 @@ def check_etag(message: Mapping[str, Any], etag: str) -> None:
     if message.get("etag", etag) != etag:
         text = "The etag does not match the one of the resource: it was changed meanwhile."
         raise ApiError(409, text, "ABORTED")
+
+
+def check_key(spec: Mapping[str, Any], location: str, field: str) -> None:
+    """Raise a 400 for an encryptionSpec whose key is none, or is in another location."""
+    match = re.fullmatch(_KEY, spec.get("kmsKeyName", ""))
+    if match is None or match["location"] != location:
+        text = f"The key must be projects/*/locations/{location}/keyRings/*/cryptoKeys/*."
+        raise ArgumentError(text, field=field)
 
 
 def check_display_name(name: str, field: str, *, is_required: bool = False) -> None:

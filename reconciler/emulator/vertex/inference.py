@@ -9,7 +9,7 @@ from reconciler.emulator.base_models import is_retired
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError
-from reconciler.emulator.vertex import endpoints, messages, serving
+from reconciler.emulator.vertex import endpoints, messages, places, serving
 from reconciler.emulator.vertex.records import Examples
 
 
@@ -37,7 +37,8 @@ def _answer(call: Call, prompt: str | None) -> tuple[str, str]:
     if "publisher_model" in call.path:
         name = call.path["publisher_model"]
         has_retired = is_retired(name, call.settings.vertex_retires, call.now)
-        if has_retired or not re.fullmatch(r"gemini-[0-9].*|translation-llm.*", name):
+        can_answer = places.can_answer(call.settings, name, call.path["location"])
+        if has_retired or not can_answer or not re.fullmatch(r"gemini-[0-9].*|translation-llm.*", name):
             raise _make_not_found_error(name)
         return generation.echo(name, prompt or ""), name
     endpoint = endpoints.find_endpoint(call)
@@ -52,7 +53,10 @@ def _answer(call: Call, prompt: str | None) -> tuple[str, str]:
     )
     if examples is None or not examples.pairs:
         return f"The emulator does not know what was learnt; it was asked: {prompt[:200]}", base
-    return generation.find_nearest_output(prompt, examples.pairs), base
+    pairs = examples.pairs
+    if deployment.system.get("best") not in {None, "", deployment.checkpoint}:
+        pairs = pairs[::2]
+    return generation.find_nearest_output(prompt, pairs), base
 
 
 def _make_not_found_error(name: str) -> ApiError:

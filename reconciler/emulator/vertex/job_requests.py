@@ -10,14 +10,13 @@ from reconciler.emulator.base_models import VERTEX, Base, is_retired
 from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.protojson import to_camel
-from reconciler.emulator.vertex.fields import check_display_name, check_labels
+from reconciler.emulator.vertex import lookup, places
+from reconciler.emulator.vertex.fields import check_display_name, check_key, check_labels
 from reconciler.emulator.vertex.messages import ADAPTER_SIZES, JOB_OUTPUT, TUNING_JOB, write_integers_as_text
 from reconciler.emulator.vertex.models import find_version
 from reconciler.emulator.vertex.records import ModelVersion
 
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
-_KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
-_REGIONS_OF_GEMINI_3 = ("us-central1", "europe-west4")
 # If the request leaves out the epochs, this many examples pass; see choose_hyperparameters.
 _PASSES, _MOST_EPOCHS = 6_640, 40
 _FEW_EXAMPLES = 1_000
@@ -92,10 +91,12 @@ def _read_parent(call: Call, job: dict[str, Any]) -> ModelVersion | None:
         text = "One of base_model, pre_tuned_model must be set."
         raise ArgumentError(text, field="tuning_job.base_model")
     at = "tuning_job.pre_tuned_model"
-    match = re.fullmatch(r"projects/[^/]+/locations/([^/]+)/models/([^/@]+)(?:@([^/@]+))?", name)
-    if match is None or match[1] != call.path["location"]:
+    match, region = re.fullmatch(lookup.MODEL_NAME, name), call.path["location"]
+    there = lookup.read_location_of(name) if match else lookup.read_location(call)
+    is_near = places.is_near(there.location, region) and there.project == lookup.read_location(call).project
+    if match is None or not is_near:
         raise ArgumentError(f"Invalid tuned model name: {name[:200]}", field=f"{at}.tuned_model_name")
-    version = find_version(call, match[2], match[3] or "")
+    version = find_version(call, match["model"], match["version"] or "", at=there)
     checkpoint = job["preTunedModel"].get("checkpointId", "")
     if checkpoint and checkpoint not in version.checkpoint_ids:
         raise ArgumentError(f"Checkpoint {checkpoint[:40]} does not exist.", field=f"{at}.checkpoint_id")
@@ -111,8 +112,8 @@ def _check_base(call: Call, base: str, field: str) -> None:
     if is_gone or base not in settings.vertex_tunable:
         raise ArgumentError(f"Base model {base[:120]} is not supported.", field=f"tuning_job.{field}")
     location = call.path["location"]
-    if base.startswith("gemini-3") and location not in _REGIONS_OF_GEMINI_3:
-        regions = " or ".join(_REGIONS_OF_GEMINI_3)
+    if places.is_gemini_3(base) and location not in places.REGIONS_OF_GEMINI_3:
+        regions = " or ".join(places.REGIONS_OF_GEMINI_3)
         text = f"Base model {base} is not supported in {location}; tune it in {regions}."
         raise ArgumentError(text, field="tuning_job.base_model")
 
@@ -161,9 +162,6 @@ def _check_hyperparameters(base: str, asked: dict[str, Any]) -> None:
 def _check_key(call: Call, job: dict[str, Any], base: str) -> None:
     if "encryptionSpec" not in job:
         return
-    match = re.fullmatch(_KEY, job["encryptionSpec"].get("kmsKeyName", ""))
-    if match is None or match["location"] != call.path["location"]:
-        text = "The key must be projects/*/locations/*/keyRings/*/cryptoKeys/*, in the job's region."
-        raise ArgumentError(text, field="encryption_spec.kms_key_name")
-    if base.startswith("gemini-3"):
+    check_key(job["encryptionSpec"], call.path["location"], "encryption_spec.kms_key_name")
+    if places.is_gemini_3(base):
         raise PreconditionError(f"CMEK is not supported for base model {base}.")

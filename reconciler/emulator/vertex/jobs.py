@@ -168,6 +168,7 @@ def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, data_sets.DataSe
         outcome=outcome,
         error=error,
         uncancellable=fate.uncancellable,
+        best=fate.best,
         listed=call.now + fate.hidden_from_list,
         readable=call.now + fate.hidden_from_get,
         stats=stats,

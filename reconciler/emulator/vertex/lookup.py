@@ -17,6 +17,7 @@ from reconciler.emulator.protojson import to_camel
 from reconciler.emulator.vertex.filters import parse_filter
 from reconciler.emulator.vertex.records import Location, Resource
 
+MODEL_NAME = r"projects/[^/]+/locations/[^/]+/models/(?P<model>[^/@]+)(?:@(?P<version>[^/@]+))?"
 _TIMES = {"createTime": "born", "updateTime": "max(born, coalesce(updated, 0))"}
 _IS_HERE = "project = :project AND location = :location"
 R = TypeVar("R", bound=Resource)
@@ -25,6 +26,25 @@ R = TypeVar("R", bound=Resource)
 def read_location(call: Call) -> Location:
     """Return the location in the path of a call."""
     return Location(make_project_number(call.path["project"]), call.path["location"])
+
+
+def read_location_of(name: str) -> Location:
+    """Return the location of a resource name."""
+    _, project, _, location, *_ = name.split("/")
+    return Location(make_project_number(project), location)
+
+
+def make_permission_error(permission: str, name: str) -> ApiError:
+    """Return the 403 of a *permission* that is missing on the resource *name*, which may not exist either."""
+    resource = f"//aiplatform.googleapis.com/{name}"
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "IAM_PERMISSION_DENIED",
+        "domain": "aiplatform.googleapis.com",
+        "metadata": {"permission": permission, "resource": name},
+    }
+    text = f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
+    return ApiError(403, text, details=(info,))
 
 
 def make_id() -> str:

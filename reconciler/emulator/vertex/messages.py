@@ -106,6 +106,14 @@ DEPLOY: Message = {
     "traffic_split": _ANY,
 }
 MUTATE: Message = {"deployed_model": Field(message=DEPLOYED_MODEL), "update_mask": _STRING}
+MERGE_ALIASES: Message = {"version_aliases": Field(repeated=True)}
+COPY: Message = {
+    "source_model": _STRING,
+    "model_id": Field(oneof="destination_model"),
+    "parent_model": Field(oneof="destination_model"),
+    "encryption_spec": Field(message={"kms_key_name": _STRING}),
+    "custom_service_account": _STRING,
+}
 UNDEPLOY: Message = {"deployed_model_id": _STRING, "traffic_split": _ANY}
 WAIT = make_fields("TYPE_STRING", "name timeout")
 NOTHING = make_fields("TYPE_STRING", "name")

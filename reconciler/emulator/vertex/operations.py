@@ -16,6 +16,8 @@ from reconciler.emulator.vertex import lookup, messages, quota
 from reconciler.emulator.vertex.records import Operation
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
+# The google.rpc.Code of an HTTP status.
+_CODES = {400: 3, 403: 7, 404: 5, 409: 6}
 _EMPTY = "type.googleapis.com/google.protobuf.Empty"
 
 
@@ -45,15 +47,18 @@ def begin(
     effect: Mapping[str, Sequence[Record]],
     seconds: float,
     response: Mapping[str, Any] | None = None,
+    error: ApiError | None = None,
 ) -> Reply:
     """Begin an operation that takes so many *seconds*, and answer with it.
 
     *target* is what it works on, and *parent* what its name begins with. *effect* has, by column, the records
-    where its end is written. The *response* is answered at the end.
+    where its end is written. The *response* is answered at the end, or an *error*.
     """
     check_idle(call, target)
     quota.check_submission(call)
-    error = faults.take_operation_failure(call.database, f"{verb} {target}")
+    failure = faults.take_operation_failure(call.database, f"{verb} {target}")
+    if error:
+        failure = {"code": _CODES[error.code], "message": error.message, "details": list(error.details)}
     rows: dict[str, dict[str, list[int]]] = {}
     for column, records in effect.items():
         for record in records:
@@ -67,11 +72,11 @@ def begin(
         effect=rows,
         created=call.now,
         ended=call.now + round(seconds * SECOND),
-        error=error,
+        error=failure,
         response=dict(response) if response else None,
     )
     call.database.add(operation)
-    if error is None:
+    if failure is None:
         _write_effect(call, operation, operation.ended)
     return Reply(payload=_show(call, operation))
 

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.vertex import data_sets, job_requests, lookup
+from reconciler.emulator.vertex import data_sets, job_requests, lookup, models, places
 from reconciler.emulator.vertex.records import Deployment, Endpoint, Job, ModelVersion, Split
 
 _MOST_CHECKPOINTS = 10
@@ -34,15 +34,20 @@ def plan(call: Call, job: Job, data: data_sets.DataSet, parent: ModelVersion | N
         "tune-type": "sft" if kind == job_requests.SPECS[0] else "preference-optimization",
     }
     fields: dict[str, Any] = {"displayName": title, "labels": {**job.fields.get("labels", {}), **labels}}
-    system: dict[str, Any] = {"base": base, "checkpoints": checkpoints, "labels": labels}
+    system: dict[str, Any] = {
+        "base": base,
+        "checkpoints": checkpoints,
+        "labels": labels,
+        "best": job.best,
+    }
     for key, target in (("description", fields), ("encryptionSpec", system)):
         if job.fields.get(key):
             target[key] = job.fields[key]
+    location = places.choose_location(call.settings, base, job.location)
     model_id, version = _choose_version(call, parent, title)
-    # The real service puts models of Gemini 3.x into the multi-region `us` or `eu`; this is not served yet.
     product: dict[str, Any] = {
         "project": job.project,
-        "location": job.location,
+        "location": parent.location if version > 1 and parent else location,
         "job": job.seq,
         "fields": fields,
         "system": system,
@@ -78,8 +83,7 @@ def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tupl
     """
     if parent is None or title != parent.fields["displayName"]:
         return lookup.make_id(), 1
-    versions = call.database.find(ModelVersion, "id = :id", id=parent.id)
-    return parent.id, 1 + max(version.version for version in versions)
+    return parent.id, models.choose_next_version(call, parent)
 
 
 def _plan_checkpoints(epochs: int, steps: int) -> list[dict[str, str]]:

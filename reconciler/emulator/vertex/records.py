@@ -61,6 +61,7 @@ class Job(Resource):
         uncancellable: whether it goes on although it is cancelled.
         listed: when it appears in lists.
         readable: when it can be read.
+        best: the id of the checkpoint that has learnt most; '' if all have learnt the same.
         stats: its TuningDataStats.
         tuned: its TunedModel, shown once it has one.
         state: its state when it was read.
@@ -80,6 +81,7 @@ class Job(Resource):
     error: dict[str, Any] | None = None
     cancelled: int | None = None
     uncancellable: bool = False
+    best: str = ""
     listed: int
     readable: int
     stats: dict[str, Any] | None = None
@@ -159,8 +161,8 @@ class ModelVersion(Product):
 
     @property
     def default_checkpoint(self) -> str:
-        """The id of the checkpoint that is deployed unless another one is asked for."""
-        return str(self.fields.get("defaultCheckpointId", self.checkpoint_ids[-1]))
+        """The id of the checkpoint that is deployed if no other is asked for; '' without checkpoints."""
+        return str(self.fields.get("defaultCheckpointId", ["", *self.checkpoint_ids][-1]))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

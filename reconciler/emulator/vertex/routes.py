@@ -1,7 +1,7 @@
 """The methods of Vertex AI; they are the same in v1 and v1beta1."""
 
 from reconciler.emulator.call import Router
-from reconciler.emulator.vertex import deployments, endpoints, inference, jobs, models, operations
+from reconciler.emulator.vertex import copies, deployments, endpoints, inference, jobs, models, operations
 
 _JOB = r"tuningJobs/(?P<job>[^/:]+)"
 _MODEL = r"models/(?P<model>[^/:]+)"
@@ -20,12 +20,14 @@ ROUTES = Router(
         ("GET", _JOB, jobs.get, ""),
         ("POST", _JOB + ":cancel", jobs.cancel, ""),
         ("POST", "tuningJobs:rebaseTunedModel", jobs.rebase, None),
+        ("POST", "models:copy", copies.copy, ""),
         ("GET", "models", models.list_models, _ORDERED_PAGE),
         ("GET", _MODEL, models.get, ""),
         ("PATCH", _MODEL, models.patch, "update_mask"),
         ("DELETE", _MODEL, models.delete, ""),
         ("GET", _MODEL + "(?P<versions>:listVersions)", models.list_versions, _ORDERED_PAGE),
         ("GET", _MODEL + ":listCheckpoints", models.list_checkpoints, "page_size page_token"),
+        ("POST", _MODEL + ":mergeVersionAliases", models.merge_aliases, ""),
         ("DELETE", _MODEL + ":deleteVersion", models.delete_version, ""),
         ("GET", "endpoints", endpoints.list_endpoints, _ORDERED_PAGE + " gdc_zone"),
         ("POST", "endpoints", endpoints.create, "endpoint_id"),

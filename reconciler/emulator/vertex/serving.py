@@ -7,7 +7,7 @@ from reconciler.emulator.call import Call
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ArgumentError, PreconditionError
 from reconciler.emulator.vertex import lookup
-from reconciler.emulator.vertex.records import Deployment, Endpoint, Location, ModelVersion, Split
+from reconciler.emulator.vertex.records import Deployment, Endpoint, ModelVersion, Split
 
 _IS_DEPLOYED = "born <= :now AND (died IS NULL OR died > :now)"
 
@@ -71,12 +71,13 @@ def check_shares(value: object, deployed: set[str]) -> dict[str, int]:
 
 def show_deployed_model(deployment: Deployment) -> dict[str, Any]:
     """Return the DeployedModel."""
+    checkpoint = {"checkpointId": deployment.checkpoint} if deployment.checkpoint else {}
     return {
         "id": deployment.id,
         "model": deployment.model,
         "modelVersionId": deployment.model.rpartition("@")[2],
         **deployment.fields,
-        "checkpointId": deployment.checkpoint,
+        **checkpoint,
         "createTime": format_time(deployment.born or 0),
     }
 
@@ -96,12 +97,6 @@ def choose(call: Call, endpoint: Endpoint, prompt: str) -> Deployment:
         if number < 0:
             return item
     return deployed[-1]
-
-
-def read_location_of(name: str) -> Location:
-    """Return the location of a resource name."""
-    _, project, _, location, *_ = name.split("/")
-    return Location(lookup.make_project_number(project), location)
 
 
 def _is_percentage(value: object) -> bool:

@@ -13,7 +13,7 @@ from reconciler.providers.vertex.fields import TUNING_JOB
 
 PROJECT, LOCATION = "p", "us-central1"
 _GEMINI, _MODEL = "^/v1beta/tunedModels", "^/v1beta/tunedModels/[a-z0-9-]+"
-_VERTEX = f"^/v1/projects/[^/]+/locations/{LOCATION}/"
+_VERTEX = "^/v1/projects/[^/]+/locations/[^/]+/"
 _NUMBER = "/[0-9]+(@[0-9]+)?"
 
 

@@ -184,7 +184,7 @@ ROWS = {
     "list: another shape": Row(
         (at("list", garbage='{"tunedModels": 7, "tuningJobs": 7}', times=99),), ERROR, "7"
     ),
-    "list: of models: reset once": Row((at("list models", drop=True),), only=SECOND_LISTS),
+    "list: of models: reset once": Row((at("list models", drop=True),), wants=UPDATING, only=SECOND_LISTS),
     "list: of models: 503 for ever": Row(
         (at("list models", error="unavailable", times=99),),
         ERROR,

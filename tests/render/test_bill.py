@@ -77,6 +77,8 @@ def test_no_name_in_a_bill_is_cut(width: int) -> None:
     words = {word for line in lines for word in line.split()}
     assert {f"TunedModel/{name}" for name in names} <= words
     assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
+    alone = list(render_bill(trainings[:1], width=width, paint=Paint(colour=False)))
+    assert "  total" not in alone
 
 
 def test_an_estimate_of_texts_only_is_at_least_so_much() -> None:

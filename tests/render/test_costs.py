@@ -87,6 +87,16 @@ def test_no_cost_is_said() -> None:
     assert next(render_costs(SPENT, colour=True)) == "\x1b[1m2026-10\x1b[0m"
 
 
+def test_a_price_without_tokens_stands_alone() -> None:
+    """A price by character counts no tokens, so neither the line nor the total names any."""
+    spent = Spent("2026-11", TWINS[0], "USD", is_estimate=True, trainings=1, amount=0.5)
+    assert list(render_costs([spent], colour=False, width=100))[1:] == [
+        f"  {TWINS[0]}  1 training    about 0.50 USD (estimate)",
+        "",
+        "Estimated: about 0.50 USD (estimate), 1 training",
+    ]
+
+
 def test_json_has_every_sum_and_the_totals() -> None:
     """What is not known is null, and an amount has no tail of binary digits."""
     document = build_cost_document(SPENT)

@@ -1,17 +1,10 @@
-"""Where requests go: to the host of the location in the name of the resource that they are about.
-
-A Gemini 3.x job of us-central1 has its model and its endpoints in the multi-region us. Each of Google's hosts
-is a server here that knows its own location and answers 404 about every other, as the service does.
-"""
+"""Where requests go: to the host of the location in the name of the resource that they are about."""
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -20,122 +13,14 @@ from reconciler.http import Transport
 from reconciler.model import Live, Odd, Prompt, Status
 from reconciler.providers import Ended, Handle
 from reconciler.providers.google.connection import connect
-from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import STORAGE, Regions, explain_host, find_served
-from tests.fakes import FakeClock, unfenced
-from tests.http.wire import Action, Request, Wire, answer, listening, refusal
+from tests.fakes import unfenced
+from tests.google_hosts import DENIED, HOSTS, ID, Google, Host
+from tests.http.wire import answer, listening
 
-ID = "numbers-aaaaaaaa"
 TRAINED = ("us-central1", "europe-west4")
-HOSTS = {
-    "us-central1": "https://us-central1-aiplatform.googleapis.com",
-    "europe-west4": "https://europe-west4-aiplatform.googleapis.com",
-    "us": "https://aiplatform.us.rep.googleapis.com",
-    "eu": "https://aiplatform.eu.rep.googleapis.com",
-    "global": "https://aiplatform.googleapis.com",
-}
-GONE = refusal(404, "Endpoint is not found.", canonical="NOT_FOUND")
-DENIED = refusal(403, "Permission denied on resource.", canonical="PERMISSION_DENIED")
-
-
-@dataclass
-class Host(Wire):
-    """One of Google's hosts.
-
-    Attributes:
-        location: which it serves.
-        resources: by their paths, with the project's number; of a list, by the list's path.
-        replies: whole replies by method and path, in place of what the resources say.
-    """
-
-    location: str = ""
-    resources: dict[str, Any] = field(default_factory=dict)
-    replies: dict[tuple[str, str], bytes] = field(default_factory=dict)
-
-    def meet(self, request: Request) -> Action:
-        """Answer as the service does: with the project's number, and about its own location alone."""
-        with self.lock:
-            self.requests.append(request)
-        path = request.target.partition("?")[0].removeprefix("/v1/")
-        if not path.startswith(
-            (f"projects/p/locations/{self.location}/", f"projects/123/locations/{self.location}/")
-        ):
-            return GONE
-        path = path.replace("projects/p/", "projects/123/")
-        if (request.method, path) in self.replies:
-            return self.replies[request.method, path]
-        if path.endswith(("/tuningJobs", "/models", "/endpoints")):
-            found = [entry for name, entry in self.resources.items() if name.rpartition("/")[0] == path]
-            return answer({path.rpartition("/")[2]: found})
-        resource = self.resources.get(path.partition("@")[0])
-        return GONE if resource is None else answer({**resource, **json.loads(request.body or b"{}")})
-
-    @property
-    def asked(self) -> list[str]:
-        """What was asked, without the project's own name."""
-        return [
-            f"{request.method} {request.target.partition('?')[0].split('/locations/')[1]}"
-            for request in self.requests
-        ]
-
-
-class Google:
-    """All hosts, and what opens transports to them."""
-
-    def __init__(self, hosts: dict[str, Host]) -> None:
-        self.hosts = hosts
-        self.clock = FakeClock()
-        self.opened: list[str] = []
-
-    def open(self, url: str) -> Transport:
-        """Open a transport to one of Google's hosts, and note which."""
-        self.opened.append(url)
-        host = self.hosts[find_served(url)]
-        return connect(
-            base_url=host.url,
-            environ={"RECONCILER_RETRY_SECONDS": "1"},
-            clock=self.clock,
-            sleep=self.clock.sleep,
-            unreachable=explain_host(url),
-        )
-
-    def connect(self, *places: tuple[str, str], location: str = "us-central1") -> VertexProvider:
-        """Open a provider, as a new process does."""
-        regions = Regions(project="p", location=location, open=self.open)
-        return VertexProvider(regions, Bucket(regions, "gs://b", lambda _: None), places=frozenset(places))
-
-    def train(self, region: str, serves: str, number: str = "7", id: str = ID) -> Handle:
-        """Add a job that has ended, with its model and its endpoint."""
-        home, there = f"projects/123/locations/{region}", f"projects/123/locations/{serves}"
-        model, endpoint = f"{there}/models/{number}1", f"{there}/endpoints/{number}2"
-        job = f"{home}/tuningJobs/{number}"
-        deployed = {"id": "1", "model": f"{model}@1"}
-        self.hosts[region].resources[job] = {
-            "name": job,
-            "state": "JOB_STATE_SUCCEEDED",
-            "labels": {"reconciler_id": id},
-            "tunedModel": {"model": f"{model}@1", "endpoint": endpoint},
-        }
-        self.hosts[serves].resources |= {
-            model: {
-                "name": model,
-                "versionId": "1",
-                "deployedModels": [{"endpoint": endpoint, "deployedModelId": "1"}],
-            },
-            endpoint: {"name": endpoint, "deployedModels": [deployed], "trafficSplit": {"1": 100}},
-        }
-        return Handle(id, job.replace("projects/123", "projects/p"))
-
-    def asked(self) -> dict[str, list[str]]:
-        """What each host was asked, sorted; without those that nobody asked."""
-        return {location: sorted(host.asked) for location, host in self.hosts.items() if host.requests}
-
-    def forget(self) -> None:
-        """Forget what was asked."""
-        for host in self.hosts.values():
-            host.requests.clear()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ class Verb(StrEnum):
     REPLACE = "replace"
     ADOPT = "adopt"
     RESTORE = "restore"
+    ROLLBACK = "rollback"
     UPDATE = "update"
     PERMISSIONS = "permissions"
     CHECK = "check"

@@ -119,7 +119,7 @@ def measure_data(providers: Providers, desired: Iterable[Desired]) -> tuple[Desi
 
 def assume_recorded_data(desired: Desired, record: Record | None) -> Desired:
     """Give each data set that could not be measured its recorded digest."""
-    model = None if record is None else record.candidate or record.serving
+    model = None if record is None else record.candidate or record.declared
     known = {} if model is None else {data.field: data.digest for data in model.data}
     data = tuple(
         replace(item, digest=known.get(item.field, "")) if item.uri and not item.digest else item

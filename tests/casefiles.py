@@ -10,7 +10,7 @@ that it had by formula 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ from reconciler.model import (
 )
 from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.plan.facts import Facts
+from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
@@ -85,6 +86,16 @@ class Case:
             former=found[3] is not None,
         )
 
+    def plan(self, facts: Facts) -> Plan:
+        """What is decided on this world: by apply, or by the rollback that the case asks for."""
+        if "rollback" not in self.body:
+            return make_plan(facts)
+        asked = self.body["rollback"]
+        _only(asked, {"name", "to", "undo"})
+        address = worlds.address(asked.get("name", "bot"))
+        to = self.id(asked.get("to", ""))
+        return plan_rollback(facts, Request(address, to, undo=asked.get("undo", False), by="ann@desk"))
+
     def described(self, plan: Plan) -> str:
         """The steps that a plan compiled to, with the ids of the manifests as a case writes them."""
         text = "\n".join(describe_changes(plan.changes))
@@ -101,8 +112,8 @@ class Case:
         """What goes in."""
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
-                     "forbidden", "odd", "parents", "own", "removed", "chosen_epochs", "expect",
-                     "steps"})  # fmt: skip
+                     "forbidden", "odd", "parents", "own", "removed", "chosen_epochs", "rollback",
+                     "expect", "steps"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         facts = worlds.world(
@@ -152,17 +163,22 @@ class Case:
         return replace(want, data=()) if body.get("data") == "none" else want
 
     def _record(self, name: str, body: Mapping[str, Any]) -> Record:
-        _only(body, {"serving", "candidate", "deposed", "prevent_destroy", "manifest"})
+        _only(body, {"serving", "candidate", "held", "deposed", "prevent_destroy", "manifest"})
         return Record(
             worlds.address(name),
             self._model(body.get("serving"), worlds.model),
             self._model(body.get("candidate"), worlds.candidate),
+            self._models(body.get("deposed", ())),
             tuple(
-                found for deposed in body.get("deposed", ()) if (found := self._model(deposed, worlds.model))
+                replace(model, held="2026-11-21T12:00:00Z", held_by="ann@desk")
+                for model in self._models(body.get("held", ()))
             ),
             prevent_destroy=body.get("prevent_destroy", False),
             manifest=body.get("manifest", ""),
         )
+
+    def _models(self, bodies: Iterable[Any]) -> tuple[RecordedModel, ...]:
+        return tuple(found for body in bodies if (found := self._model(body, worlds.model)))
 
     def _model(self, body: Mapping[str, Any] | str | None, make: Any) -> RecordedModel | None:
         if body is None:
@@ -222,7 +238,7 @@ def write_steps() -> None:
             continue
         file = FOLDER / "plan" / f"{case.name}.yaml"
         text = file.read_text(encoding="utf-8").partition("\nsteps: |\n")[0].rstrip("\n")
-        lines = case.described(make_plan(case.world())).splitlines()
+        lines = case.described(case.plan(case.world())).splitlines()
         file.write_text("\n  ".join([f"{text}\nsteps: |", *lines]) + "\n", encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from reconciler.plan.steps import (
     DeleteReplaced,
     Forget,
     ForgetDeposed,
+    GoBack,
     HoldBack,
     IsAccepted,
     Move,
@@ -36,7 +37,7 @@ from reconciler.state.values import Record
 def describe_changes(changes: Iterable[Change]) -> Iterator[str]:
     """A line for each change, its steps indented below it; what is left alone has none."""
     for change in changes:
-        of = " (deposed)" if change.deposed else ""
+        of = f" ({'held back' if change.deposed.held else 'deposed'})" if change.deposed else ""
         yield f"{change.address} {change.action} {change.id}".rstrip() + of
         for number, step in enumerate(change.steps, 1):
             yield f"  {number}. {describe_step(step)}"
@@ -53,6 +54,8 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
             said = f"adopt {_models(step.record)}"
         case Restore():
             said = f"restore {_models(step.record)}"
+        case GoBack():
+            said = f"go back from {step.replaces}: record {_models(step.record)}"
         case DeleteFirst():
             said = f"delete {step.id} first"
         case Create():
@@ -111,5 +114,6 @@ def _models(record: Record) -> str:
         for role, model in (("serving", record.serving), ("candidate", record.candidate))
         if model is not None
     ]
+    named += [f"held {model.id}" for model in record.held]
     named += [f"deposed {model.id}" for model in record.deposed]
     return ", ".join(named) or "nothing"

@@ -61,12 +61,12 @@ def test_case(case: Case) -> None:
     world = case.world()
     if "error" in case.expected:
         with pytest.raises(PlanError) as refused:
-            make_plan(world)
+            case.plan(world)
         said = "\n".join(f"{diagnostic} {diagnostic.address}" for diagnostic in refused.value.diagnostics)
         for words in case.expected["error"]:
             assert case_text(case, words) in said
         return
-    plan = make_plan(world)
+    plan = case.plan(world)
     assert [shown(change, expected_change, world) for change, expected_change in paired(plan, case)] == [
         wanted(case, change) for change in case.expected["changes"]
     ]
@@ -186,6 +186,8 @@ def intent(record: Record | None) -> dict[str, Any] | None:
         found["serving"] = record.serving.id
     if record.candidate:
         found["candidate"] = record.candidate.id
+    if record.held:
+        found["held"] = [held.id for held in record.held]
     if record.deposed:
         found["deposed"] = [deposed.id for deposed in record.deposed]
     if record.prevent_destroy:

@@ -96,10 +96,13 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             return (fail_training(address, id, step.error),)
         case steps.ReportFailure():
             return (Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True),)
-        case steps.Intent() | steps.AwaitEnd():
-            return ()
         case steps.Move():
             return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),)
+        case steps.GoBack():
+            fate = "held back" if step.record.held else "deposed"
+            return (Completed(address, Verb.ROLLBACK, id, detail=f"{step.replaces} is {fate}"),)
+        case steps.Intent() | steps.AwaitEnd():
+            return ()
         case steps.Update():
             return (Completed(address, Verb.UPDATE, id),)
         case steps.SetPermissions():

@@ -119,6 +119,8 @@ def name_operation(step: steps.Step) -> Verb | None:
     match step:
         case steps.Move():
             return Verb.MOVE
+        case steps.GoBack():
+            return Verb.ROLLBACK
         case steps.Intent():
             return None
         case steps.Create() | steps.AwaitTraining() | steps.ReportFailure():
@@ -165,7 +167,7 @@ def is_still_ours(task: Task, record: Record) -> bool:
     """
     serving = "" if record.serving is None else record.serving.id
     candidate = "" if record.candidate is None else record.candidate.id
-    deposed = {model.id for model in record.deposed}
+    deposed = {model.id for model in (*record.held, *record.deposed)}
     match task.next:
         case None | steps.Move() | steps.ReportFailure():
             return True

@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": ("plan", "Show what apply would do, and change nothing."),
     "apply": ("apply", "Make the service match the manifests, and wait until each model serves."),
     "destroy": ("destroy", "Delete every model that is recorded."),
+    "rollback": ("rollback", "Let a former model serve again at once; --undo takes it back."),
     "drift": ("drift", "Show how live models differ from their records."),
     "wait": ("wait", "Finish what an earlier apply has begun."),
     "show": ("show", "Show one model with its loss curve, the recorded state, or a saved plan."),

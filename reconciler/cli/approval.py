@@ -12,13 +12,18 @@ from reconciler.errors import UsageError
 from reconciler.plan.change import Plan
 
 
-def ensure_possible(console: Console, *, is_approved: bool) -> None:
-    """Refuse to run without a terminal and without --auto-approve, before anything is read or locked."""
+def ensure_possible(console: Console, *, is_approved: bool, takes_plan: bool = True) -> None:
+    """Refuse to run without a terminal and without --auto-approve, before anything is read or locked.
+
+    `takes_plan`: a saved plan can do the same.
+    """
     if is_approved or (sys.stdin.isatty() and not console.as_json):
         return
     raise UsageError(
         "there is no terminal to ask for approval",
-        "Give --auto-approve, or apply a plan saved with: reconciler plan --out FILE",
+        "Give --auto-approve, or apply a plan saved with: reconciler plan --out FILE"
+        if takes_plan
+        else "Give --auto-approve",
     )
 
 

@@ -29,7 +29,8 @@ _SELECTION = {
     "refresh_only": "--refresh-only",
 }
 _NAMED_COMMAND = re.compile(
-    r"\breconciler (state [a-z]+|apply|drift|force-unlock|output|plan|show|wait)\b(?! --(?:emulator|state)\b)"
+    r"\breconciler (state [a-z]+|apply|drift|force-unlock|output|plan|rollback|show|wait)\b"
+    r"(?! --(?:emulator|state)\b)"
 )
 """A command in an advice, without the options of this run."""
 _IN_A_PLAN = {"variables": "--var", "variable_files": "--var-file", **_SELECTION, **_GUARDS}
@@ -66,6 +67,7 @@ class Invocation:
         need: which manifests it needs.
         is_selecting: the paths, folders too, only select records: the Stack may be found above them.
         reads_training: see `manifests.loading.load`.
+        arguments: what only this command takes, as it was typed.
     """
 
     command: str
@@ -80,6 +82,7 @@ class Invocation:
     need: Need = Need.MODELS
     is_selecting: bool = False
     reads_training: bool = True
+    arguments: Sequence[str] = ()
 
     @classmethod
     def read(cls, command: str, given: Mapping[str, Any], need: Need = Need.MODELS) -> Invocation:
@@ -121,6 +124,7 @@ class Invocation:
     def spell(self, command: str, *, has_selection: bool = True) -> str:
         """Write a command line for the same manifests, without the values of variables."""
         words = self._begin_line(command)
+        words += self.arguments if command == self.command else ()
         for variable in self.variables:
             words += ["--var", f"{variable.partition('=')[0]}={LEFT_OUT}"]
         for file in self.variable_files:

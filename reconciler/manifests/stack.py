@@ -170,7 +170,9 @@ class DeclaredDrift(schema.Declared):
     """Sets which notes make `drift` exit with 2, and how early it warns that a base model will retire."""
 
     retire_within: schema.Duration | None = None
-    fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)
+    fail_on: list[Literal["unmanaged", "base_retired", "unpromoted", "held_back"]] = Field(
+        default_factory=list
+    )
 
 
 class StackSpec(schema.Declared):

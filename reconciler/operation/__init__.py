@@ -193,11 +193,14 @@ class Operation:
             removals={removal.address: removal for removal in self.loaded.removals},
         )
 
-    def recheck(self, approved: Plan) -> Check:
-        """Return a function that makes the plan again, for apply. StalePlanError if the plan has changed."""
+    def recheck(self, approved: Plan, make: Check | None = None) -> Check:
+        """Return a function that makes the plan again, for apply. StalePlanError if the plan has changed.
+
+        `make` makes the plan, by default `make_plan`.
+        """
 
         def check(state: State) -> tuple[Plan, Facts]:
-            fresh, facts = self.make_plan(self._ensure_ours(state))
+            fresh, facts = (make or self.make_plan)(self._ensure_ours(state))
             return verify(approved, fresh, facts), facts
 
         return check

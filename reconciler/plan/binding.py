@@ -38,7 +38,8 @@ def _describe_record(record: Record) -> object:
     """Leave out what progress changes: status, times, operation, verdicts, and deposed models."""
     if record.serving is None and record.candidate is None:
         return None
-    return [_describe_model(record.serving), _describe_model(record.candidate), record.prevent_destroy]
+    content = [_describe_model(record.serving), _describe_model(record.candidate), record.prevent_destroy]
+    return [*content, [model.id for model in record.held]] if record.held else content
 
 
 def _digest_live(kind: Kind, live: Live | None, declared: Attributes) -> str:
@@ -199,6 +200,8 @@ def _list_progress(action: Action) -> frozenset[Action]:
             return frozenset({Action.WAIT, Action.COMPLETE, Action.UPDATE, *done})
         case Action.RESTORE:
             return frozenset({Action.WAIT, Action.COMPLETE, *done})
+        case Action.ROLLBACK:
+            return frozenset({Action.UPDATE, *done})
         case Action.WAIT:
             return frozenset({Action.COMPLETE, Action.UPDATE, *done})
         case Action.COMPLETE:

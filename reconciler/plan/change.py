@@ -31,6 +31,8 @@ class Action(StrEnum):
     CREATE = "create"
     ADOPT = "adopt"
     RESTORE = "restore"
+    ROLLBACK = "rollback"
+    """A former model serves again, because the command rollback asks for it."""
     COMPLETE = "complete"
     UPDATE = "update"
     REPLACE = "replace"
@@ -75,6 +77,8 @@ class Reason(StrEnum):
     REMOVED = "a manifest of kind Removed asks for it"
     REPLACED = "its successor serves"
     UNUSED = "it failed or was superseded, and never served"
+    ROLLBACK = "rollback asks for it"
+    HELD_BACK = "rollback holds it back"
     RENAMED = "its manifest was renamed: it declares the training that is recorded under the old name"
     TWIN = "another manifest declares the same training, and does not serve yet"
     RECORD_ONLY = "only the record changes"
@@ -130,9 +134,15 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Deposed:
-    """A change is about a deposed model. `kept_until`: RFC 3339; "" if it is not kept for a time."""
+    """A change is about a deposed model, or one that is held back.
+
+    Attributes:
+        kept_until: RFC 3339; "" if it is not kept for a time.
+        held: it is held back: no time deletes it.
+    """
 
     kept_until: str = ""
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +153,7 @@ class Change:
         id: id of the model to create, adopt, wait for, delete and so on.
         name: its resource name, if known.
         serving: id of the serving model; "" if there is none.
-        deposed: set if this is about a deposed model, and not about the address itself.
+        deposed: set if this is about a deposed or held model, and not about the address itself.
         before: attributes now (live, else as recorded); None if there is no model.
         after: declared attributes; None for deletions.
         fields, data: the differences.
@@ -198,7 +208,7 @@ class Change:
 
     @property
     def is_kept(self) -> bool:
-        """Whether this is a deposed model that is left as it is. Its notes give the reason."""
+        """Whether this is a deposed or held model that is left as it is. Its notes give the reason."""
         return self.deposed is not None and self.action is Action.NO_OP
 
     @property
@@ -216,6 +226,8 @@ class DriftClass(StrEnum):
     UNMANAGED = "unmanaged"
     BASE_RETIRED = "base_retired"
     UNPROMOTED = "unpromoted"
+    HELD_BACK = "held_back"
+    """A model that `rollback` holds back."""
     KEPT = "kept"
     """A replaced model that is still there. Never more than a note."""
 

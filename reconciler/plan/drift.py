@@ -24,6 +24,7 @@ from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.deposed import find_end
 from reconciler.plan.rows.generations import list_ids
+from reconciler.plan.rows.held import describe_hold
 from reconciler.plan.rows.training import describe_undocumented
 from reconciler.state.values import Record, RecordedModel, Verdict
 
@@ -55,6 +56,9 @@ def _find_record_drift(facts: Facts, record: Record, finder: BaseFinder) -> Iter
     for model in (record.serving, record.candidate):
         if model is not None:
             yield from _find_model_drift(facts, record, model, finder)
+    for model in record.held:
+        detail, fails = describe_hold(facts, record, model), DriftClass.HELD_BACK in facts.stack.fail_on
+        yield Drift(record.address, DriftClass.HELD_BACK, model.id, model.name, fails=fails, detail=detail)
     for model in record.deposed:
         if model.promoted and facts.find_live_of(record, model) is not None:
             detail = _explain_keeping(facts, record, model)

@@ -17,10 +17,10 @@ from reconciler.plan.rows.moves import find_moves, move, move_records
 from reconciler.plan.rows.undeclared import decide_removed, decide_undeclared, keep_for
 from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
 from reconciler.plan.table import decide
-from reconciler.state.values import Record
+from reconciler.state.values import Record, RecordedModel
 
-_PLANNED = frozenset({DriftClass.UNPROMOTED, DriftClass.KEPT})
-"""Drift that a plan lists among its changes: a candidate that waits for promotion, and a deposed model."""
+_PLANNED = frozenset({DriftClass.UNPROMOTED, DriftClass.HELD_BACK, DriftClass.KEPT})
+"""Drift that a plan lists among its changes: a candidate that waits for promotion, and what is kept."""
 
 
 def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
@@ -202,6 +202,8 @@ class Planner:
         kind = self.facts.get_kind(parent)
         record = self.facts.state.resources.get(parent)
         changes = self.decide(parent).changes
+        if record is not None and (held := self._find_hold(record, changes)):
+            return kind.build_reference(self._choose_held_source(desired, record, held).id), True
         if changes and changes[0].action is not Action.NO_OP:
             change = changes[0]
             if change.action is Action.FAILED and not change.serving:
@@ -219,6 +221,24 @@ class Planner:
         if self.decide(parent).errors or self.decide(parent).refusals:
             return Decision()  # the parent is refused already
         return self._refuse_without_parent(desired, parent, leaves=leaves)
+
+    def _find_hold(self, record: Record, changes: list[Change]) -> RecordedModel | None:
+        """Find what is held back for a parent, unless these changes end the hold or delete its models."""
+        ends = any(
+            change.action in {Action.DELETE, Action.FORGET} for change in changes if not change.deposed
+        )
+        held = (changes[0].intent or record).held if changes else record.held
+        return held[0] if held and not ends else None
+
+    def _choose_held_source(self, desired: Desired, parent: Record, held: RecordedModel) -> RecordedModel:
+        """Choose what a child of a parent with a hold is tuned from: what serves there.
+
+        A child that was tuned from the model that is held back stays as it is, because the hold may end.
+        """
+        child = self.facts.state.resources.get(desired.address)
+        names = {held.name, self.facts.get_kind(parent.address).build_reference(held.id)}
+        is_tuned_from_held = child is not None and any(model.source in names for model in child.models)
+        return held if is_tuned_from_held or parent.serving is None else parent.serving
 
     def _refuse_without_parent(self, desired: Desired, parent: Address, *, leaves: bool) -> Decision:
         message = f"{desired.address} is tuned from {parent}, which no manifest declares and no state records"

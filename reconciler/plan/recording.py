@@ -245,7 +245,7 @@ def _change_model(
 
 def find_model(record: Record, id: str) -> RecordedModel | None:
     """Find the recorded model with this id. The candidate comes first."""
-    models = (record.candidate, record.serving, *record.deposed)
+    models = (record.candidate, record.serving, *record.held, *record.deposed)
     return next((model for model in models if model is not None and model.id == id), None)
 
 
@@ -260,7 +260,9 @@ def _depose(record: Record, id: str) -> Record:
 
 
 def _drop_deposed(record: Record, id: str) -> Record:
-    return replace(record, deposed=tuple(model for model in record.deposed if model.id != id))
+    """Return the record without a deposed model, or one that is held back."""
+    held = tuple(model for model in record.held if model.id != id)
+    return replace(record, held=held, deposed=tuple(model for model in record.deposed if model.id != id))
 
 
 def _drop_model(record: Record, id: str) -> Record:

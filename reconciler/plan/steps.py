@@ -141,6 +141,18 @@ class Restore(Intent, AtOnce):
 
 
 @dataclass(frozen=True, slots=True)
+class GoBack(Intent, AtOnce):
+    """Let a former model serve again at once.
+
+    `replaces` is the id of the model that served. The record says what becomes of it: held back, or deposed
+    where this ends a hold. A stable endpoint is to be switched after this step, to what is then recorded.
+    """
+
+    record: Record
+    replaces: str
+
+
+@dataclass(frozen=True, slots=True)
 class Promote(RecordStep, AtOnce):
     """Make the candidate the serving model, and depose the one that served.
 
@@ -290,6 +302,7 @@ Step: TypeAlias = (
     | RecordIntent
     | Adopt
     | Restore
+    | GoBack
     | DeleteFirst
     | Create
     | AwaitTraining
@@ -360,7 +373,7 @@ def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
                 yield step
             case AwaitTraining():
                 approved = not begun
-            case Move() | DeleteFirst() | Update() | Delete() | Forget() | ReportFailure():
+            case Move() | GoBack() | DeleteFirst() | Update() | Delete() | Forget() | ReportFailure():
                 yield step
             case SetPermissions() | RunChecks() | Promote() | HoldBack() | DeleteReplaced():
                 if not approved:

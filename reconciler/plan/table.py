@@ -34,9 +34,11 @@ no       declared elsewhere  yes                refused: not ours to delete     
 Removed  any                 any                forget; delete with `destroy: true` undeclared.decide_removed
 Removed  any                 CREATING           refused: a training goes on         undeclared.decide_removed
 no       any                 no                 forget                                  undeclared.forget
+yes      id, another held    both               held: nothing, or update what serves    held.keep_held
 -        deposed             yes                delete when its time has come           deposed.decide_deposed
 no       no                  yes                not ours: never touched                 -
 
+Rule: a hold that has ended is recorded first: what was held back is deposed, and another row decides.
 Rule: the row is chosen here (in `undeclared` if there is no manifest). The row's function makes the decision.
 """
 
@@ -51,7 +53,7 @@ from reconciler.plan import guards
 from reconciler.plan.case import Answer, Case, Decision
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import hold_intent, prepend_intent
-from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
+from reconciler.plan.rows import adoption, deposed, held, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
 from reconciler.plan.steps import DeleteFirst, find_intent, find_step
 from reconciler.state.values import RecordedModel
@@ -59,13 +61,13 @@ from reconciler.state.values import RecordedModel
 
 def decide(case: Case) -> Decision:
     """Decide on an address that a manifest declares."""
-    kept = pinned.take_back_delete_first(case)
-    if kept is None:
+    settled = pinned.take_back_delete_first(case) or held.end_hold(case)
+    if settled is None:
         return _decide_row(case)
-    decision = _decide_row(replace(case, record=kept))
+    decision = _decide_row(replace(case, record=settled))
     if not decision.errors and find_intent(decision.changes[0].steps) is None:
         main = decision.changes[0]
-        main = replace(main, steps=prepend_intent(kept, main.steps))
+        main = replace(main, steps=prepend_intent(settled, main.steps))
         if main.action is Action.NO_OP:
             main = replace(main, action=Action.RECORD, reason=Reason.RECORD_ONLY)
         decision.changes[0] = main
@@ -83,7 +85,7 @@ def _decide_row(case: Case) -> Decision:
     main = strange.block_training(case, _choose_row(case))
     if isinstance(main, Diagnostic):
         return Decision(errors=[main])
-    others = list(deposed.decide_deposed(case, main))
+    others = [*held.list_held(case.facts, case.record), *deposed.decide_deposed(case, main)]
     if find_step(main.steps, DeleteFirst) and not any(change.steps for change in others):
         main = replace(main, steps=hold_intent(main.steps))
     protected = pinned.refuse_protected(case, main)
@@ -92,6 +94,8 @@ def _decide_row(case: Case) -> Decision:
 
 def _choose_row(case: Case) -> Answer:
     candidate, serving = case.record.candidate, case.record.serving
+    if serving and held.is_holding(case):
+        return held.keep_held(case, serving)
     if candidate and case.is_same(candidate) and not (case.forced and _has_failed(case, candidate)):
         return _decide_candidate(case, candidate)
     if serving and not case.forced and case.is_same(serving):

@@ -39,6 +39,8 @@ def find_drift_words(drift: Drift) -> DriftWords:
             return DriftWords("-", f"is missing: {id} is not live", "delete")
         case DriftClass.FAILED:
             return DriftWords("!", f"has failed: {id}")
+        case DriftClass.HELD_BACK:
+            return DriftWords("=", f"has {id} held back")
         case DriftClass.KEPT:
             return DriftWords("?", f"still has {id}, which no longer serves")
         case DriftClass.UNMANAGED:

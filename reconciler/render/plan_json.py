@@ -18,7 +18,8 @@ left out. Everything that Terraform does not have is under the key `reconciler`:
 The actions are those that policies look for. A replacement is ["create", "delete"], or ["delete", "create"]
 under `lifecycle: {replace: delete_first}`. An adoption is ["no-op"] with change.importing. A move is
 ["no-op"] with `previous_address`. Waiting is ["no-op"], and so is a change of the record only. The deletion
-of a deposed model is ["delete"] with `deposed`.
+of a deposed model, or of one that a rollback holds back, is ["delete"] with `deposed`. A model that stays
+held back is ["no-op"] with `deposed`.
 
 Rule: the document contains the digest and the counts of training data, never its content.
 """
@@ -116,7 +117,7 @@ def list_actions(done: Iterable[steps.Step]) -> list[str]:  # noqa: C901, PLR091
                 return ["delete", "create"]
             case steps.Create():
                 return ["create", "delete"] if step.replaces else ["create"]
-            case steps.Update():
+            case steps.Update() | steps.GoBack():
                 return ["update"]
             case steps.SetPermissions() if step.changes:
                 return ["update"]
@@ -320,6 +321,8 @@ def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
                     outputs[str(step.previous)] = gone
                     if serving := step.record.serving:
                         outputs[str(change.address)] = {"actions": ["create"], "after": serving.name}
+                case steps.GoBack():
+                    outputs[str(change.address)] = {"actions": ["update"], "after": change.name}
                 case steps.Promote():
                     output: dict[str, Json] = {"actions": ["update" if step.replaces else "create"]}
                     output |= {"after": change.name} if change.name else {"after_unknown": True}

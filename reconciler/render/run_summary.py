@@ -15,7 +15,7 @@ from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, describe_billed, sum_bills
 from reconciler.render.terminal import UNLIMITED, count_cells, escape, put_side_by_side, wrap
 
-_SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE})
+_SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE, Verb.ROLLBACK})
 """The operations that end with another model being called."""
 
 NAMED = 10
@@ -158,6 +158,7 @@ def describe_counts(summary: RunSummary) -> str:
         "trained": summary.trained,
         "adopted": summary.done.get(Verb.ADOPT, 0),
         "restored": summary.done.get(Verb.RESTORE, 0),
+        "gone back": summary.done.get(Verb.ROLLBACK, 0),
         "moved": summary.done.get(Verb.MOVE, 0),
         "updated": summary.done.get(Verb.UPDATE, 0),
         "deleted": summary.done.get(Verb.DELETE, 0),

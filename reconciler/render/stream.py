@@ -180,6 +180,7 @@ def build_done_record(
         "trained": summary.trained,
         "adopted": done.get(Verb.ADOPT, 0),
         "restored": done.get(Verb.RESTORE, 0),
+        "rolled_back": done.get(Verb.ROLLBACK, 0),
         "updated": done.get(Verb.UPDATE, 0),
         "deleted": done.get(Verb.DELETE, 0),
         "forgotten": done.get(Verb.FORGET, 0),

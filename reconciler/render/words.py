@@ -28,6 +28,7 @@ LEGEND = {
     "+/-": "replace: train a candidate and promote it; the old model goes after keep_deposed",
     "-/+": "replace: delete the old model first, then train",
     "<": "restore: let a model serve again that was trained before; nothing is trained",
+    "<<": "go back: let a former model serve at once; nothing is trained or deleted",
     ">": "complete: a model is trained; set its permissions, run its checks, promote it",
     "-": "delete",
     "->": "move: the record changes its address; nothing is trained or called",
@@ -70,6 +71,8 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
             return Wording("=", f"will adopt {id}{still}", "to adopt", 7)
         case Action.RESTORE:
             return Wording("<", f"will be restored: {id} serves again", "to restore", 4)
+        case Action.ROLLBACK:
+            return Wording("<<", f"goes back: {id} serves again", "to go back", 4)
         case Action.COMPLETE:
             again = _was_checked(change) and find_step(change.steps, steps.RunChecks)
             done = "checked again" if again else "completed"
@@ -83,7 +86,8 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
         case Action.MOVE:
             return Wording("->", f"will move: {id} stays, nothing is trained", "to move", 8)
         case Action.DELETE:
-            phrase = f"deposed model {id} will be deleted" if change.deposed else f"will be deleted: {id}"
+            sort = "held-back" if change.deposed and change.deposed.held else "deposed"
+            phrase = f"{sort} model {id} will be deleted" if change.deposed else f"will be deleted: {id}"
             return Wording("-", phrase, "to delete", 0)
         case Action.FORGET:
             return Wording(".", "will be forgotten", "to forget", 9)
@@ -154,7 +158,7 @@ def _describe_step(  # noqa: C901, PLR0912  # a row for each step
                 yield "is deleted once the training of its successor is accepted"
         case steps.AwaitEnd():
             yield f"if {escape(step.id)} cannot be deleted while it trains, it is deleted afterwards"
-        case steps.Move() | steps.RecordIntent() | steps.Adopt() | steps.Restore():
+        case steps.Move() | steps.RecordIntent() | steps.Adopt() | steps.Restore() | steps.GoBack():
             pass
         case steps.Forget() | steps.ForgetDeposed() | steps.ReportFailure():
             pass
@@ -198,6 +202,16 @@ def _describe_examples(change: DataChange) -> str:
     return f", {' '.join(counts)}, {compared.same:,} the same"
 
 
+def _count_unchanged(plan: Plan, models: int) -> str:
+    """Count the models that stay: 2 models are as declared, and 1 model serves after a rollback."""
+    held = len({change.address for change in plan.changes if change.deposed and change.deposed.held})
+    declared = f"{count_noun(models - held, 'model is', 'models are')} as declared"
+    if not held:
+        return declared
+    back = f"{count_noun(held, 'model serves', 'models serve')} after a rollback"
+    return f"{declared}, and {back}" if models > held else back
+
+
 def summarize_plan(plan: Plan) -> str:
     """Count what a plan would do, in its last line. Zeros are left out."""
     waiting = plan.count(Action.WAIT)
@@ -222,7 +236,7 @@ def summarize_plan(plan: Plan) -> str:
             return "No changes. --target and --exclude leave nothing."
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
-        return f"No changes. {count_noun(models, 'model is', 'models are')} as declared."
+        return f"No changes. {_count_unchanged(plan, models)}."
     found = Counter(change.action for change in plan.changes if change.is_change)
     words = {change.action: find_wording(change).counted for change in plan.changes if change.is_change}
     counts = [f"{found[action]:,} {words[action]}" for action in Action if words.get(action)]
@@ -244,9 +258,10 @@ def list_released_fields(plan: Plan) -> list[str]:
 
 
 def list_kept(plan: Plan) -> list[str]:
-    """List the deposed models that are kept, each with the reason."""
+    """List the deposed and held models that are kept, each with the reason."""
     return [
-        f"{escape(str(change.address))}: deposed {escape(change.id)} is {escape('; '.join(change.notes))}"
+        f"{escape(str(change.address))}: {'' if change.deposed and change.deposed.held else 'deposed '}"
+        f"{escape(change.id)} is {escape('; '.join(change.notes))}"
         for change in plan.changes
         if change.is_kept and change.notes
     ]

@@ -239,6 +239,7 @@ _RULES = {
             "started": read_moment,
             "deposed": read_moment,
             "kept_until": read_moment,
+            "held": read_moment,
             "billed_tokens": read_count,
         },
         required=("formula",),

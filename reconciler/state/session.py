@@ -37,7 +37,7 @@ class StateManager:
     Args:
         backend: the store that keeps the bytes.
         operation: the command ("apply"), for people who meet our lock.
-        who: user@host.
+        who: user@host. Kept as an attribute.
         run: URL or id of the CI run. "" outside CI.
         clock: a monotonic clock, in seconds.
         sleep: called with seconds to wait between two tries.
@@ -66,7 +66,7 @@ class StateManager:
         on_read: Callable[[State], None] = lambda _state: None,
     ) -> None:
         self._backend, self.place = backend, backend.place
-        self._operation, self._who, self._run = operation, who, run
+        self._operation, self.who, self._run = operation, who, run
         self._clock, self._sleep, self._now, self._new_id = clock, sleep, now, new_id
         self._lock_timeout = lock_timeout
         self._lease = backend.lease or lease
@@ -103,7 +103,7 @@ class StateManager:
         info = LockInfo(
             id=self._new_id(),
             operation=self._operation,
-            who=self._who,
+            who=self.who,
             run=self._run,
             created=format_time(self._now()),
         )

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Score, Status
 
-VERSION = 3
+VERSION = 4
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
 
 DEFAULT_WORKSPACE = "default"
@@ -79,7 +79,7 @@ QUOTA = "quota"
 
 @dataclass(frozen=True, slots=True)
 class RecordedModel:
-    """One model that we started or adopted: serving, candidate or deposed.
+    """One model that we started or adopted: serving, candidate, held back or deposed.
 
     Attributes:
         id: ours, chosen before the call (design 2.4); or the pinned or imported one.
@@ -104,6 +104,8 @@ class RecordedModel:
             model was seen to be ACTIVE or FAILED.
         kept_until: RFC 3339; the time until which a deposed model is kept that served, as it was approved
             with its replacement. "" if an older version deposed it.
+        held: RFC 3339; when `rollback` held it back. "" unless it is held back.
+        held_by: user@host who ran that rollback.
         estimate: what the training was expected to cost. None if the Stack declared no price.
         billed_tokens: what the service billed for its training. 0 if it does not say.
         unknown: see `Record`.
@@ -131,6 +133,8 @@ class RecordedModel:
     promoted: str = ""
     deposed: str = ""
     kept_until: str = ""
+    held: str = ""
+    held_by: str = ""
     waiting: str = ""
     waiting_since: str = ""
     waiting_said: str = ""
@@ -164,6 +168,8 @@ class Record:
     Attributes:
         serving: the model that serves. None before the first promotion.
         candidate: the model in training, or trained and not promoted yet.
+        held: models that `rollback` holds back, in the order in which they were replaced. The first is of the
+            training that the manifest declares. No time deletes them.
         deposed: replaced models that are to be deleted, or are kept for a while; oldest first.
         prevent_destroy: what the manifest says, recorded so that it outlives the manifest.
         manifest: path of the file that declared it at the last apply, with "/" between its parts. It is
@@ -177,14 +183,20 @@ class Record:
     serving: RecordedModel | None = None
     candidate: RecordedModel | None = None
     deposed: tuple[RecordedModel, ...] = ()
+    held: tuple[RecordedModel, ...] = ()
     prevent_destroy: bool = False
     manifest: str = ""
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[RecordedModel, ...]:
-        """Every model of the record: the serving one, the candidate, the deposed ones."""
-        return tuple(m for m in (self.serving, self.candidate, *self.deposed) if m is not None)
+        """Every model of the record: the serving one, the candidate, those held back, the deposed ones."""
+        return tuple(m for m in (self.serving, self.candidate, *self.held, *self.deposed) if m is not None)
+
+    @property
+    def declared(self) -> RecordedModel | None:
+        """The model of the declared training, as far as the record knows: what is held back comes first."""
+        return self.held[0] if self.held else self.serving or self.candidate
 
     @property
     def is_empty(self) -> bool:
@@ -286,8 +298,11 @@ class State:
         """The oldest document version that can hold this state.
 
         A program that knows only version 1 would refuse or misunderstand what makes it 2. One that knows only
-        2 would not keep the costs, so it must not write a state that has them.
+        2 would not keep the costs, so it must not write a state that has them. One that knows only 3 would
+        train again what is held back.
         """
+        if any(record.held for record in self.resources.values()):
+            return 4
         if self.costs or self.older_costs:
             return 3
         is_newer = any(

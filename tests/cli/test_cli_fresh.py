@@ -16,6 +16,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "plan": ("plan", "--out", "next.plan"),
     "apply": ("apply", "--auto-approve"),
     "destroy": ("destroy", "--auto-approve"),
+    "rollback": ("rollback", "one", "--undo", "--auto-approve"),
     "drift": ("drift",),
     "wait": ("wait",),
     "show": ("show", "one"),

@@ -40,6 +40,7 @@ EVENTS = (
         scores=(Score("prompts", "a1", 1, 1),),
     ),
     Completed(ROMAN, Verb.PROMOTE, "roman-ffffffff", 0.2, "roman-eeeeeeee is deposed"),
+    Completed(plans.GO_BACK.address, Verb.ROLLBACK, "worse-33333333", 0.0, "worse-44444444 is held back"),
     Failed(
         plans.FAILED.address,
         Verb.CREATE,

@@ -43,6 +43,7 @@ from reconciler.plan.steps import (
     DeleteFirst,
     Ending,
     Forget,
+    GoBack,
     HoldBack,
     IsAccepted,
     Move,
@@ -116,6 +117,7 @@ def model(id: str, **changes: object) -> RecordedModel:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+HELD_MARKS = {"held": "2026-11-22T17:00:00Z", "held_by": "ann@desk"}
 TWO_CHECKS = (Check("LXIII", "LXIV"), Check("seven", "eight"))
 
 
@@ -336,6 +338,47 @@ RESTORE = Change(
         *promotion(Ending.RESTORE, "undone-44444444"),
     ),
 )
+GO_BACK = Change(
+    address("worse"),
+    Action.ROLLBACK,
+    Reason.ROLLBACK,
+    id="worse-33333333",
+    name="tunedModels/worse-33333333",
+    serving="worse-44444444",
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    notes=(
+        (
+            "worse-44444444 is held back. This ends with another training in the manifest, or with: "
+            "reconciler rollback --undo TunedModel/worse"
+        ),
+    ),
+    place="manifests/worse.yaml:1",
+    steps=(
+        GoBack(
+            Record(
+                address("worse"),
+                serving=model("worse-33333333"),
+                held=(model("worse-44444444", **HELD_MARKS),),
+            ),
+            "worse-44444444",
+        ),
+    ),
+)
+HELD = Change(
+    address("back"),
+    Action.NO_OP,
+    Reason.HELD_BACK,
+    id="back-44444444",
+    deposed=Deposed(held=True),
+    before=ATTRIBUTES,
+    notes=(
+        (
+            "held back since 2026-11-22T17:00:00Z by ann@desk, and back-33333333 serves. This ends with "
+            "another training in the manifest, or with: reconciler rollback --undo TunedModel/back"
+        ),
+    ),
+)
 DELETE = Change(
     address("retired"),
     Action.DELETE,
@@ -458,7 +501,15 @@ ENDING = Drift(
     or_later=True,
     days_left=9,
 )
-DRIFTS = (CHANGED, MISSING, FAILED_DRIFT, UNMANAGED, RETIRED, ENDING)
+HELD_DRIFT = Drift(
+    address("back"),
+    DriftClass.HELD_BACK,
+    "back-44444444",
+    "tunedModels/back-44444444",
+    fails=False,
+    detail=HELD.notes[0],
+)
+DRIFTS = (CHANGED, MISSING, FAILED_DRIFT, UNMANAGED, RETIRED, ENDING, HELD_DRIFT)
 BASES = {
     "roman-eeeeeeee": BaseEnd(
         BASE,
@@ -490,6 +541,8 @@ CHANGES = tuple(
             REPLACE_KEPT,
             REPLACE_IN_PLACE,
             RESTORE,
+            GO_BACK,
+            HELD,
             DELETE,
             DELETE_DEPOSED,
             FORGET,
@@ -576,6 +629,9 @@ STATE = State(
     project="tuned-prod",
     resources={
         RECORD_FULL.address: RECORD_FULL,
+        address("back"): Record(
+            address("back"), serving=model("back-33333333"), held=(model("back-44444444", **HELD_MARKS),)
+        ),
         address("steady"): Record(address("steady"), serving=model("steady-99999999")),
         address("fresh"): Record(address("fresh"), candidate=model("fresh-12345678", status=None)),
     },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from reconciler.difference import DataChange, ExampleChange, FieldChange, PermissionChange
@@ -128,6 +130,7 @@ records = st.builds(
     st.none() | models,
     st.none() | models,
     st.lists(models, max_size=2).map(tuple),
+    st.lists(st.builds(replace, models, held=texts, held_by=texts), max_size=2).map(tuple),
     st.booleans(),
 )
 
@@ -140,6 +143,7 @@ any_step: st.SearchStrategy[steps.Step] = st.one_of(
     st.builds(steps.RecordIntent, records, st.none() | parents),
     st.builds(steps.Adopt, records),
     st.builds(steps.Restore, records),
+    st.builds(steps.GoBack, records, ids),
     st.builds(steps.DeleteFirst, ids, st.booleans(), st.none() | parents),
     st.builds(steps.Create, ids, st.integers(0, 15), texts, ids, st.booleans(), st.none() | parents),
     st.builds(steps.AwaitTraining),
@@ -178,7 +182,7 @@ def changes(actions: st.SearchStrategy[Action] | None = None) -> st.SearchStrate
         id=ids,
         name=texts,
         serving=ids,
-        deposed=st.none() | st.builds(Deposed, texts),
+        deposed=st.none() | st.builds(Deposed, texts, st.booleans()),
         before=st.none() | attributes,
         after=st.none() | attributes,
         fields=st.lists(field_changes, max_size=3).map(tuple),

@@ -12,7 +12,7 @@ from tests.render import plans
 
 def test_drift_summary() -> None:
     """Notes do not count as drift."""
-    assert summarize_drift(plans.DRIFTS) == "Drift: 1 changed, 1 missing, 1 failed. 3 notes."
+    assert summarize_drift(plans.DRIFTS) == "Drift: 1 changed, 1 missing, 1 failed. 4 notes."
     assert summarize_drift([plans.UNMANAGED]) == "No drift. 1 note."
     assert summarize_drift([]) == "No drift."
 

@@ -162,7 +162,8 @@ def test_no_address_and_no_id_of_a_state_is_cut() -> None:
 def test_a_state_lists_each_address_once() -> None:
     """The addresses are sorted, each with its serving model, candidate, deposed models and protection."""
     lines = list(render_state(plans.STATE, colour=False, width=120))
-    assert lines[3:6] == [
+    assert lines[3:7] == [
+        "TunedModel/back    back-33333333  (held back back-44444444)",
         "TunedModel/fresh   -  (candidate fresh-12345678)",
         "TunedModel/roman   roman-eeeeeeee  (candidate roman-ffffffff, 1 deposed, protected)",
         "TunedModel/steady  steady-99999999",

@@ -171,9 +171,7 @@ def test_drift_that_is_a_note_is_no_warning() -> None:
         "warn",
         "warn",
         "warn",
-        "info",
-        "info",
-        "info",
+        *["info"] * 4,
     ]
 
 

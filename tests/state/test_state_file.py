@@ -81,7 +81,9 @@ def models() -> st.SearchStrategy[RecordedModel]:
             st.none(), st.lists(st.builds(Permission, names, texts, names, unknowns), max_size=2).map(tuple)
         ),
         "total_steps": st.one_of(st.none(), counts),
-        **dict.fromkeys(("started", "deposed", "kept_until"), st.sampled_from(["", "2026-11-28T10:00:00Z"])),
+        **dict.fromkeys(
+            ("started", "deposed", "kept_until", "held"), st.sampled_from(["", "2026-11-28T10:00:00Z"])
+        ),
         "verdict": st.sampled_from(Verdict),
         "estimate": st.one_of(
             st.none(),
@@ -123,6 +125,7 @@ def states(draw: st.DrawFn) -> State:
             serving=number(draw(MODELS)) if draw(st.booleans()) else None,
             candidate=number(draw(MODELS)) if draw(st.booleans()) else None,
             deposed=(number(draw(MODELS)),) if draw(st.booleans()) else (),
+            held=(number(draw(MODELS)),) if draw(st.booleans()) else (),
             prevent_destroy=draw(st.booleans()),
             manifest=draw(st.sampled_from(["", "manifests/a.yaml"])),
             unknown=draw(unknowns),
@@ -325,6 +328,28 @@ GOLDEN_STATES = {
 }
 
 
+GOLDEN_STATES["version-4"] = State(
+    lineage="6f1c2f0e-52a3-4f0c-9d0b-0e8f6f3a1c11",
+    serial=10,
+    resources={
+        Address("TunedModel", "bot"): Record(
+            Address("TunedModel", "bot"),
+            serving=RecordedModel("bot-mfrggzdf", formula=2, status=Status.ACTIVE),
+            held=(
+                RecordedModel(
+                    "bot-kjxw2ylo",
+                    formula=2,
+                    status=Status.ACTIVE,
+                    promoted="2026-11-28T18:00:00Z",
+                    held="2026-11-29T06:00:00Z",
+                    held_by="ann@desk",
+                ),
+            ),
+        ),
+    },
+)
+
+
 def test_every_golden_file_has_its_value_and_the_newest_is_what_is_written_today() -> None:
     """No version is forgotten, and the format cannot change without a new version."""
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(GOLDEN_STATES)
@@ -340,6 +365,7 @@ def test_version_2_is_written_only_where_a_record_holds_what_version_1_cannot() 
     assert State(resources={A: replace(plain, serving=RecordedModel("a-1", formula=2))}).version == 2
     assert State(resources={A: replace(plain, deposed=(RecordedModel("a-0", formula=2),))}).version == 2
     assert State(resources={A: replace(plain, candidate=RecordedModel("a-2", waiting=QUOTA))}).version == 2
+    assert State(resources={A: replace(plain, held=(RecordedModel("a-3"),))}).version == 4
 
 
 UNKNOWN = [
@@ -416,8 +442,8 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 def test_a_newer_state_is_refused_with_the_way_to_upgrade() -> None:
     """A version we do not know is not read, even when all of its keys look familiar."""
     golden = (GOLDEN / "version-1.json").read_text()
-    with pytest.raises(StateTooNewError, match="version 4") as caught:
-        loads(golden.replace('"version": 1', '"version": 4').encode(), place="here")
+    with pytest.raises(StateTooNewError, match="version 5") as caught:
+        loads(golden.replace('"version": 1', '"version": 5').encode(), place="here")
     assert "pip install" in caught.value.detail
 
 

@@ -112,9 +112,11 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
 def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
     """Remove records from the state. Their models still exist, and are no longer managed."""
     forgotten: list[Address] = []
+    held: list[str] = []
 
     def change(state: State) -> State:
         forgotten.extend(_select(state, addresses))
+        held.extend(model.id for address in forgotten for model in state.resources[address].held)
         require_known_kinds(forgotten, list_kinds())
         return state.put(*(Record(address) for address in forgotten))
 
@@ -122,6 +124,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
     Console().print_lines(
         escape(f"Removed {address} from the state. Its models still exist.") for address in forgotten
     )
+    Console().print_lines(escape(f"{id} was held back by a rollback. It still exists.") for id in held)
 
 
 @command.command("pull")

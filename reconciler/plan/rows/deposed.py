@@ -60,7 +60,8 @@ def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Ch
     about = replace(about, action=Action.NO_OP, reason=Reason.REPLACED)
     lifecycle, now = case.desired.lifecycle, case.facts.now
     until, declared = find_end(lifecycle, model), _find_declared_end(lifecycle, model)
-    is_due = now >= until
+    was_held = any(held.id == model.id for held in _find_stored(case).held)  # its hold ends in this plan
+    is_due = now >= until and not was_held
     live = case.facts.find_live_of(case.record, model)
     why = _explain_stay(case, record, model, live)
     if not is_due and not case.is_protected and (declared is None or now < declared):
@@ -76,6 +77,10 @@ def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Ch
         steps=tuple(compile_deletion(deletion)),
         notes=(*passed, *warn_of_deletion(live)),
     )
+
+
+def _find_stored(case: Case) -> Record:
+    return case.facts.state.resources.get(case.desired.address, case.record)
 
 
 def _is_training(live: Live | None) -> bool:

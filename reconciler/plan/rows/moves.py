@@ -6,7 +6,7 @@ both addresses, or the old model is kept until another model of the same trainin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -99,7 +99,7 @@ def refuse_move(desired: Desired, summary: str, advice: str) -> Diagnostic:
 
 
 def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
-    """Replace an address as source by the model that serves there.
+    """Replace an address as source by the model of its declared training, which may be held back.
 
     Returns None if that address has no record yet. Then no model was trained from it either.
     """
@@ -109,7 +109,7 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
         if parent is None:
             continue
         record = resources.get(parent)
-        model = None if record is None else record.serving or record.candidate
+        model = None if record is None else record.declared
         if model is None:
             return None
         attributes[path] = facts.get_kind(parent).build_reference(model.id)
@@ -192,7 +192,7 @@ class _Search:
         new, records = self._list_new(), self._find_gone()
         if not new or not records:
             return False
-        models = ((address, record.serving or record.candidate) for address, record in records.items())
+        models = ((address, record.declared) for address, record in records.items())
         gone = SameTraining(self.facts, models, is_move=True)
         olds = {desired.address: self._list_fitting(desired, gone) for desired in new}
         news: dict[Address, list[Address]] = {}
@@ -263,13 +263,17 @@ class _Search:
         """Find the twins of undeclared serving addresses: see `Moves`."""
         facts = self.facts
         leaving = [
-            (address, record.serving)
+            record
             for address, record in self.resources.items()
             if record.serving and address not in facts.desired and address.kind in facts.kinds
         ]
-        found = self.moves.twins
-        if not leaving:
-            return
+        if leaving:
+            self._find_twins((record.address, record.serving) for record in leaving)
+        if any(record.held for record in leaving):
+            self._find_twins((record.address, record.declared) for record in leaving)
+
+    def _find_twins(self, leaving: Iterable[tuple[Address, RecordedModel | None]]) -> None:
+        facts, found = self.facts, self.moves.twins
         models = SameTraining(facts, leaving, is_move=False)
         for address, desired in facts.desired.items():
             if address.kind not in facts.kinds:

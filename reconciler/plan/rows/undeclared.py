@@ -150,10 +150,10 @@ def delete(
                 reason,
                 id=model.id,
                 name=live.name if live else model.name,
-                deposed=None if model is main else Deposed(),
+                deposed=None if model is main else Deposed(held=bool(model.held)),
                 serving=record.serving.id if record.serving else "",
                 before=live.attributes if live else None,
-                notes=warn_of_deletion(live),
+                notes=(*_tell_hold(model), *warn_of_deletion(live)),
                 steps=prepend_intent(
                     left if model is main and left != record else None,
                     compile_deletion(
@@ -171,6 +171,12 @@ def delete(
     )
 
 
+def _tell_hold(model: RecordedModel) -> tuple[str, ...]:
+    """Tell that a model is held back, so that nobody deletes it unknowingly."""
+    by = f" by {model.held_by}" if model.held_by else ""
+    return (f"it is held back since {model.held}{by}",) if model.held else ()
+
+
 def _keep_only(record: Record, models: list[RecordedModel]) -> Record:
     """Return the record with only these of its models."""
 
@@ -181,5 +187,6 @@ def _keep_only(record: Record, models: list[RecordedModel]) -> Record:
         record,
         serving=keep(record.serving),
         candidate=keep(record.candidate),
+        held=tuple(model for model in record.held if keep(model)),
         deposed=tuple(model for model in record.deposed if keep(model)),
     )

@@ -83,6 +83,8 @@ def _describe_status(record: Record, live: Live | None) -> tuple[str, str]:
     )
     if record.candidate and record.candidate.status is Status.FAILED:
         return "candidate failed", "bad"
+    if record.held and status is Status.ACTIVE:
+        return "serving after a rollback", "wait"
     if record.serving and status is Status.ACTIVE:
         return ("serving, successor in training", "wait") if record.candidate else ("serving", "good")
     if status is Status.FAILED:
@@ -101,6 +103,7 @@ def _render_tiles(records: Sequence[Record], live: Mapping[Address, Live], drift
         ("serving", sum(1 for record in records if record.serving)),
         ("in training", sum(1 for record in records if record.candidate)),
         ("failed", sum(1 for _, style in statuses if style == "bad")),
+        *([("held back", back)] if (back := sum(len(record.held) for record in records)) else []),
         ("deposed", sum(len(record.deposed) for record in records)),
         ("drifted", sum(1 for drift in drifts if drift.fails)),
     ]

@@ -52,6 +52,8 @@ def _find_words(verb: Verb) -> _Words:  # noqa: C901, PLR0912  # a row for each 
             return _Words("promoting", "promoted", "not promoted", "promote failed")
         case Verb.RESTORE:
             return _Words("restoring", "restored", "not restored", "restore failed")
+        case Verb.ROLLBACK:
+            return _Words("going back", "went back", "not gone back", "rollback failed")
         case Verb.DELETE:
             return _Words("deleting", "deleted", "not deleted", "delete failed")
         case Verb.FORGET:

@@ -103,8 +103,9 @@ def _choose_column(labels: Iterable[str], width: int) -> int:
 
 
 def list_titled_models(record: Record) -> Iterator[tuple[str, RecordedModel]]:
-    """List the models of a record, each with its title: serving, candidate or deposed."""
+    """List the models of a record, each with its title: serving, candidate, held back or deposed."""
     titled = [("serving", record.serving), ("candidate", record.candidate)]
+    titled += [("held back", model) for model in record.held]
     titled += [("deposed", model) for model in record.deposed]
     yield from ((title, model) for title, model in titled if model is not None)
 
@@ -151,6 +152,7 @@ def list_model_facts(
     yield "created", escape((live.create_time if live else "") or model.create_time)
     yield "completed", escape((live.complete_time if live else "") or model.completed)
     yield "promoted", escape(model.promoted)
+    yield "held back", escape(f"{model.held} by {model.held_by}" if model.held_by else model.held)
     yield "deposed", escape(model.deposed)
     yield "kept until", escape(model.kept_until)
     for label, text in (live.outputs if live else {}).items():
@@ -187,6 +189,7 @@ def _render_state_line(record: Record, column: int, width: int, paint: Paint) ->
     address = escape(str(record.address))
     serving = escape(record.serving.id) if record.serving else "-"
     rest = [f"candidate {escape(record.candidate.id)}"] if record.candidate else []
+    rest += [f"held back {escape(model.id)}" for model in record.held]
     rest += [f"{len(record.deposed)} deposed"] if record.deposed else []
     rest += ["protected"] if record.prevent_destroy else []
     remarks = f"({', '.join(rest)})" if rest else ""

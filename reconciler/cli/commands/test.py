@@ -41,9 +41,12 @@ def command(*, form: str, as_json: bool, no_color: bool, **given: Any) -> int:
         console.print_lines(shown if results else [_explain_none(invocation)])
     verdicts = {result.verdict for _, result in results}
     if Verdict.UNKNOWN in verdicts and Verdict.FAILED not in verdicts:
-        again = invocation.spell("test")
-        console.print_note(f"Not finished: some checks could not be run. To try again: {again}")
+        console.print_note(_explain_unknown(invocation))
     return exit_codes.decide_after_checks(verdicts)
+
+
+def _explain_unknown(invocation: Invocation) -> str:
+    return f"Not finished: some checks could not be run. To try again: {invocation.spell('test')}"
 
 
 def _explain_none(invocation: Invocation) -> str:

@@ -39,6 +39,7 @@ from reconciler.state.values import (
     MonthlyCost,
     Record,
     RecordedData,
+    RecordedEndpoint,
     RecordedEstimate,
     RecordedModel,
     State,
@@ -227,6 +228,7 @@ _RULES = {
     MonthlyCost: Rules({"month": read_name, "trainings": read_count, "tokens": read_count}),
     Permission: Rules({"grantee_type": read_name, "role": read_name}),
     RecordedData: Rules({"field": read_name, "examples": read_count, "characters": read_count}),
+    RecordedEndpoint: Rules({"id": read_name, "retired": read_moment, "kept_until": read_moment}),
     Score: Rules({"check": read_name, "passed": read_count, "asked": read_count}),
     RecordedModel: Rules(
         {
@@ -289,7 +291,7 @@ def _read_record(value: object) -> Record:
         raise WrongValueError("is set only together with serving", "id")
     record = Record(**found, serving=RecordedModel(id=serving_id, **serving) if serving_id else None)
     if record.is_empty:
-        raise WrongValueError("records no model at all")
+        raise WrongValueError("records no model at all, and no endpoint")
     return record
 
 

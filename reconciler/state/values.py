@@ -16,7 +16,7 @@ from types import MappingProxyType
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Score, Status
 
-VERSION = 4
+VERSION = 5
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
 
 DEFAULT_WORKSPACE = "default"
@@ -162,6 +162,35 @@ class RecordedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedEndpoint:
+    """A stable endpoint of ours. It is recorded before the request that creates it.
+
+    Attributes:
+        id: the endpoint's id, as the manifest declares it.
+        location: where it is. "" until that is known, which is when its first model is.
+        name: its resource name. "" until it was created or seen.
+        deployed: id of the deployment that answers its requests. "" until one does.
+        operation: the operation that deploys a model to it, or did so last.
+        since: RFC 3339; when `deployed` took the requests.
+        interrupted: its model was undeployed so that another one can be deployed. Until then nothing serves.
+        retired: RFC 3339; when another endpoint took its place. "" for the endpoint of the address.
+        kept_until: RFC 3339; the time until which a retired one is kept.
+        unknown: see `Record`.
+    """
+
+    id: str
+    location: str = ""
+    name: str = ""
+    deployed: str = ""
+    operation: str = ""
+    since: str = ""
+    interrupted: bool = False
+    retired: str = ""
+    kept_until: str = ""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """All that is recorded of one address.
 
@@ -175,6 +204,8 @@ class Record:
         manifest: path of the file that declared it at the last apply, with "/" between its parts. It is
             relative to the git root, or to the working directory where there is none. "" if an older version
             recorded it.
+        endpoint: the stable endpoint. None if the address has none.
+        former_endpoints: endpoints that another one replaced, and that are still to be deleted; oldest first.
         unknown: keys that only a newer version knows, with their values as JSON. They are written back
             unchanged.
     """
@@ -186,7 +217,23 @@ class Record:
     held: tuple[RecordedModel, ...] = ()
     prevent_destroy: bool = False
     manifest: str = ""
+    endpoint: RecordedEndpoint | None = None
+    former_endpoints: tuple[RecordedEndpoint, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def endpoints(self) -> tuple[RecordedEndpoint, ...]:
+        """Every endpoint of the record."""
+        return (*([] if self.endpoint is None else [self.endpoint]), *self.former_endpoints)
+
+    @property
+    def called_endpoint(self) -> RecordedEndpoint | None:
+        """The stable endpoint that programs call. None if none has had a model yet.
+
+        While a new one is being set up, that is the one that it replaces.
+        """
+        own = () if self.endpoint is None else (self.endpoint,)
+        return next((found for found in (*own, *reversed(self.former_endpoints)) if found.since), None)
 
     @property
     def models(self) -> tuple[RecordedModel, ...]:
@@ -200,8 +247,8 @@ class Record:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it records no model."""
-        return not self.models
+        """Whether it records no model and no endpoint."""
+        return not self.models and not self.endpoints
 
 
 COSTS = 1000
@@ -299,8 +346,11 @@ class State:
 
         A program that knows only version 1 would refuse or misunderstand what makes it 2. One that knows only
         2 would not keep the costs, so it must not write a state that has them. One that knows only 3 would
-        train again what is held back.
+        train again what is held back. One that knows only 4 would delete a model that is deployed to a stable
+        endpoint.
         """
+        if any(record.endpoints for record in self.resources.values()):
+            return 5
         if any(record.held for record in self.resources.values()):
             return 4
         if self.costs or self.older_costs:

@@ -31,6 +31,7 @@ from reconciler.state.values import (
     MonthlyCost,
     Record,
     RecordedData,
+    RecordedEndpoint,
     RecordedEstimate,
     RecordedModel,
     State,
@@ -325,6 +326,36 @@ GOLDEN_STATES = {
             MonthlyCost("2026-02", 2, 4000, 0.04, "USD", is_estimate=True),
         ),
     ),
+    "version-5": State(
+        lineage="6f1c2f0e-52a3-4f0c-9d0b-0e8f6f3a1c11",
+        serial=10,
+        resources={
+            Address("TuningJob", "support"): Record(
+                Address("TuningJob", "support"),
+                serving=RecordedModel(id="support-kjxw2ylo", formula=2, status=Status.ACTIVE),
+                endpoint=RecordedEndpoint(
+                    "support",
+                    "us",
+                    "projects/123/locations/us/endpoints/support",
+                    deployed="4242424242",
+                    operation="projects/123/locations/us/endpoints/support/operations/7",
+                    since="2026-11-29T08:00:00Z",
+                    interrupted=True,
+                ),
+                former_endpoints=(
+                    RecordedEndpoint(
+                        "sales",
+                        "us",
+                        "projects/123/locations/us/endpoints/sales",
+                        deployed="1234567890",
+                        since="2026-11-28T08:00:00Z",
+                        retired="2026-11-29T08:00:00Z",
+                        kept_until="2026-11-30T08:00:00Z",
+                    ),
+                ),
+            ),
+        },
+    ),
 }
 
 
@@ -366,6 +397,16 @@ def test_version_2_is_written_only_where_a_record_holds_what_version_1_cannot() 
     assert State(resources={A: replace(plain, deposed=(RecordedModel("a-0", formula=2),))}).version == 2
     assert State(resources={A: replace(plain, candidate=RecordedModel("a-2", waiting=QUOTA))}).version == 2
     assert State(resources={A: replace(plain, held=(RecordedModel("a-3"),))}).version == 4
+
+
+def test_version_5_is_written_only_where_an_endpoint_is_recorded() -> None:
+    """An older program would delete a model under a stable endpoint; a state without one stays readable."""
+    plain, endpoint = Record(A, serving=RecordedModel("a-1")), RecordedEndpoint("support")
+    assert State(resources={A: plain}).version == 1
+    assert State(resources={A: replace(plain, endpoint=endpoint)}).version == 5
+    assert State(resources={A: replace(plain, former_endpoints=(endpoint,))}).version == 5
+    alone = State(lineage="x", resources={A: Record(A, endpoint=endpoint)})
+    assert loads(dumps(alone), place="here") == alone
 
 
 UNKNOWN = [
@@ -442,8 +483,8 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 def test_a_newer_state_is_refused_with_the_way_to_upgrade() -> None:
     """A version we do not know is not read, even when all of its keys look familiar."""
     golden = (GOLDEN / "version-1.json").read_text()
-    with pytest.raises(StateTooNewError, match="version 5") as caught:
-        loads(golden.replace('"version": 1', '"version": 5').encode(), place="here")
+    with pytest.raises(StateTooNewError, match="version 6") as caught:
+        loads(golden.replace('"version": 1', '"version": 6').encode(), place="here")
     assert "pip install" in caught.value.detail
 
 

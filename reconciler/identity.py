@@ -21,7 +21,17 @@ from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
 from reconciler.formats import to_camel_case
 from reconciler.kind import Field, FieldRole, FieldType
-from reconciler.model import BASE_MODEL, AnyCheck, Attributes, Comparison, Desired, Example, HeldOut, Value
+from reconciler.model import (
+    BASE_MODEL,
+    AnyCheck,
+    Attributes,
+    Comparison,
+    Desired,
+    Example,
+    HeldOut,
+    Serving,
+    Value,
+)
 from reconciler.strictjson import loads
 
 FORMULA = 2
@@ -239,4 +249,15 @@ def list_check_meanings(checks: Iterable[AnyCheck]) -> list[object]:
         if check.by is Comparison.EXACT and not check.system
         else {**asdict(check), "one_of": list(check.one_of)}
         for check in checks
+    ]
+
+
+def list_serving_meanings(serving: Serving) -> list[object]:
+    """List what a stable endpoint is asked for, as JSON, for a digest."""
+    return [
+        serving.endpoint,
+        serving.location,
+        serving.drain.total_seconds(),
+        serving.adopt,
+        serving.allow_interruption,
     ]

@@ -93,6 +93,7 @@ class Kind:
         epochs, batch: what the paths of the fields end in that decide the number of steps, "" for none.
         default_epochs, default_batch: what the service documents for them when undeclared, 0 for nothing.
         instead: the kind to declare where no base model is offered for this one, "" for none.
+        has_endpoints: whether a manifest may declare a stable endpoint for it.
         bases: name to row of the table of base models: the packaged one, with what a Stack adds to it.
     """
 
@@ -110,6 +111,7 @@ class Kind:
     default_epochs: int = 0
     default_batch: int = 0
     instead: str = ""
+    has_endpoints: bool = False
     bases: Mapping[str, Base] = field(default_factory=dict)
 
     def find_base(self, name: str) -> Base | None:

@@ -332,6 +332,65 @@ class Lifecycle:
         return KEEP_DEPOSED if self.keep_deposed is None else self.keep_deposed
 
 
+DRAIN = timedelta(seconds=60)
+"""By default a replaced model stays deployed for this time, for the requests that it is answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The stable endpoint that a manifest declares: the one name that programs call for ever.
+
+    Attributes:
+        endpoint: its id, which is ours.
+        location: where it is. "" for the location of the endpoint that the service makes for the model.
+        drain: how long the replaced model stays deployed after the new one has taken its traffic.
+        adopt: take over an endpoint of this id that is not ours, with what is deployed to it.
+        allow_interruption: undeploy the old model before the new one is deployed.
+    """
+
+    endpoint: str
+    location: str = ""
+    drain: timedelta = DRAIN
+    adopt: bool = False
+    allow_interruption: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model that is deployed to an endpoint.
+
+    Attributes:
+        id: of the deployment. Only this endpoint knows it.
+        model: resource name of the model, with its version.
+        checkpoint: id of the deployed checkpoint, "" for the model's default.
+        traffic: percent of the endpoint's requests that it answers.
+    """
+
+    id: str
+    model: str
+    checkpoint: str = ""
+    traffic: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEndpoint:
+    """An endpoint as the service shows it.
+
+    Attributes:
+        name: its resource name.
+        id, location: parts of the name.
+        etag: of what was read. A change of the traffic is refused if it has changed since.
+        deployments: what is deployed to it, sorted by id.
+    """
+
+    name: str
+    id: str
+    location: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    etag: str = ""
+    deployments: tuple[Deployment, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Desired:
     """One model that a manifest declares.
@@ -352,6 +411,7 @@ class Desired:
         places: path to (line, column), to point errors that only the service can find.
         effective: where it lives as far as the manifest leaves that to Stack and environment, in the kind's
             paths; {} until its service was asked.
+        serving: the stable endpoint, None for none.
     """
 
     address: Address
@@ -370,6 +430,7 @@ class Desired:
     digest: str = ""
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
     effective: Attributes = field(default_factory=dict)
+    serving: Serving | None = None
 
     @property
     def place(self) -> str:

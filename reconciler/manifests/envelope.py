@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from reconciler.manifests import schema_types as schema
-from reconciler.model import IgnoredDrift, Lifecycle, Replacement
+from reconciler.model import IgnoredDrift, Lifecycle, Replacement, Serving
+from reconciler.settings import forms
 
 API_VERSION = "reconciler/v1"
 PROMPT_LIMIT = 40_000
@@ -170,6 +171,42 @@ class DeclaredCheck(schema.Declared):
     at_least: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
+ENDPOINT = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+"""The id of an endpoint. One that begins with a digit is the service's own."""
+
+EndpointId = Annotated[
+    str,
+    schema.validate_pattern(
+        ENDPOINT,
+        "is not the id of an endpoint",
+        "1 to 63 of a-z, 0-9 and '-', beginning with a letter and not ending in '-'.",
+    ),
+    schema.show_pattern(ENDPOINT),
+]
+Location = Annotated[str, schema.validate_by(forms.find_location_fault), schema.show_pattern(forms.LOCATION)]
+
+
+class DeclaredServing(schema.Declared):
+    """The stable endpoint: programs call it, whichever model serves."""
+
+    HINTS: ClassVar = {
+        "checkpoint": "A checkpoint cannot be chosen yet.",
+        "name": "Write endpoint.",
+        "id": "Write endpoint.",
+        "traffic_split": "The serving model has all the traffic.",
+    }
+
+    endpoint: EndpointId
+    location: Location | None = None
+    drain: schema.Duration | None = None
+    adopt: schema.Flag | None = None
+    allow_interruption: schema.Flag | None = None
+
+    def to_model(self) -> Serving:
+        """Convert to the core's type."""
+        return Serving(**{name: value for name, value in self if value is not None})
+
+
 class Envelope(schema.Declared):
     """A document of any kind."""
 
@@ -183,7 +220,17 @@ class Envelope(schema.Declared):
 class ModelEnvelope(Envelope):
     """A document of a kind that is trained."""
 
+    HINTS: ClassVar = {**Envelope.HINTS, "serving": "Only a TuningJob has a stable endpoint."}
+
     metadata: ModelMetadata
     permissions: list[DeclaredPermission] | None = None
     lifecycle: DeclaredLifecycle | None = None
     checks: list[DeclaredCheck] = Field(default_factory=list)
+
+
+class ServedEnvelope(ModelEnvelope):
+    """A document of a kind whose models can be deployed to a stable endpoint."""
+
+    HINTS: ClassVar = Envelope.HINTS
+
+    serving: DeclaredServing | None = None

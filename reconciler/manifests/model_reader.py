@@ -11,12 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.datasets.data_sets import DataSets, warn_of_few
-from reconciler.identity import encode_canonical, find_meaning, list_check_meanings
+from reconciler.identity import (
+    encode_canonical,
+    find_meaning,
+    list_check_meanings,
+    list_serving_meanings,
+)
 from reconciler.kind import FieldRole, Kind
 from reconciler.manifests import rules
 from reconciler.manifests.checks import read_checks
 from reconciler.manifests.documents import Document
-from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.envelope import ModelEnvelope, ServedEnvelope
 from reconciler.manifests.kinds import FORMS, Form
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.trees import Trees
@@ -30,6 +35,7 @@ from reconciler.model import (
     HeldOut,
     Lifecycle,
     Permission,
+    Serving,
     Stack,
     Value,
 )
@@ -116,6 +122,7 @@ class ModelReader:
             file=file,
             line=document.mark[0],
             places=_find_places(document, attributes, kind),
+            serving=_read_serving(declared),
         )
         return replace(desired, digest=_digest_meaning(desired, kind))
 
@@ -146,6 +153,7 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
         parent=_parse_address(parent) if parent.startswith(f"{kind.name}/") else None,
         parent_path=parent_path,
         moved_from=_parse_address(former if "/" in former else f"{kind.name}/{former}"),
+        endpoint=document.at("serving.endpoint").text if kind.has_endpoints else "",
     )
 
 
@@ -175,11 +183,16 @@ def _flatten(value: Any) -> Value:
     return flat
 
 
+def _read_serving(declared: ModelEnvelope) -> Serving | None:
+    serving = declared.serving if isinstance(declared, ServedEnvelope) else None
+    return None if serving is None else serving.to_model()
+
+
 def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
     ways = {path: path if path.startswith(_BESIDE) else f"spec.{path}" for path in attributes}
     places = {path: document.at(way).mark for path, way in ways.items()}
     places[kind.data_field] = document.at(f"spec.{kind.data_field}").key_mark
-    for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions"):
+    for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions", "serving.endpoint"):
         node = document.at(path)
         if node.value is not None:
             places[path] = node.mark
@@ -219,5 +232,6 @@ def _digest_meaning(desired: Desired, kind: Kind) -> str:
             "replace": lifecycle.replace,
         },
         "checks": list_check_meanings(desired.checks),
+        **({"serving": list_serving_meanings(desired.serving)} if desired.serving else {}),
     }
     return hashlib.sha256(encode_canonical(said)).hexdigest()

@@ -22,6 +22,7 @@ class Declaration:
         parent: the address of the model that it is tuned from, None if none.
         parent_path: the path of the key that names the parent.
         moved_from: the address that it had before, None if none.
+        endpoint: the id of its stable endpoint, "" if none.
     """
 
     address: Address
@@ -31,6 +32,7 @@ class Declaration:
     parent: Address | None
     parent_path: str
     moved_from: Address | None
+    endpoint: str = ""
 
     def error(self, path: str, summary: str, detail: str) -> None:
         """Note an error at a path."""
@@ -38,6 +40,7 @@ class Declaration:
 
 
 _NAME, _ID, _IMPORT, _MOVED = "metadata.name", "metadata.id", "metadata.import", "metadata.moved_from"
+_ENDPOINT = "serving.endpoint"
 
 
 def check_references(declarations: Sequence[Declaration], *, whole: bool) -> None:
@@ -50,6 +53,7 @@ def check_references(declarations: Sequence[Declaration], *, whole: bool) -> Non
             model.error(_NAME, summary, "Rename one of them, or remove it.")
     _check_ids(declarations)
     _check_imports(first)
+    _check_endpoints(declarations)
     if whole:
         _check_parents(first)
     _check_moves(first)
@@ -63,6 +67,23 @@ def _check_ids(declarations: Sequence[Declaration]) -> None:
         if owner is not model:
             summary = f"the id {model.id!r} is pinned twice, first at {owner.document.at(_ID).place}"
             model.error(_ID, summary, "An id belongs to one model: change one of them.")
+
+
+def _check_endpoints(declarations: Sequence[Declaration]) -> None:
+    """Note an endpoint that two addresses declare: each would send all its traffic to its own model."""
+    owners: dict[tuple[str, ...], Declaration] = {}
+    for model in declarations:
+        if not model.endpoint:
+            continue
+        places = ("serving.location", "metadata.project")
+        owner = owners.setdefault((model.endpoint, *(model.document.at(path).text for path in places)), model)
+        if owner is not model:
+            model.error(
+                _ENDPOINT,
+                f"{model.address} and {owner.address} have one endpoint, {model.endpoint!r}, "
+                f"first at {owner.document.at(_ENDPOINT).place}",
+                "An endpoint serves one address: change one of them.",
+            )
 
 
 def _check_imports(first: dict[Address, Declaration]) -> None:

@@ -25,7 +25,7 @@ from reconciler.manifests.data_files import (
     read_layout,
 )
 from reconciler.manifests.documents import Document, Node
-from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
+from reconciler.manifests.envelope import ModelMetadata, ServedEnvelope
 from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.rules import is_there_already
 from reconciler.manifests.stack import Location, Project
@@ -268,7 +268,7 @@ class TuningJobSpec(schema.Declared):
     service_account: ServiceAccount | None = None
 
 
-class TuningJobManifest(ModelEnvelope):
+class TuningJobManifest(ServedEnvelope):
     """A whole document of this kind."""
 
     kind: Literal["TuningJob"]

@@ -23,6 +23,7 @@ from reconciler.model import (
     Prices,
     Removal,
     Replacement,
+    Serving,
 )
 
 GOOD = Path(__file__).parent.parent / "cases" / "manifests" / "good"
@@ -53,6 +54,30 @@ def test_good_manifest(case: str, workspace: Path, load_manifests: Load) -> None
         for data in manifest.data[:1]:
             assert data.field != "training_data" or "tuning_task.training_data" in manifest.places
         assert len(manifest.digest) == 64
+
+
+def test_a_stable_endpoint_arrives(workspace: Path, load_manifests: Load) -> None:
+    """Every key of `serving` arrives in the model, and what is absent has its default."""
+    _take("tuning-job", workspace)
+    served = {one.address.name: one.serving for one in load_manifests().desired}
+    assert served == {
+        "bot": None,
+        "preferred": None,
+        "served": Serving("support", "us", timedelta(seconds=90), adopt=True, allow_interruption=True),
+        "served-too": Serving("sales", "", timedelta(seconds=60)),
+    }
+
+
+def test_what_is_served_is_part_of_the_manifest(workspace: Path, load_manifests: Load) -> None:
+    """A change of the endpoint changes the digest that binds a saved plan; without one it is as ever."""
+    text = (GOOD / "tuning-job.yaml").read_text()
+
+    def digests(changed: str) -> dict[str, str]:
+        _take("tuning-job", workspace, changed)
+        return {one.address.name: one.digest for one in load_manifests().desired}
+
+    before, after = digests(text), digests(text.replace("endpoint: sales", "endpoint: orders"))
+    assert {name for name in before if before[name] != after[name]} == {"served-too"}
 
 
 def test_everything(workspace: Path, load_manifests: Load) -> None:

@@ -96,5 +96,6 @@ TUNING_JOB = Kind(
     api="aiplatform.googleapis.com",
     access="its access is the project's IAM",
     epochs="hyper_parameters.epoch_count",  # in either spec; Google documents no default
+    has_endpoints=True,
     bases=PackagedBases(__package__),
 )

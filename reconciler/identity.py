@@ -23,6 +23,7 @@ from reconciler.formats import to_camel_case
 from reconciler.kind import Field, FieldRole, FieldType
 from reconciler.model import (
     BASE_MODEL,
+    Address,
     AnyCheck,
     Attributes,
     Comparison,
@@ -261,3 +262,9 @@ def list_serving_meanings(serving: Serving) -> list[object]:
         serving.adopt,
         serving.allow_interruption,
     ]
+
+
+def digest_owner(stack: str, workspace: str, address: Address) -> str:
+    """Compute the digest that a stable endpoint is labelled with: 40 hex digits, as labels take 63."""
+    owner = {"stack": stack, "workspace": workspace, "address": str(address)}
+    return hashlib.sha256(encode_canonical(owner)).hexdigest()[:40]

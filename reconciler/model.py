@@ -371,6 +371,10 @@ class Deployment:
     checkpoint: str = ""
     traffic: int = 0
 
+    def is_of(self, model: str) -> bool:
+        """Return whether it is of a model, whose project may be named by its id or by its number."""
+        return bool(model) and self.model.partition("/locations/")[2] == model.partition("/locations/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class LiveEndpoint:
@@ -379,15 +383,14 @@ class LiveEndpoint:
     Attributes:
         name: its resource name.
         id, location: parts of the name.
-        etag: of what was read. A change of the traffic is refused if it has changed since.
+        owner: the digest of the address that it is labelled with. "" if it has no label of ours.
         deployments: what is deployed to it, sorted by id.
     """
 
     name: str
     id: str
     location: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    etag: str = ""
+    owner: str = ""
     deployments: tuple[Deployment, ...] = ()
 
 
@@ -481,6 +484,7 @@ class Live:
         traffic: endpoints that send it requests, except those that the service made for it and its
             checkpoints. Empty if the service has no endpoints.
         billed_tokens: what its training is billed for, 0 until the service tells.
+        deployable: the resource name, with its version, under which endpoints have it. "" if there is none.
     """
 
     id: str
@@ -499,6 +503,7 @@ class Live:
     unclear: Mapping[str, str] = field(default_factory=dict)
     traffic: tuple[str, ...] = ()
     billed_tokens: int = 0
+    deployable: str = ""
 
     @property
     def shown(self) -> Attributes:

@@ -40,7 +40,7 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Ended, Endpoints, Fence, Handle, Training
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 
@@ -408,6 +408,11 @@ class FakeProvider:
     def kind(self) -> Kind:
         """TunedModel, unless the service was made for another kind."""
         return self.service.kind
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """None: no stable endpoints."""
+        return None
 
     @contextmanager
     def _call(self, method: str, id: str = "", fence: Fence = unfenced) -> Iterator[None]:

@@ -7,12 +7,23 @@ threads at once. The core does not know which APIs there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reconciler.kind import Kind
-from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Prompt, Snapshot, Status
+from reconciler.model import (
+    Attributes,
+    Desired,
+    Example,
+    Live,
+    LiveEndpoint,
+    Odd,
+    Permission,
+    Prompt,
+    Snapshot,
+    Status,
+)
 
 Fence: TypeAlias = Callable[[], None]
 """Checks that a request which changes something may still be sent; raises if not, which ends the call.
@@ -41,7 +52,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """The state of a training, as one poll found it. `billed_tokens` is 0 until the service tells them."""
+    """The state of a training, or of a deployment, as one poll found it.
+
+    Attributes:
+        billed_tokens: 0 until the service tells them.
+        deployment: of a model that is deployed, the id of the deployment.
+    """
 
     status: Status
     percent: float | None = None
@@ -51,6 +67,7 @@ class Training:
     error: str = ""
     live: Live | None = None
     billed_tokens: int = 0
+    deployment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +101,78 @@ class Ended:
     has_failed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointHandle:
+    """What is known of a stable endpoint, by which a provider finds it.
+
+    Attributes:
+        id: the endpoint's id, which is ours.
+        name: its resource name. "" if it is not known. With a name, nothing else is needed.
+        location: where it is or is to be. "" for the location of its model's own endpoint.
+        project: "" for the project of the model.
+        near: where its model is trained. An endpoint without a location may be there, or in a wider region.
+    """
+
+    id: str
+    name: str = ""
+    location: str = ""
+    project: str = ""
+    near: str = ""
+
+
+class Endpoints(Protocol):
+    """Creates stable endpoints and deploys models to them.
+
+    Rule: each method looks before it acts, at the endpoint and at what runs there, and makes only the calls
+    that are missing. Every method may raise errors.ServiceError or errors.CredentialError.
+    """
+
+    def make_handle(self, desired: Desired) -> EndpointHandle:
+        """Return the handle of the endpoint that a manifest declares. Asks nothing."""
+
+    def find(self, handles: Sequence[EndpointHandle]) -> Sequence[LiveEndpoint | str | None]:
+        """Look at endpoints. Each answer is the endpoint, why it may not be read, or None for no endpoint."""
+
+    def create(
+        self, handle: EndpointHandle, model: Handle, owner: str, *, is_ours: bool, fence: Fence
+    ) -> LiveEndpoint:
+        """Create an endpoint under our id, and wait until it is there. One that is there is labelled.
+
+        Args:
+            handle: its id, and its place if it is declared.
+            model: the model that it is for.
+            owner: the digest to label it with.
+            is_ours: an endpoint of this id that has another label or none may be taken.
+            fence: called before each request that changes something.
+
+        Raises:
+            ServiceError: there is an endpoint of this id, and it is not ours.
+        """
+
+    def deploy(self, handle: EndpointHandle, model: Handle, *, fence: Fence) -> str:
+        """Begin to deploy a model with all traffic, or give all traffic to one that is deployed.
+
+        Returns the operation that does so; "" if nothing is left to do. An operation that an earlier run
+        began is returned, and not begun again.
+        """
+
+    def poll(self, handle: EndpointHandle, model: Handle, operation: str) -> Training:
+        """Ask how a deployment goes: ACTIVE once the model has all the traffic.
+
+        Raises:
+            NotFoundError: nothing is under way, and the model does not have all the traffic.
+        """
+
+    def undeploy(self, handle: EndpointHandle, ids: Collection[str], *, fence: Fence) -> None:
+        """Undeploy deployments. One that is not there counts as undeployed."""
+
+    def delete(self, handle: EndpointHandle, *, fence: Fence) -> None:
+        """Delete an endpoint to which nothing is deployed. A missing one counts as deleted."""
+
+    def generate(self, name: str, prompt: Prompt, *, temperature: float | None = None) -> str:
+        """Return the answer of the endpoint with this resource name, as text."""
+
+
 class Provider(Protocol):
     """Serves one kind of model.
 
@@ -93,6 +182,10 @@ class Provider(Protocol):
     @property
     def kind(self) -> Kind:
         """The kind of model that it serves, with its field table."""
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Its stable endpoints. None if the service has none."""
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Yield every model that the credential can see, with all its fields. `own` leaves out shared ones.

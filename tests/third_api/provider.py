@@ -94,6 +94,10 @@ class ParrotProvider:
     def __init__(self, transport: http.Transport) -> None:
         self._transport = transport
 
+    @property
+    def endpoints(self) -> None:
+        """None: parrots are called by name."""
+
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Every parrot."""
         del own

@@ -49,6 +49,10 @@ class GeminiProvider:
         """The kind TunedModel."""
         return TUNED_MODEL
 
+    @property
+    def endpoints(self) -> None:
+        """None: programs call a tuned model by its own name."""
+
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Yield each model that we can see, with its last snapshot only. `get` returns all snapshots."""
         query = {"filter": "owner:me"} if own else {}

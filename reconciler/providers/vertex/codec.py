@@ -197,6 +197,7 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
         label=read_labels(job).get(labels.ID, ""),
         unclear=_find_unclear(model, endpoint) if well else {},
         billed_tokens=read_billed_tokens(job),
+        deployable=read_model_name(job) if well else "",
         outputs=read_outputs(job) | ({"endpoint": read_text(endpoint, "name")} if endpoint else {}),
     )
 

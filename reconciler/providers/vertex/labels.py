@@ -11,6 +11,8 @@ ID = "reconciler_id"
 """Our id of a training, on the job and on its outputs."""
 PARENT = "reconciler_parent"
 """Our id of the model that it was tuned from, if that model is ours."""
+ENDPOINT = "reconciler_endpoint"
+"""The digest of the address that a stable endpoint is for."""
 
 _NOT_THE_USERS = ("reconciler_", "google-", "goog-", "tune-type", "vertex-ai-")
 """Prefixes of labels that are ours, or that the service sets by itself."""

@@ -29,6 +29,7 @@ from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
+from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
 from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Jobs
 from reconciler.providers.vertex.regions import Regions
@@ -68,11 +69,17 @@ class VertexProvider:
         self._jobs = Jobs(regions, places, page_size)
         self._creation = Creation(regions, self._jobs, lag_seconds)
         self._endpoints: dict[str, str] = {}
+        self._stable = VertexEndpoints(regions, self._jobs)
 
     @property
     def kind(self) -> Kind:
         """The kind TuningJob."""
         return TUNING_JOB
+
+    @property
+    def endpoints(self) -> VertexEndpoints:
+        """The stable endpoints of all locations."""
+        return self._stable
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Yield every tuned model and every training in progress. All of them count as ours."""

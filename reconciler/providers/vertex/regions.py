@@ -49,10 +49,11 @@ def is_multi_region(location: str) -> bool:
 
 def is_beside(location: str, other: str) -> bool:
     """Return whether two locations are the same, or one is the multi-region of the other."""
-    return other in {location, _find_multi_region(location)} or location == _find_multi_region(other)
+    return other in {location, find_multi_region(location)} or location == find_multi_region(other)
 
 
-def _find_multi_region(location: str) -> str:
+def find_multi_region(location: str) -> str:
+    """Return the multi-region that has the models of a region's Gemini 3.x jobs, "" if there is none."""
     return next((found for start, found in _MULTI_REGIONS.items() if location.startswith(start)), "")
 
 

@@ -34,6 +34,10 @@ class Verb(StrEnum):
     FORGET = "forget"
     WAIT = "wait"
     MOVE = "move"
+    CREATE_ENDPOINT = "create-endpoint"
+    DEPLOY = "deploy"
+    UNDEPLOY = "undeploy"
+    DELETE_ENDPOINT = "delete-endpoint"
 
 
 @dataclass(frozen=True, slots=True)

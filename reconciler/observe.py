@@ -14,11 +14,21 @@ from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError, PlanError
-from reconciler.model import Address, DataSet, Desired, Example, Live, Odd, Permission, Status
+from reconciler.model import (
+    Address,
+    DataSet,
+    Desired,
+    Example,
+    Live,
+    LiveEndpoint,
+    Odd,
+    Permission,
+    Status,
+)
 from reconciler.plan.change import Context
 from reconciler.plan.facts import Facts, Observed
 from reconciler.plan.naming import find_named, index_by_name
-from reconciler.providers import Handle, Provider, Providers
+from reconciler.providers import EndpointHandle, Handle, Provider, Providers
 from reconciler.redaction import hide_texts
 from reconciler.state.values import Record, RecordedModel, State
 
@@ -63,6 +73,11 @@ def observe(
         odd={(kind, id): odd.why for kind, found in seen for id, odd in found.odd.items() if id},
         data={(kind, id): digests for kind, found in seen for id, digests in found.data.items()},
         context=context,
+        endpoints={name: live for _, found in seen for name, live in found.endpoints.items()},
+        declared_endpoints={
+            address: live for _, found in seen for address, live in found.declared_endpoints.items()
+        },
+        hidden_endpoints={name: why for _, found in seen for name, why in found.hidden_endpoints.items()},
     )
 
 
@@ -155,6 +170,7 @@ class _KindObserver:
         odd: the models whose answers cannot be understood, by id and by the name that imports them.
         forbidden: why a model may not be read, by id or by the name that imports it.
         data: the digests of data sets at the service, by the id of the imported model.
+        endpoints, declared_endpoints, hidden_endpoints: see `Observed`.
     """
 
     def __init__(
@@ -171,6 +187,9 @@ class _KindObserver:
         self.odd: dict[str, Odd] = {}
         self.forbidden: dict[str, str] = {}
         self.data: dict[str, dict[str, str]] = {}
+        self.endpoints: dict[str, LiveEndpoint] = {}
+        self.declared_endpoints: dict[Address, LiveEndpoint] = {}
+        self.hidden_endpoints: dict[str, str] = {}
 
     def observe(self, tell: Callable[[str], None]) -> None:
         """Ask the service, and fill the attributes."""
@@ -191,6 +210,35 @@ class _KindObserver:
         self.data = {live.id: found for (_, live), found in zip(pairs, digests, strict=True)}
         self._explain_failures()
         self._add_permissions(imported)
+        self._look_up_endpoints()
+
+    def _look_up_endpoints(self) -> None:
+        """Ask for the endpoints that are recorded, or declared and not recorded yet."""
+        recorded = [one for record in self._records.values() for one in record.endpoints if one.name]
+        new = [model for model in self._desired if model.serving and not self._has_endpoint(model)]
+        provider = self._provider.endpoints if recorded or new else None
+        if provider is None:
+            return
+        known = [EndpointHandle(one.id, one.name, one.location) for one in recorded]
+        found = provider.find([*known, *(provider.make_handle(model) for model in new)])
+        for name, answer in zip((one.name for one in known), found, strict=False):
+            if isinstance(answer, str):
+                self.hidden_endpoints[name] = answer
+            elif answer is not None:
+                self.endpoints[name] = answer
+        for model, answer in zip(new, found[len(known) :], strict=True):
+            if isinstance(answer, str):
+                self.hidden_endpoints[str(model.address)] = answer
+            elif answer is not None:
+                self.declared_endpoints[model.address] = answer
+
+    def _has_endpoint(self, desired: Desired) -> bool:
+        """Return whether the declared endpoint is recorded with its name."""
+        record, serving = self._records.get(desired.address), desired.serving
+        return serving is not None and any(
+            one.name and one.id == serving.endpoint and serving.location in {"", one.location}
+            for one in (record.endpoints if record is not None else ())
+        )
 
     def _look_up_unlisted(self) -> None:
         """Ask for recorded and pinned models that the list does not show."""

@@ -20,20 +20,23 @@ import yaml
 
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import parse_duration
-from reconciler.identity import GENERATIONS
+from reconciler.identity import GENERATIONS, digest_owner
 from reconciler.model import (
     Attributes,
     Check,
     DeclaredBase,
+    Deployment,
     Desired,
     Guards,
     IgnoredDrift,
     Lifecycle,
     Live,
+    LiveEndpoint,
     Permission,
     Prices,
     Removal,
     Replacement,
+    Serving,
     Stack,
     Status,
 )
@@ -41,7 +44,7 @@ from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
-from reconciler.state.values import Record, RecordedModel, Verdict
+from reconciler.state.values import Record, RecordedEndpoint, RecordedModel, Verdict
 from tests import worlds
 from tests.steps_text import describe_changes
 from tests.worlds import make_plan
@@ -113,7 +116,7 @@ class Case:
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
                      "forbidden", "odd", "parents", "own", "removed", "chosen_epochs", "rollback",
-                     "expect", "steps"})  # fmt: skip
+                     "expect", "steps", "endpoints", "hidden_endpoints"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         facts = worlds.world(
@@ -129,6 +132,7 @@ class Case:
             assumed=frozenset({worlds.KIND} if body.get("assumed") else ()),
             odd={(worlds.KIND, self.id(id)): why for id, why in body.get("odd", {}).items()},
             forbidden={(worlds.KIND, self.id(id)): why for id, why in body.get("forbidden", {}).items()},
+            **self._observed_endpoints(),
             removals=[
                 Removal(worlds.address(name), destroy, "removed.yaml", 1)
                 for name, destroy in body.get("removed", {}).items()
@@ -139,9 +143,46 @@ class Case:
         kinds = {name: replace(kind, default_epochs=0) for name, kind in facts.kinds.items()}
         return replace(facts, kinds=kinds)
 
+    def _observed_endpoints(self) -> dict[str, Any]:
+        """The endpoints that are there, by name where they are recorded, else by the address that asks."""
+        body = self.body
+        shown = {id: self._endpoint(id, one or {}) for id, one in body.get("endpoints", {}).items()}
+        records = {name: self._record(name, one) for name, one in body.get("recorded", {}).items()}
+        known = {one.name for record in records.values() for one in record.endpoints if one.name}
+        asked = {
+            worlds.address(name): one["serving"]["endpoint"]
+            for name, one in body.get("desired", {}).items()
+            if one and "serving" in one
+        }
+        names = {_endpoint_name(id): one for id, one in shown.items()}
+        return {
+            "endpoints": {name: one for name, one in names.items() if name in known},
+            "declared_endpoints": {
+                address: shown[id]
+                for address, id in asked.items()
+                if id in shown and _endpoint_name(id) not in known
+            },
+            "hidden_endpoints": {
+                key: why
+                for id, why in body.get("hidden_endpoints", {}).items()
+                for key in (_endpoint_name(id), *(str(one) for one in asked if asked[one] == id))
+            },
+        }
+
+    def _endpoint(self, id: str, body: Mapping[str, Any]) -> LiveEndpoint:
+        _only(body, {"of", "stack", "models"})
+        address = worlds.address(body.get("of", "nobody"))
+        stack = self.body.get("stack", {}).get("name", "")
+        deployments = [
+            Deployment(self.id(model), worlds.deployable(self.id(model)), traffic=share)
+            for model, share in body.get("models", {}).items()
+        ]
+        owner = digest_owner(stack, "default", address) if "of" in body else ""
+        return LiveEndpoint(_endpoint_name(id), id, "us", owner, tuple(deployments))
+
     def _want(self, name: str, body: Mapping[str, Any]) -> Desired:
         _only(body, _ATTRIBUTES | {"id", "import", "permissions", "lifecycle", "checks", "labels", "line",
-                                   "moved_from", "manifest", "object_size"})  # fmt: skip
+                                   "moved_from", "manifest", "object_size", "serving"})  # fmt: skip
         want = worlds.want(
             name,
             body.get("data", "one"),
@@ -155,6 +196,7 @@ class Case:
             line=body.get("line", 1),
             moved_from=worlds.address(body["moved_from"]) if "moved_from" in body else None,
             manifest=body.get("manifest", ""),
+            serving=_serving(body["serving"]) if "serving" in body else None,
         )
         if "object_size" in body:
             (training,) = want.data
@@ -163,7 +205,19 @@ class Case:
         return replace(want, data=()) if body.get("data") == "none" else want
 
     def _record(self, name: str, body: Mapping[str, Any]) -> Record:
-        _only(body, {"serving", "candidate", "held", "deposed", "prevent_destroy", "manifest"})
+        _only(
+            body,
+            {
+                "serving",
+                "candidate",
+                "held",
+                "deposed",
+                "prevent_destroy",
+                "manifest",
+                "endpoint",
+                "former_endpoints",
+            },
+        )
         return Record(
             worlds.address(name),
             self._model(body.get("serving"), worlds.model),
@@ -175,6 +229,22 @@ class Case:
             ),
             prevent_destroy=body.get("prevent_destroy", False),
             manifest=body.get("manifest", ""),
+            endpoint=self._recorded_endpoint(body["endpoint"]) if "endpoint" in body else None,
+            former_endpoints=tuple(map(self._recorded_endpoint, body.get("former_endpoints", ()))),
+        )
+
+    def _recorded_endpoint(self, body: Mapping[str, Any]) -> RecordedEndpoint:
+        _only(body, {"id", "deployed", "intended", "retired", "kept_until", "interrupted"})
+        is_there = not body.get("intended", False)
+        return RecordedEndpoint(
+            body["id"],
+            "us" if is_there else "",
+            _endpoint_name(body["id"]) if is_there else "",
+            deployed=self.id(body.get("deployed", "")),
+            since=worlds.CREATED if "deployed" in body else "",
+            interrupted=body.get("interrupted", False),
+            retired=body.get("retired", ""),
+            kept_until=body.get("kept_until", ""),
         )
 
     def _models(self, bodies: Iterable[Any]) -> tuple[RecordedModel, ...]:
@@ -223,7 +293,18 @@ class Case:
             create_time=body.get("create_time", worlds.CREATED),
             error=body.get("error", ""),
             traffic=tuple(body.get("traffic", ())),
+            deployable=worlds.deployable(self.id(id)) if "endpoints" in self.body else "",
         )
+
+
+def _endpoint_name(id: str) -> str:
+    return f"projects/1/locations/us/endpoints/{id}"
+
+
+def _serving(body: Mapping[str, Any]) -> Serving:
+    _only(body, {"endpoint", "location", "drain", "adopt", "allow_interruption"})
+    drain = {"drain": timedelta(seconds=parse_duration(body["drain"]) or 0)} if "drain" in body else {}
+    return Serving(**{**body, **drain})
 
 
 def _time(said: str | bool, usual: str) -> str:  # noqa: FBT001

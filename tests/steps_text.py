@@ -8,12 +8,17 @@ from typing import assert_never
 from reconciler.plan.change import Change
 from reconciler.plan.steps import (
     Adopt,
+    AwaitDeployment,
+    AwaitDrain,
     AwaitEnd,
     AwaitTraining,
     Create,
+    CreateEndpoint,
     Delete,
+    DeleteEndpoint,
     DeleteFirst,
     DeleteReplaced,
+    Deploy,
     Forget,
     ForgetDeposed,
     GoBack,
@@ -28,6 +33,7 @@ from reconciler.plan.steps import (
     Serves,
     SetPermissions,
     Step,
+    Undeploy,
     Update,
     Wait,
 )
@@ -88,6 +94,24 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
             said = "forget the address"
         case ForgetDeposed():
             said = f"forget the deposed {step.id}"
+        case CreateEndpoint():
+            how = "take over" if step.adopts else "create again" if step.again else "create"
+            said = f"{how} the endpoint {step.id}"
+        case Deploy():
+            replaced = f" in place of {', '.join(step.replaces)}" * bool(step.replaces)
+            again = ", if it is not there" * step.is_fallback
+            said = f"deploy the {step.of} model to {step.endpoint}{replaced}{again}"
+        case AwaitDeployment():
+            said = f"await that the {step.of} model has all requests of {step.endpoint}"
+        case AwaitDrain():
+            said = f"await that {step.seconds:g} s have passed since"
+        case Undeploy():
+            how = " first" * step.interrupts + ", as approved before" * step.is_due
+            said = f"undeploy {', '.join(step.ids)} from {step.endpoint}{how}"
+        case DeleteEndpoint():
+            first = f", and undeploy {', '.join(step.ids)} before" * bool(step.ids)
+            due = ", because its time has come" * step.is_due
+            said = f"delete the endpoint {step.id}{first}{due}"
         case ReportFailure():
             said = f"report: {step.error}"
         case _:
@@ -116,4 +140,8 @@ def _models(record: Record) -> str:
     ]
     named += [f"held {model.id}" for model in record.held]
     named += [f"deposed {model.id}" for model in record.deposed]
+    named += [f"endpoint {record.endpoint.id}"] if record.endpoint else []
+    named += [
+        f"{'retired' if one.retired else 'replaced'} endpoint {one.id}" for one in record.former_endpoints
+    ]
     return ", ".join(named) or "nothing"

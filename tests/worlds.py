@@ -101,6 +101,11 @@ def live(id: str, status: Status = Status.ACTIVE, attributes: Attributes = DECLA
     return replace(Live(id, f"tunedModels/{id}", status, shown, create_time=CREATED), **others)
 
 
+def deployable(id: str) -> str:
+    """The resource name under which a model is deployed to endpoints."""
+    return f"projects/1/locations/us/models/{id}@1"
+
+
 def world(
     desired: Iterable[Desired] = (),
     recorded: Iterable[Record] = (),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
-from reconciler.apply.tasks import Task
-from reconciler.checks import Examples, decide_verdict, run_checks, sum_scores
+from reconciler.apply.endpoints import execute_at_endpoint
+from reconciler.apply.subject import Subject
+from reconciler.checks import decide_verdict, run_checks, sum_scores
 from reconciler.errors import InUseError
-from reconciler.model import Desired, Live, Status
+from reconciler.model import Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven
@@ -17,30 +18,9 @@ from reconciler.providers import Accepted, Fence, Handle, Provider, Training
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The task, models and data that a step works on.
-
-    Attributes:
-        task: the task. It does not change while its call is under way.
-        record: the record of the address when the step starts.
-        desired: the declared model; None if no manifest declares it.
-        source: the resource name of the model to tune from; "" if the step creates nothing.
-        examples: reads a data set again and verifies its digest.
-    """
-
-    task: Task
-    record: Record
-    desired: Desired | None
-    source: str
-    examples: Examples
-
-    def find_handle(self, id: str = "") -> Handle:
-        """See `Task.find_handle`."""
-        return self.task.find_handle(self.record, id)
-
-
-def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
+def execute(  # noqa: C901, PLR0912  # a row for each step
+    step: steps.Step, provider: Provider, subject: Subject, *, fence: Fence
+) -> Outcome:
     """Execute a step at the service. `fence` is called before each request that changes something.
 
     Raises:
@@ -68,6 +48,10 @@ def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fe
             return _delete_replaced(step, provider, subject, fence)
         case steps.Delete():
             return _delete(provider, subject.find_handle(step.id), fence)
+        case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
+            return execute_at_endpoint(step, provider, subject, fence)
+        case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint():
+            return execute_at_endpoint(step, provider, subject, fence)
         case steps.RecordStep():
             pass
         case _:

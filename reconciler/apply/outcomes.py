@@ -36,8 +36,17 @@ def settle(task: Task, record: Record, outcome: recording.Outcome, now: str) -> 
     after = recorded_after(step, record, outcome, now)
     events = _build_events(step, task, after, outcome)
     if any(isinstance(event, (Failed, Skipped)) for event in events):
-        return Settled(after, events, ended=True)
+        return _end(task, after, events)
     return _take_record_steps(task, Settled(after, events, _count_done(step, outcome)), now)
+
+
+def _end(task: Task, record: Record, events: tuple[Event, ...]) -> Settled:
+    """End a task that has failed, unless the model that served must be deployed again first."""
+    if isinstance(task.next, (steps.Deploy, steps.AwaitDeployment)) and not task.falls_back:
+        for number, step in enumerate(task.change.steps):
+            if isinstance(step, steps.Deploy) and step.is_fallback:
+                return Settled(record, events, steps=number - task.position, falls_back=True)
+    return Settled(record, events, ended=True)
 
 
 def begin(task: Task, record: Record, now: str) -> Settled:
@@ -113,6 +122,18 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             return (Completed(address, Verb.FORGET, id),)
         case steps.ForgetDeposed():
             return (Completed(address, Verb.FORGET, step.id),)
+        case steps.CreateEndpoint():
+            return (Completed(address, Verb.CREATE_ENDPOINT, step.id),)
+        case steps.Deploy():
+            return (Started(address, Verb.DEPLOY, id),)
+        case steps.AwaitDeployment():
+            return _report_deployment(step, task, record, outcome)
+        case steps.Undeploy():
+            return (Completed(address, Verb.UNDEPLOY, step.endpoint, detail=", ".join(step.ids)),)
+        case steps.DeleteEndpoint():
+            return (Completed(address, Verb.DELETE_ENDPOINT, step.id),)
+        case steps.AwaitDrain():
+            return ()
         case _:
             assert_never(step)
 
@@ -129,6 +150,41 @@ def _report_training(task: Task, record: Record, outcome: recording.Outcome) -> 
     why = outcome.error or "the service gave no reason"
     elapsed = measure_duration(record.candidate) if record.candidate is not None else 0.0
     return (fail_training(task.change.address, task.id, why, elapsed),)
+
+
+ONE_MODEL_ADVICE = (
+    "What served goes on serving. If the service takes only one tuned model on an endpoint, declare "
+    "serving.allow_interruption: true: the old model is then undeployed first, and nothing answers until the "
+    "new one is deployed"
+)
+_INTERRUPTED_ADVICE = "The model that served is deployed again. Apply again to try once more"
+
+
+def _report_deployment(
+    step: steps.AwaitDeployment, task: Task, record: Record, outcome: recording.Outcome
+) -> tuple[Event, ...]:
+    address, id = task.change.address, task.id
+    if not isinstance(outcome, Training):
+        return ()
+    serving = record.serving.id if task.falls_back and record.serving is not None else id
+    if outcome.status is Status.ACTIVE:
+        return (Completed(address, Verb.DEPLOY, serving, detail=f"to the endpoint {step.endpoint}"),)
+    why = outcome.error or "the service gave no reason"
+    return (Failed(address, Verb.DEPLOY, why, _advise_deployment(step, task), serving),)
+
+
+def _advise_deployment(step: steps.Deploy | steps.AwaitDeployment, task: Task) -> str:
+    match step:
+        case _ if task.falls_back:
+            return "Nothing answers on its endpoint. Apply again at once: the model itself is there"
+        case steps.AwaitDeployment(interrupts=True):
+            return _INTERRUPTED_ADVICE
+        case steps.AwaitDeployment(rivals=True) | steps.Deploy(replaces=(_, *_)):
+            return ONE_MODEL_ADVICE
+        case steps.Deploy() if any(isinstance(other, steps.Undeploy) for other in task.change.steps):
+            return _INTERRUPTED_ADVICE
+        case _:
+            return _RETRY_ADVICE
 
 
 def _report_checks(
@@ -207,8 +263,10 @@ def settle_failure(task: Task, record: Record, error: errors.ServiceError, now: 
     after = recorded_after(step, record, outcome, now)
     refused = error.status is not None and 400 <= error.status < 500 and error.status not in _PASSES
     advice = error.detail or (_REFUSED_ADVICE if refused else _RETRY_ADVICE)
+    if isinstance(step, steps.Deploy) and refused:
+        advice = _advise_deployment(step, task)
     failed = Failed(task.change.address, task.operation, error.summary, advice, task.id)
-    return Settled(after, (failed,), ended=True)
+    return _end(task, after, (failed,))
 
 
 def _choose_outcome(step: steps.Step, error: errors.ServiceError) -> recording.Outcome:

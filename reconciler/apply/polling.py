@@ -15,6 +15,7 @@ from typing import TypeVar, assert_never
 from reconciler import errors
 from reconciler.apply import schedule
 from reconciler.apply.context import TICK, Context
+from reconciler.apply.endpoints import look_at_deployment
 from reconciler.apply.execute import look, read_training
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import let_go
@@ -23,7 +24,7 @@ from reconciler.events import Event, Failed, Verb
 from reconciler.model import Live, Status
 from reconciler.observe import redact_failure
 from reconciler.plan.recording import find_model
-from reconciler.plan.steps import AwaitEnd, AwaitTraining
+from reconciler.plan.steps import AwaitDeployment, AwaitDrain, AwaitEnd, AwaitTraining
 from reconciler.providers import Provider, Training
 from reconciler.state.values import State
 
@@ -55,6 +56,7 @@ class Polling:
         self._ledger, self._context, self._read = ledger, context, read
         self._due: dict[Task, float] = {}
         self._missing: dict[Task, float] = {}
+        self._began: dict[tuple[Task, int], float] = {}
         self._unseen: list[Task] = []
         self.ended: dict[Task, Training] = {}
 
@@ -86,10 +88,12 @@ class Polling:
         singles: list[Task] = []
         for kind, tasks in by_kind.items():
             due = [task for task in tasks if self._due.get(task, 0.0) <= now]
-            if due and len(tasks) > schedule.MANY:
-                seen, rest = self._look_at_list(kind, tasks)
+            trained = [task for task in tasks if isinstance(task.next, (AwaitTraining, AwaitEnd))]
+            if len(trained) > schedule.MANY and any(task in trained for task in due):
+                seen, rest = self._look_at_list(kind, trained)
                 yield from seen
-                due = [task for task in rest if self._due.get(task, 0.0) <= now]
+                others = [task for task in due if not isinstance(task.next, (AwaitTraining, AwaitEnd))]
+                due = [*others, *(task for task in rest if self._due.get(task, 0.0) <= now)]
             singles += due
         futures = [(task, self._context.pool.submit(self._poll, task)) for task in singles]
         for task, future in futures:
@@ -144,7 +148,14 @@ class Polling:
 
     def _poll(self, task: Task) -> Training:
         record = self._ledger.find_record(task.change.address)
-        return look(task.provider, task.find_handle(record))
+        match task.next:
+            case AwaitDeployment() as step:
+                return look_at_deployment(step, task.provider, record)
+            case AwaitDrain() as step:
+                left = schedule.measure_drain(record, step.seconds, self._context.now())
+                return Training(Status.CREATING if left > 0 else Status.ACTIVE)
+            case _:
+                return look(task.provider, task.find_handle(record))
 
     def _wait_for(self, future: Future[_Answer]) -> _Answer | errors.ReconcilerError | None:
         """Wait for an answer or an error of the service. Returns None if this run stops first."""
@@ -186,7 +197,15 @@ class Polling:
             reason = redact_failure(answer.error, desired, self._context.examples)
             self.ended[task] = replace(answer, error=reason)
             return ()
-        model = find_model(self._ledger.find_record(task.change.address), task.id)
+        record = self._ledger.find_record(task.change.address)
+        if isinstance(task.next, (AwaitDeployment, AwaitDrain)):
+            left, clock = None, self._context.clock()
+            if isinstance(task.next, AwaitDrain):
+                left = schedule.measure_drain(record, task.next.seconds, self._context.now())
+            elapsed = clock - self._began.setdefault((task, task.position), clock)
+            self._due[task] = clock + min(schedule.choose_interval(elapsed, None), left or schedule.LONGEST)
+            return ()
+        model = find_model(record, task.id)
         if model is None:
             return ()
         seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())
@@ -211,6 +230,8 @@ class Polling:
             if task.misses < _MISSES or self._context.clock() - since < self._context.lag:
                 return ()
             task.ended = True
+            if isinstance(task.next, AwaitDeployment):
+                return (Failed(address, Verb.DEPLOY, error.summary, error.detail, task.id),)
             gone = f"it is gone: {error.summary}"
             return (Failed(address, Verb.CREATE, gone, _GONE_ADVICE, task.id, training=True),)
         if task.odd >= _NOT_UNDERSTOOD and error is not None:

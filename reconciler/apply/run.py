@@ -15,7 +15,7 @@ from reconciler.errors import StoppedError
 from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped, Verb
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves
+from reconciler.plan.steps import AwaitDeployment, AwaitDrain, AwaitEnd, AwaitTraining, IsAccepted, Serves
 from reconciler.state.session import StateManager
 from reconciler.state.values import State
 
@@ -94,10 +94,11 @@ class _Run:
         up = self._context.is_expired
         stopped = self._context.stopping.is_set() and not up
         left = self._ledger.list_open() if self._ledger is not None else []
+        going_on = (AwaitTraining, AwaitDeployment, AwaitDrain)
         for task in left:
-            if not isinstance(task.next, AwaitTraining):
+            if not isinstance(task.next, going_on):
                 yield self._tell_left(task, stopped=stopped)
-        training = tuple(task.change.address for task in left if isinstance(task.next, AwaitTraining))
+        training = tuple(task.change.address for task in left if isinstance(task.next, going_on))
         if training or stopped or (up and self._ledger is None):
             reason = INTERRUPT if stopped else TIMEOUT if self._context.waits else NO_WAIT
             yield Detached(reason, training)

@@ -11,7 +11,7 @@ from reconciler.events import Progress
 from reconciler.formats import parse_time
 from reconciler.model import Address
 from reconciler.providers import Training
-from reconciler.state.values import RecordedModel
+from reconciler.state.values import Record, RecordedModel
 
 MANY = 8
 """More trainings of a kind than this are looked at with one list, which is then the cheaper way."""
@@ -58,6 +58,12 @@ def measure_progress(address: Address, model: RecordedModel, training: Training,
         elapsed=elapsed,
         remaining=remaining,
     )
+
+
+def measure_drain(record: Record, seconds: float, now: datetime) -> float:
+    """Measure the seconds until a replaced model may be undeployed: since the endpoint got another one."""
+    since = parse_time(record.endpoint.since) if record.endpoint is not None else None
+    return 0.0 if since is None else seconds - (now - since).total_seconds()
 
 
 def measure_duration(model: RecordedModel) -> float:

@@ -26,6 +26,7 @@ class Settled:
         steps: number of finished steps.
         ended: nothing more is done for the task in this run.
         vacated: addresses that a record was moved away from.
+        falls_back: a deployment failed, and the model that served is deployed again.
     """
 
     record: Record
@@ -33,6 +34,7 @@ class Settled:
     steps: int = 0
     ended: bool = False
     vacated: tuple[Address, ...] = ()
+    falls_back: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +54,7 @@ class Task:
         not_before: clock time of the next try, if the service refused a call for now; 0.0 if it did not.
         exact: the service itself named that time, so an earlier try is useless.
         refused: clock time at which a call was first refused for now; None if none was.
+        falls_back: a deployment failed, so the steps that deploy the former model again are not left out.
     """
 
     change: Change
@@ -68,12 +71,16 @@ class Task:
     not_before: float = 0.0
     exact: bool = False
     refused: float | None = None
+    falls_back: bool = False
 
     @property
     def next(self) -> steps.Step | None:
         """The next step; None if nothing is left."""
-        is_done = self.ended or self.position >= len(self.change.steps)
-        return None if is_done else self.change.steps[self.position]
+        if self.ended or self.position >= len(self.change.steps):
+            return None
+        step = self.change.steps[self.position]
+        is_fallback = isinstance(step, steps.Deploy) and step.is_fallback
+        return None if is_fallback and not self.falls_back else step
 
     @property
     def wait(self) -> steps.Wait | None:
@@ -111,10 +118,11 @@ class Task:
     def advance(self, settled: Settled) -> None:
         """Move on by the steps that are done."""
         self.position += settled.steps
+        self.falls_back = self.falls_back or settled.falls_back
         self.ended = self.ended or settled.ended
 
 
-def name_operation(step: steps.Step) -> Verb | None:
+def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a row for each step
     """Name a step for events; None if no event is about it."""
     match step:
         case steps.Move():
@@ -137,6 +145,14 @@ def name_operation(step: steps.Step) -> Verb | None:
             return Verb.PROMOTE
         case steps.Forget() | steps.ForgetDeposed():
             return Verb.FORGET
+        case steps.CreateEndpoint():
+            return Verb.CREATE_ENDPOINT
+        case steps.Deploy() | steps.AwaitDeployment():
+            return Verb.DEPLOY
+        case steps.AwaitDrain() | steps.Undeploy():
+            return Verb.UNDEPLOY
+        case steps.DeleteEndpoint():
+            return Verb.DELETE_ENDPOINT
         case _:
             assert_never(step)
 
@@ -156,11 +172,21 @@ def choose_command(step: steps.Step | None) -> str:
             return WAIT
         case steps.RunChecks() | steps.Promote() | steps.HoldBack() | steps.DeleteReplaced() | None:
             return WAIT
+        case steps.Deploy(of=steps.Role.CANDIDATE) | steps.AwaitDeployment(of=steps.Role.CANDIDATE):
+            return WAIT
+        case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
+            return APPLY
+        case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint(is_due=True):
+            return WAIT
+        case steps.DeleteEndpoint():
+            return APPLY
         case _:
             assert_never(step)
 
 
-def is_still_ours(task: Task, record: Record) -> bool:
+def is_still_ours(  # noqa: C901, PLR0912  # a row for each step
+    task: Task, record: Record
+) -> bool:
     """Return whether the record still has the task's model where its next step expects it.
 
     While we only watch, other runs may promote, restore, delete or forget that model. Then we leave it.
@@ -187,5 +213,20 @@ def is_still_ours(task: Task, record: Record) -> bool:
             return task.id == candidate
         case steps.SetPermissions() | steps.RunChecks() | steps.Promote() | steps.HoldBack():
             return task.id == candidate
+        case steps.Deploy() | steps.AwaitDeployment():
+            return has_endpoint(record, task.next.endpoint) and (
+                task.falls_back or task.id == (candidate if task.next.of is steps.Role.CANDIDATE else serving)
+            )
+        case steps.AwaitDrain():
+            return task.id == serving
+        case steps.CreateEndpoint() | steps.DeleteEndpoint():
+            return has_endpoint(record, task.next.id)
+        case steps.Undeploy():
+            return has_endpoint(record, task.next.endpoint)
         case _:
             assert_never(task.next)
+
+
+def has_endpoint(record: Record, id: str) -> bool:
+    """Return whether an endpoint is recorded."""
+    return any(endpoint.id == id for endpoint in record.endpoints)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from reconciler import errors
 from reconciler.apply.context import ROOM, TICK, Context
-from reconciler.apply.execute import Subject, execute
+from reconciler.apply.execute import execute
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import (
     begin,
@@ -24,6 +24,7 @@ from reconciler.apply.outcomes import (
     settle,
     settle_failure,
 )
+from reconciler.apply.subject import Subject
 from reconciler.apply.tasks import Settled, Task, choose_command, is_still_ours
 from reconciler.events import Event, Failed
 from reconciler.model import Address

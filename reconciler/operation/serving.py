@@ -12,7 +12,7 @@ from reconciler import observe
 from reconciler.checks import CheckResult, run_check
 from reconciler.datasets.examples import read_examples
 from reconciler.errors import ServiceError, UsageError
-from reconciler.model import Address, Desired, Live, Status
+from reconciler.model import Address, Desired, Live, Prompt, Status
 from reconciler.operation import Operation
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record, RecordedModel, State, Verdict
@@ -29,16 +29,31 @@ def find_handle(operation: Operation, record: Record) -> tuple[Provider, Handle]
     return operation.find_provider(record.address), observe.make_handle(record.serving)
 
 
+def ask(operation: Operation, record: Record, prompt: Prompt, *, temperature: float | None) -> str:
+    """Return an answer to a prompt: of the stable endpoint if there is one, else of the serving model."""
+    provider, handle = find_handle(operation, record)
+    endpoint, endpoints = record.called_endpoint, provider.endpoints
+    if endpoint is not None and endpoints is not None:
+        return endpoints.generate(endpoint.name, prompt, temperature=temperature)
+    return provider.generate(handle, prompt, temperature=temperature)
+
+
 def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
     """Find the resource names that programs call, for the records with a serving model."""
+    records = sorted(records, key=lambda record: record.address)
+    stable = {
+        record.address: endpoint.name
+        for record in records
+        if (endpoint := record.called_endpoint) is not None
+    }
     serving = {
         record.address: observe.make_handle(record.serving)
-        for record in sorted(records, key=lambda record: record.address)
+        for record in records
         if record.serving is not None and record.address.kind in operation.providers
     }
 
     def find(address: Address) -> str:
-        return operation.find_provider(address).find_endpoint(serving[address])
+        return stable.get(address) or operation.find_provider(address).find_endpoint(serving[address])
 
     return dict(zip(serving, observe.run_each(find, list(serving), operation.parallelism), strict=True))
 

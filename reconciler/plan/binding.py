@@ -18,7 +18,7 @@ from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.recording import expect_outcome, recorded_after
-from reconciler.plan.steps import DeleteReplaced, Promote, drop_intent, has_effect
+from reconciler.plan.steps import DeleteReplaced, Deploy, Promote, Undeploy, drop_intent, has_effect
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -99,7 +99,34 @@ def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
         for shown in _list_live(facts, record, change)
     ]
     manifest = _digest_manifest(facts.desired.get(address))
-    return Binding(manifest, _fold_steps(record, changes), tuple(dict.fromkeys(live)))
+    endpoints = _list_endpoint_digests(facts, address, changes)
+    return Binding(manifest, _fold_steps(record, changes), tuple(dict.fromkeys(live)), endpoints)
+
+
+def _list_endpoint_digests(facts: Facts, address: Address, changes: Iterable[Change]) -> tuple[str, ...]:
+    """Digest the stable endpoint as it is, and as these changes may leave it if they are interrupted."""
+    switches = [step for change in changes for step in change.steps if isinstance(step, (Deploy, Undeploy))]
+    if not switches:
+        return ()
+    before = _read_deployments(facts, address)
+    undeployed = {id for step in switches if isinstance(step, Undeploy) for id in step.ids}
+    left = {id: 0 for id in before if id not in undeployed}
+    drained = dict.fromkeys(before, 0)
+    return tuple(dict.fromkeys(_digest(sorted(found.items())) for found in (before, drained, left, {})))
+
+
+def _read_deployments(facts: Facts, address: Address, model: str = "") -> dict[str, int]:
+    """Read what is deployed to the stable endpoint, with its share. Leaves out this model of ours."""
+    record = facts.state.resources.get(address)
+    recorded = record.endpoint if record is not None else None
+    live = facts.observed.endpoints.get(recorded.name) if recorded is not None else None
+    live = live or facts.observed.declared_endpoints.get(address)
+    own = facts.find_live(address, model)
+    return {
+        one.id: one.traffic
+        for one in (live.deployments if live is not None else ())
+        if own is None or not one.is_of(own.deployable)
+    }
 
 
 def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None]:
@@ -226,6 +253,11 @@ def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> st
     record = facts.state.resources.get(address, Record(address))
     if _digest(_describe_record(record)) not in binding.records:
         return "its record has changed: another run has worked on it"
+    deployed = [
+        _digest(sorted(_read_deployments(facts, address, model).items())) for model in ("", approved.id)
+    ]
+    if binding.endpoints and not set(deployed) & set(binding.endpoints):
+        return "what its stable endpoint serves has changed"
     promotes = any(isinstance(step, Promote) for step in approved.steps)
     if record.serving is not None and record.serving.id == approved.id and promotes:
         return ""  # promoted: what served before may be gone

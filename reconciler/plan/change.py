@@ -14,11 +14,13 @@ from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.model import Address, Attributes, DataSet, Guards
 from reconciler.plan.steps import (
     Create,
+    DeleteEndpoint,
     DeleteReplaced,
     Steps,
     find_intent,
     find_step,
     list_deleted,
+    list_deleted_endpoints,
     select_unapproved,
 )
 from reconciler.state.values import Record
@@ -82,6 +84,11 @@ class Reason(StrEnum):
     RENAMED = "its manifest was renamed: it declares the training that is recorded under the old name"
     TWIN = "another manifest declares the same training, and does not serve yet"
     RECORD_ONLY = "only the record changes"
+    ENDPOINT_MISSING = "its stable endpoint does not exist"
+    ENDPOINT_DIFFERS = "its stable endpoint does not send all requests to it"
+    ENDPOINT_MOVED = "its manifest declares another stable endpoint"
+    ENDPOINT_REMOVED = "its manifest declares no stable endpoint any more"
+    ENDPOINT_RETIRED = "another stable endpoint serves in its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +210,7 @@ class Change:
     @property
     def is_due(self) -> bool:
         """Whether this deletes a deposed model whose time has come. Nobody need approve that again."""
-        deletion = find_step(self.steps, DeleteReplaced)
+        deletion = find_step(self.steps, DeleteReplaced) or find_step(self.steps, DeleteEndpoint)
         return self.deposed is not None and deletion is not None and deletion.is_due
 
     @property
@@ -213,8 +220,9 @@ class Change:
 
     @property
     def deletes(self) -> int:
-        """The number of models that this removes from the service, now or after promotion, once approved."""
-        return len(list_deleted(select_unapproved(self.steps)))
+        """The number of models and endpoints that this removes, now or after promotion, once approved."""
+        steps = tuple(select_unapproved(self.steps))
+        return len(list_deleted(steps)) + len(list_deleted_endpoints(steps))
 
 
 class DriftClass(StrEnum):
@@ -241,6 +249,7 @@ class Drift:
         retires: ISO date on which the base model retires, "" unless the finding is about this date.
         or_later: `retires` is a floor.
         days_left: until that date, negative afterwards.
+        is_endpoint: it is about the stable endpoint of the address.
     """
 
     address: Address | None
@@ -256,6 +265,7 @@ class Drift:
     retires: str = ""
     or_later: bool = False
     days_left: int | None = None
+    is_endpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,11 +314,14 @@ class Binding:
         records: of the record before the plan, and of each record that the plan itself may leave.
         live: of the model's id, immutable fields and declared mutable fields, before the plan and as the plan
             may leave it; "" if there is no model.
+        endpoints: of what is deployed to the stable endpoint and of the split of its requests, before the
+            plan and as the plan may leave it. Empty if the plan does not touch one.
     """
 
     manifest: str
     records: tuple[str, ...]
     live: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

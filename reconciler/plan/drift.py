@@ -59,10 +59,40 @@ def _find_record_drift(facts: Facts, record: Record, finder: BaseFinder) -> Iter
     for model in record.held:
         detail, fails = describe_hold(facts, record, model), DriftClass.HELD_BACK in facts.stack.fail_on
         yield Drift(record.address, DriftClass.HELD_BACK, model.id, model.name, fails=fails, detail=detail)
+    yield from _find_endpoint_drift(facts, record)
     for model in record.deposed:
         if model.promoted and facts.find_live_of(record, model) is not None:
             detail = _explain_keeping(facts, record, model)
             yield Drift(record.address, DriftClass.KEPT, model.id, model.name, fails=False, detail=detail)
+
+
+def _find_endpoint_drift(facts: Facts, record: Record) -> Iterator[Drift]:
+    """Find the drift of the stable endpoint that programs call: gone, or with another model or split."""
+    endpoint = record.called_endpoint
+    if endpoint is None or endpoint.name in facts.observed.hidden_endpoints:
+        return
+    found = partial(Drift, record.address, id=endpoint.id, name=endpoint.name, is_endpoint=True)
+    live = facts.observed.endpoints.get(endpoint.name)
+    if live is None:
+        yield found(DriftClass.MISSING, detail="its stable endpoint does not exist: apply creates it again")
+        return
+    others = [one for one in live.deployments if one.id != endpoint.deployed]
+    share = sum(one.traffic for one in live.deployments if one.id == endpoint.deployed)
+    said = [] if share == 100 else [f"what was deployed to it has {share} % of its requests"]
+    said += [f"{one.model} is deployed to it with {one.traffic} %" for one in others if one.traffic]
+    names = _list_deployable(facts, record)
+    said += [
+        f"{one.model} is deployed to it without requests, and is not ours"
+        for one in others
+        if not one.traffic and not any(one.is_of(name) for name in names)
+    ]
+    if said:
+        yield found(DriftClass.CHANGED, detail="; ".join(said))
+
+
+def _list_deployable(facts: Facts, record: Record) -> list[str]:
+    models = [facts.find_live_of(record, model) for model in record.models]
+    return [live.deployable for live in models if live is not None]
 
 
 def _explain_keeping(facts: Facts, record: Record, model: RecordedModel) -> str:

@@ -22,6 +22,7 @@ from reconciler.model import (
     DataSet,
     Desired,
     Live,
+    LiveEndpoint,
     Removal,
     Stack,
     Status,
@@ -65,6 +66,10 @@ class Observed:
         data: (kind, id) of imported models, to the data sets that the service shows: each one's path, to the
             digest of its present content.
         context: where this was observed.
+        endpoints: the recorded stable endpoints that are there, by resource name.
+        declared_endpoints: address to the endpoint of its declared id, where none is recorded for it.
+        hidden_endpoints: resource names, or addresses as text, of endpoints that the service refuses to show,
+            to the reason.
     """
 
     live: Mapping[str, Mapping[str, Live]] = field(default_factory=dict)
@@ -74,6 +79,9 @@ class Observed:
     assumed: frozenset[str] = frozenset()
     data: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     context: Context = field(default_factory=Context)
+    endpoints: Mapping[str, LiveEndpoint] = field(default_factory=dict)
+    declared_endpoints: Mapping[Address, LiveEndpoint] = field(default_factory=dict)
+    hidden_endpoints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -372,6 +380,7 @@ def _digest_asked(desired: Desired, attributes: Attributes, *, keeps: float | No
         "permissions": desired.permissions and [str(permission) for permission in desired.permissions],
         "checks": identity.list_check_meanings(desired.checks),
         "keep_deposed": desired.lifecycle.keeps_for.total_seconds() if keeps is None else keeps,
+        **({"serving": identity.list_serving_meanings(desired.serving)} if desired.serving else {}),
     }
     return hashlib.sha256(identity.encode_canonical(asked)).hexdigest()
 

@@ -12,7 +12,14 @@ from reconciler.model import Address, Desired, Guards
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Bill, Change, Context, Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.steps import Adopt, Forget, find_step
+from reconciler.plan.steps import (
+    Adopt,
+    Forget,
+    find_step,
+    list_deleted,
+    list_deleted_endpoints,
+    select_unapproved,
+)
 from reconciler.state.values import Record
 
 _MAJORITY_FROM = 4
@@ -76,12 +83,21 @@ def _find_exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
     deleting = [change for change in plan.changes if change.deletes]
     if guards.max_deletes is not None and deletes > guards.max_deletes:
         yield Diagnostic(
-            f"the plan deletes {count_noun(deletes, 'model')}, "
+            f"the plan deletes {_count_deleted(deleting)}, "
             f"over max_deletes {guards.max_deletes}: {_join_names(deleting)}",
             f"If you mean it: --max-deletes {deletes}",
         )
     if guards.max_cost is not None and plan.trainings:
         yield from _find_expensive(plan, guards.max_cost)
+
+
+def _count_deleted(changes: Iterable[Change]) -> str:
+    """Count what a plan deletes: 2 models and 1 endpoint."""
+    steps = [tuple(select_unapproved(change.steps)) for change in changes]
+    models = sum(len(list_deleted(found)) for found in steps)
+    endpoints = sum(len(list_deleted_endpoints(found)) for found in steps)
+    words = [count_noun(models, "model")] if models or not endpoints else []
+    return " and ".join([*words, *([count_noun(endpoints, "endpoint")] if endpoints else [])])
 
 
 def _find_expensive(plan: Plan, most: float) -> Iterator[Diagnostic]:

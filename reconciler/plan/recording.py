@@ -67,8 +67,34 @@ class StillTraining:
     """The service refuses to delete a model in training."""
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointReady:
+    """A stable endpoint is there."""
+
+    name: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deploying:
+    """A deployment is under way, or done if `operation` is ""."""
+
+    operation: str = ""
+
+
 Outcome: TypeAlias = (
-    Done | Broken | Accepted | NoRoom | Occupied | Renumbered | Training | Checked | Unproven | StillTraining
+    EndpointReady
+    | Deploying
+    | Done
+    | Broken
+    | Accepted
+    | NoRoom
+    | Occupied
+    | Renumbered
+    | Training
+    | Checked
+    | Unproven
+    | StillTraining
 )
 
 
@@ -115,7 +141,11 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
             return Record(record.address)
         case steps.ForgetDeposed():
             return _drop_deposed(record, step.id)
-        case steps.AwaitEnd() | steps.HoldBack() | steps.ReportFailure():
+        case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment() | steps.Undeploy():
+            return _record_endpoint(step, record, outcome, now)
+        case steps.DeleteEndpoint():
+            return drop_endpoint(record, step.id)
+        case steps.AwaitEnd() | steps.AwaitDrain() | steps.HoldBack() | steps.ReportFailure():
             return record
         case _:
             assert_never(step)
@@ -130,6 +160,14 @@ def expect_outcome(step: steps.Step) -> Outcome:
             return Training(Status.ACTIVE)
         case steps.RunChecks():
             return Checked(Verdict.PASSED)
+        case steps.CreateEndpoint():
+            return EndpointReady("", "")
+        case steps.Deploy():
+            return Deploying()
+        case steps.AwaitDeployment() | steps.AwaitDrain():
+            return Training(Status.ACTIVE)
+        case steps.Undeploy() | steps.DeleteEndpoint():
+            return Done()
         case steps.RecordStep() | steps.Update() | steps.SetPermissions() | steps.Deletion():
             return Done()
         case _:
@@ -220,6 +258,49 @@ def _record_deletion(
             return _drop_deposed(record, step.id)
         case _:
             raise _build_error("a deletion", outcome)
+
+
+def _record_endpoint(
+    step: steps.CreateEndpoint | steps.Deploy | steps.AwaitDeployment | steps.Undeploy,
+    record: Record,
+    outcome: Outcome,
+    now: str,
+) -> Record:
+    endpoint = record.endpoint
+    if endpoint is None:
+        return record
+    match outcome, step:
+        case EndpointReady(), _:
+            ready = replace(endpoint, name=outcome.name or endpoint.name, location=outcome.location)
+            return replace(record, endpoint=replace(ready, location=ready.location or endpoint.location))
+        case Deploying(), _:
+            return replace(record, endpoint=replace(endpoint, operation=outcome.operation))
+        case Training(status=Status.ACTIVE), steps.AwaitDeployment():
+            since = endpoint.since if outcome.deployment == endpoint.deployed else ""
+            deployed = replace(
+                endpoint, deployed=outcome.deployment, since=since or now, operation="", interrupted=False
+            )
+            until = add_seconds(now, step.keep_seconds)
+            former = tuple(
+                old if old.retired else replace(old, retired=now, kept_until=until)
+                for old in record.former_endpoints
+            )
+            return replace(record, endpoint=deployed, former_endpoints=former)
+        case Training(), _:
+            return replace(record, endpoint=replace(endpoint, operation=""))
+        case Done(), steps.Undeploy(interrupts=True):
+            return replace(record, endpoint=replace(endpoint, deployed="", interrupted=True))
+        case Done(), _:
+            return record
+        case _:
+            raise _build_error(step, outcome)
+
+
+def drop_endpoint(record: Record, id: str) -> Record:
+    """Return the record without a stable endpoint."""
+    endpoint = None if record.endpoint is not None and record.endpoint.id == id else record.endpoint
+    former = tuple(old for old in record.former_endpoints if old.id != id)
+    return replace(record, endpoint=endpoint, former_endpoints=former)
 
 
 def _build_error(step: object, outcome: Outcome) -> TypeError:

@@ -16,7 +16,17 @@ from reconciler.plan.compile import prepend_intent
 from reconciler.plan.facts import Facts, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import decide_undeclared
-from reconciler.plan.steps import AwaitTraining, DeleteReplaced, HoldBack, Steps, find_intent, list_deleted
+from reconciler.plan.steps import (
+    AwaitTraining,
+    DeleteEndpoint,
+    DeleteReplaced,
+    HoldBack,
+    Steps,
+    Undeploy,
+    find_intent,
+    find_step,
+    list_deleted,
+)
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -103,6 +113,8 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
     candidate = record.candidate
     if main is not None and main.action is Action.FAILED:
         return [main]
+    if candidate is None and main is not None and main.action is Action.RECORD:
+        return [main] if find_step(main.steps, Undeploy) else []  # approved with the switch
     if candidate is None:
         return []
     desired = facts.desired.get(record.address)
@@ -137,7 +149,8 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
 def _is_due(steps: Steps) -> bool:
     """Return whether the steps delete a deposed model as approved, without waiting for its successor."""
     asks = any(isinstance(step, DeleteReplaced) and not step.is_due for step in steps)
-    return bool(list_deleted(steps)) and not asks and all(step.after is None for step in steps)
+    ends = any(isinstance(step, DeleteEndpoint) and step.is_due for step in steps)
+    return (ends or bool(list_deleted(steps))) and not asks and all(step.after is None for step in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:

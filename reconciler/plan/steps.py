@@ -297,6 +297,101 @@ class Delete(Deletion):
     after: IsAccepted | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CreateEndpoint(CallStep, AtOnce):
+    """Create the stable endpoint that the record names, and wait until it is there.
+
+    Attributes:
+        id: of the endpoint.
+        owner: the digest to label it with.
+        adopts: an endpoint of this id is there, is not ours, and is taken over.
+        again: it was deleted outside.
+    """
+
+    id: str
+    owner: str = ""
+    adopts: bool = False
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy(CallStep, AtOnce):
+    """Begin to deploy a model to the stable endpoint, with all requests.
+
+    Attributes:
+        of: the role of the model.
+        endpoint: id of the endpoint.
+        replaces: ids of the deployments that have the requests now.
+        is_fallback: deploy the model that serves again, because the other one could not be deployed. Does
+            nothing if it is deployed.
+    """
+
+    of: Role
+    endpoint: str
+    replaces: tuple[str, ...] = ()
+    is_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitDeployment(WatchStep):
+    """Wait until a model is deployed to the stable endpoint and has all requests.
+
+    Attributes:
+        of: the role of the model.
+        endpoint: id of the endpoint.
+        keep_seconds: how long an endpoint is kept that this one replaces.
+        interrupts: the endpoint has no other model meanwhile.
+        rivals: other models are deployed to it.
+    """
+
+    of: Role
+    endpoint: str
+    keep_seconds: float = 0.0
+    interrupts: bool = False
+    rivals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitDrain(WatchStep):
+    """Wait until so many seconds have passed since the stable endpoint got its model."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undeploy(CallStep, AtOnce):
+    """Undeploy deployments from the stable endpoint.
+
+    Attributes:
+        endpoint: id of the endpoint.
+        ids: of the deployments.
+        interrupts: they have requests, and nothing answers until another model is deployed.
+        is_due: another model took their requests in an earlier run, so nobody need approve it again.
+    """
+
+    endpoint: str
+    ids: tuple[str, ...]
+    interrupts: bool = False
+    is_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEndpoint(CallStep, AtOnce):
+    """Delete a stable endpoint, after undeploying what is deployed to it.
+
+    Attributes:
+        id: of the endpoint.
+        name: its resource name.
+        ids: of the deployments.
+        is_due: the time has come that was approved with the endpoint that replaced it.
+    """
+
+    id: str
+    name: str = ""
+    ids: tuple[str, ...] = ()
+    is_due: bool = False
+
+
 Step: TypeAlias = (
     Move
     | RecordIntent
@@ -317,6 +412,12 @@ Step: TypeAlias = (
     | Forget
     | ForgetDeposed
     | ReportFailure
+    | CreateEndpoint
+    | Deploy
+    | AwaitDeployment
+    | AwaitDrain
+    | Undeploy
+    | DeleteEndpoint
 )
 
 Steps: TypeAlias = tuple[Annotated[Step, "step"], ...]
@@ -357,6 +458,11 @@ def list_deleted(steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
+def list_deleted_endpoints(steps: Iterable[Step]) -> tuple[str, ...]:
+    """List the names of the stable endpoints that the steps delete."""
+    return tuple(step.name or step.id for step in steps if isinstance(step, DeleteEndpoint))
+
+
 def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
     """Select the steps that a person must approve or know of.
 
@@ -368,6 +474,10 @@ def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
         match step:
             case RecordIntent() | AwaitEnd() | ForgetDeposed() | DeleteReplaced(is_due=True):
                 pass
+            case AwaitDeployment() | AwaitDrain() | Undeploy(is_due=True) | DeleteEndpoint(is_due=True):
+                pass
+            case DeleteEndpoint():
+                yield step
             case Create() | Adopt() | Restore():
                 begun = True
                 yield step
@@ -376,6 +486,9 @@ def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
             case Move() | GoBack() | DeleteFirst() | Update() | Delete() | Forget() | ReportFailure():
                 yield step
             case SetPermissions() | RunChecks() | Promote() | HoldBack() | DeleteReplaced():
+                if not approved:
+                    yield step
+            case CreateEndpoint() | Deploy() | Undeploy():
                 if not approved:
                     yield step
             case _:

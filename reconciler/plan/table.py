@@ -39,6 +39,9 @@ yes      id, another held    both               held: nothing, or update what se
 no       no                  yes                not ours: never touched                 -
 
 Rule: a hold that has ended is recorded first: what was held back is deposed, and another row decides.
+
+Rows for stable endpoints are in `rows.endpoints`.
+
 Rule: the row is chosen here (in `undeclared` if there is no manifest). The row's function makes the decision.
 """
 
@@ -53,7 +56,7 @@ from reconciler.plan import guards
 from reconciler.plan.case import Answer, Case, Decision
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import hold_intent, prepend_intent
-from reconciler.plan.rows import adoption, deposed, held, pinned, recorded, strange
+from reconciler.plan.rows import adoption, deposed, endpoints, held, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
 from reconciler.plan.steps import DeleteFirst, find_intent, find_step
 from reconciler.state.values import RecordedModel
@@ -83,9 +86,15 @@ def _decide_row(case: Case) -> Decision:
     if refusal := adoption.refuse_another(case):
         return Decision(errors=[refusal])
     main = strange.block_training(case, _choose_row(case))
+    if not isinstance(main, Diagnostic):
+        main = endpoints.serve(case, main)
     if isinstance(main, Diagnostic):
         return Decision(errors=[main])
-    others = [*held.list_held(case.facts, case.record), *deposed.decide_deposed(case, main)]
+    others = [
+        *held.list_held(case.facts, case.record),
+        *deposed.decide_deposed(case, main),
+        *endpoints.decide_former(case, main),
+    ]
     if find_step(main.steps, DeleteFirst) and not any(change.steps for change in others):
         main = replace(main, steps=hold_intent(main.steps))
     protected = pinned.refuse_protected(case, main)

@@ -16,7 +16,9 @@ left out. Everything that Terraform does not have is under the key `reconciler`:
     reconciler.checksum       SHA-256 of the canonical document without this key
 
 The actions are those that policies look for. A replacement is ["create", "delete"], or ["delete", "create"]
-under `lifecycle: {replace: delete_first}`. An adoption is ["no-op"] with change.importing. A move is
+under `lifecycle: {replace: delete_first}`. A stable endpoint has an entry of its own, KIND/NAME/endpoint of
+type Endpoint, after those of all models: ["create"], ["update"] for a model that is deployed to it or
+undeployed, or ["delete"]. An adoption is ["no-op"] with change.importing. A move is
 ["no-op"] with `previous_address`. Waiting is ["no-op"], and so is a change of the record only. The deletion
 of a deposed model, or of one that a rollback holds back, is ["delete"] with `deposed`. A model that stays
 held back is ["no-op"] with `deposed`.
@@ -29,7 +31,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from reconciler import __version__
 from reconciler.codec import Json, encode, encode_fields
@@ -66,7 +68,14 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
         "format_version": FORMAT_VERSION,
         "variables": {name: {"value": value} for name, value in plan.inputs.variables.items()},
         "resource_drift": [build_drift_entry(drift, kinds) for drift in plan.drift],
-        "resource_changes": [build_change_entry(change, kinds[change.address.kind]) for change in changes],
+        "resource_changes": [
+            *(build_change_entry(change, kinds[change.address.kind]) for change in changes),
+            *(
+                _build_endpoint_entry(change, endpoint, kinds[change.address.kind])
+                for change in changes
+                for endpoint in list_endpoint_changes(change)
+            ),
+        ],
         "output_changes": _build_output_changes(changes),
         "checks": [_build_check(change) for change in changes if find_step(change.steps, steps.RunChecks)],
         "timestamp": plan.created,
@@ -135,9 +144,77 @@ def list_actions(done: Iterable[steps.Step]) -> list[str]:  # noqa: C901, PLR091
                 pass
             case steps.SetPermissions() | steps.RunChecks() | steps.ReportFailure():
                 pass
+            case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
+                pass  # an endpoint has an entry of its own
+            case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint():
+                pass
             case _:
                 assert_never(step)
     return ["no-op"]
+
+
+ENDPOINT = "Endpoint"
+"""The type of a stable endpoint in Terraform's formats."""
+
+
+class EndpointChange(NamedTuple):
+    """The change of a stable endpoint.
+
+    Attributes:
+        name: its resource name, "" if it is not known.
+        deployments: ids of the deployments that it has before, as far as they are affected.
+        model: id of the model that it sends its requests to afterwards; "" for none.
+        adopts: it is taken over.
+    """
+
+    id: str
+    actions: list[str]
+    name: str = ""
+    deployments: tuple[str, ...] = ()
+    model: str = ""
+    adopts: bool = False
+
+
+def list_endpoint_changes(change: Change) -> list[EndpointChange]:
+    """List the stable endpoints that a change affects, in order."""
+    found: dict[str, EndpointChange] = {}
+    for step in change.steps:
+        match step:
+            case steps.CreateEndpoint():
+                action = "update" if step.adopts else "create"
+                found[step.id] = EndpointChange(step.id, [action], model=change.id, adopts=step.adopts)
+            case steps.Deploy() if not step.is_fallback:
+                known = found.get(step.endpoint, EndpointChange(step.endpoint, ["update"]))
+                found[step.endpoint] = known._replace(model=change.id, deployments=step.replaces)
+            case steps.Undeploy():
+                known = found.get(step.endpoint, EndpointChange(step.endpoint, ["update"]))
+                ids = (*known.deployments, *(id for id in step.ids if id not in known.deployments))
+                found[step.endpoint] = known._replace(deployments=ids)
+            case steps.DeleteEndpoint():
+                known = found.get(step.id, EndpointChange(step.id, []))
+                ids = (*known.deployments, *(id for id in step.ids if id not in known.deployments))
+                found[step.id] = EndpointChange(step.id, ["delete"], step.name, ids)
+            case _:
+                pass
+    return list(found.values())
+
+
+def _build_endpoint_entry(change: Change, endpoint: EndpointChange, kind: Kind) -> dict[str, Json]:
+    """Build the element of resource_changes for a stable endpoint."""
+    before: dict[str, Json] = {"id": endpoint.id, "deployments": list[Json](endpoint.deployments)}
+    after: dict[str, Json] = {"id": endpoint.id}
+    if endpoint.model:
+        after["model"] = endpoint.model
+    (action,) = endpoint.actions
+    body = _build_body(
+        endpoint.actions, None if action == "create" else before, None if action == "delete" else after
+    )
+    if endpoint.adopts:
+        body["importing"] = {"id": endpoint.id}
+    entry = _build_head(change.address, f"{change.address}/endpoint", kind.api) | {"type": ENDPOINT}
+    if change.deposed:
+        entry["deposed"] = endpoint.id
+    return entry | {"change": body}
 
 
 def find_action_reason(change: Change) -> str:
@@ -178,6 +255,8 @@ def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json
         entry = _build_head(drift.address, str(drift.address), kinds[drift.address.kind].api)
     else:
         entry = _build_head(Address("", drift.id), drift.name or drift.id, "")
+    if drift.is_endpoint:
+        entry |= {"address": f"{drift.address}/endpoint", "type": ENDPOINT}
     entry["class"] = str(drift.drift_class)
     if drift.days_left is not None:
         entry |= {"retires": drift.retires, "or_later": drift.or_later, "days_left": drift.days_left}

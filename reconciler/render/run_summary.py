@@ -84,7 +84,8 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
     counts = {name: len(models) for name, models in done.items()}
     if changed - serving:
         counts[Verb.UPDATE] = len(changed - serving)
-    called = tuple(sorted(serving | changed))
+    deployed = {address for address, _ in done.get(Verb.DEPLOY, ())}
+    called = tuple(sorted(serving | changed | deployed))
     addresses = frozenset(begun), frozenset(ended)
     return RunSummary(counts, *addresses, called, training, left, failed, stopped, tuple(billed))
 
@@ -161,7 +162,8 @@ def describe_counts(summary: RunSummary) -> str:
         "gone back": summary.done.get(Verb.ROLLBACK, 0),
         "moved": summary.done.get(Verb.MOVE, 0),
         "updated": summary.done.get(Verb.UPDATE, 0),
-        "deleted": summary.done.get(Verb.DELETE, 0),
+        "deployed": summary.done.get(Verb.DEPLOY, 0),
+        "deleted": summary.done.get(Verb.DELETE, 0) + summary.done.get(Verb.DELETE_ENDPOINT, 0),
         "forgotten": summary.done.get(Verb.FORGET, 0),
         "failed": summary.failed,
         "in training": summary.training,

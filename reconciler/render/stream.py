@@ -35,8 +35,9 @@ Each line is one JSON object. Every object has
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
 import, move. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote,
-delete, wait, move. `add` counts trainings. `remove` counts models that are deleted now or after a promotion.
-Both count a replacement.
+delete, wait, move, and for a stable endpoint create-endpoint, deploy, undeploy, delete-endpoint. The
+`resource` of a stable endpoint is KIND/NAME/endpoint, of type Endpoint. `add` counts trainings. `remove`
+counts models that are deleted now or after a promotion. Both count a replacement.
 
 A reader must ignore types and keys that it does not know. Rule: the functions turn values into dictionaries.
 The time is an argument. No line contains training data.
@@ -69,7 +70,7 @@ from reconciler.plan.steps import find_step
 from reconciler.render.bill import Total
 from reconciler.render.diagnostics import build_diagnostic
 from reconciler.render.drift_words import describe_subject, find_drift_words
-from reconciler.render.plan_json import find_action_reason, list_actions
+from reconciler.render.plan_json import ENDPOINT, find_action_reason, list_actions, list_endpoint_changes
 from reconciler.render.run_summary import RunSummary, render_ending, sum_billed
 from reconciler.render.terminal import escape
 from reconciler.render.text.events import describe_failure, render_event
@@ -100,6 +101,7 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     for change in plan.changes:
         if change.is_kept or any(not isinstance(step, steps.RecordIntent) for step in change.steps):
             yield build_planned_change_record(change, timestamp)
+            yield from _build_planned_endpoints(change, timestamp)
     yield build_change_summary_record(plan, timestamp)
 
 
@@ -139,6 +141,16 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
     return record | {"change": planned, "reconciler": ours}
 
 
+def _build_planned_endpoints(change: Change, timestamp: str) -> Iterator[dict[str, Json]]:
+    """Build a line for each stable endpoint that a change affects."""
+    for endpoint in list_endpoint_changes(change):
+        action = endpoint.actions[0].replace("-", "")
+        message = f"{escape(str(change.address))}/endpoint {escape(endpoint.id)}: {action}"
+        record = _build_record("planned_change", message, timestamp)
+        planned: dict[str, Json] = {"resource": describe_endpoint(change.address), "action": action}
+        yield record | {"change": planned, "reconciler": {"id": endpoint.id, "name": endpoint.name}}
+
+
 def build_change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
     """Build the summary of what is planned, in numbers."""
     counts: dict[str, Json] = {
@@ -172,7 +184,7 @@ def build_done_record(
         "add": summary.trained,
         "change": done.get(Verb.UPDATE, 0),
         "import": done.get(Verb.ADOPT, 0),
-        "remove": done.get(Verb.DELETE, 0),
+        "remove": done.get(Verb.DELETE, 0) + done.get(Verb.DELETE_ENDPOINT, 0),
         "operation": operation,
     }
     ours: dict[str, Json] = {
@@ -207,7 +219,8 @@ def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
     words = find_drift_words(drift)
     message = f"{describe_subject(drift)} {words.phrase}"
     record = _build_record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
-    resource = describe_resource(drift.address or Address("", drift.id))
+    describe = describe_endpoint if drift.is_endpoint else describe_resource
+    resource = describe(drift.address or Address("", drift.id))
     if not drift.address:
         resource |= {"addr": drift.name or drift.id, "resource": drift.name or drift.id}
     change: dict[str, Json] = {"resource": resource, "action": words.action.replace("-", "")}
@@ -304,6 +317,15 @@ def describe_resource(address: Address) -> dict[str, Json]:
     }
 
 
+def describe_endpoint(address: Address) -> dict[str, Json]:
+    """Describe the stable endpoint of an address, as `describe_resource` describes its model."""
+    shown = f"{address}/endpoint"
+    return describe_resource(address) | {"addr": shown, "resource": shown, "resource_type": ENDPOINT}
+
+
+_OF_ENDPOINTS = frozenset({Verb.CREATE_ENDPOINT, Verb.DEPLOY, Verb.UNDEPLOY, Verb.DELETE_ENDPOINT})
+
+
 def _build_record(kind: str, message: str, timestamp: str, *, level: str = "info") -> dict[str, Json]:
     return {
         "@level": level,
@@ -315,7 +337,8 @@ def _build_record(kind: str, message: str, timestamp: str, *, level: str = "info
 
 
 def _build_hook(event: Started | Progress | Completed | Failed | Skipped) -> dict[str, Json]:
-    hook: dict[str, Json] = {"resource": describe_resource(event.address), "action": event.operation}
+    describe = describe_endpoint if event.operation in _OF_ENDPOINTS else describe_resource
+    hook: dict[str, Json] = {"resource": describe(event.address), "action": event.operation}
     if event.id:
         hook |= {"id_key": "id", "id_value": event.id}
     if isinstance(event, (Completed, Failed)) and event.scores:

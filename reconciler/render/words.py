@@ -12,7 +12,7 @@ from typing import NamedTuple, assert_never
 
 from reconciler.difference import DataChange
 from reconciler.events import Uploading
-from reconciler.formats import count_noun
+from reconciler.formats import count_noun, format_period
 from reconciler.model import DataSet, count_calls, describe_rivals, describe_scores
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Context, Plan
@@ -88,6 +88,8 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
         case Action.DELETE:
             sort = "held-back" if change.deposed and change.deposed.held else "deposed"
             phrase = f"{sort} model {id} will be deleted" if change.deposed else f"will be deleted: {id}"
+            if change.deposed and find_step(change.steps, steps.DeleteEndpoint):
+                phrase = f"former endpoint {id} will be deleted"
             return Wording("-", phrase, "to delete", 0)
         case Action.FORGET:
             return Wording(".", "will be forgotten", "to forget", 9)
@@ -124,7 +126,7 @@ def list_consequences(change: Change) -> Iterator[str]:
         yield f"note: {escape(note)}"
 
 
-def _describe_step(  # noqa: C901, PLR0912  # a row for each step
+def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
     step: steps.Step, change: Change
 ) -> Iterator[str]:
     """Say what a step does, unless the title of its change or the rows below it already say it."""
@@ -163,6 +165,25 @@ def _describe_step(  # noqa: C901, PLR0912  # a row for each step
         case steps.Forget() | steps.ForgetDeposed() | steps.ReportFailure():
             pass
         case steps.DeleteFirst() | steps.AwaitTraining() | steps.Update() | steps.SetPermissions():
+            pass
+        case steps.CreateEndpoint():
+            how = "is taken over" if step.adopts else "is created again" if step.again else "is created"
+            yield f"its stable endpoint {escape(step.id)} {how}"
+        case steps.Deploy() if not step.is_fallback:
+            model = escape(change.id if step.of is steps.Role.CANDIDATE else change.id or change.serving)
+            yield f"{model} is deployed to {escape(step.endpoint)} and takes all its requests"
+        case steps.Undeploy(interrupts=True):
+            yield (
+                f"{escape(step.endpoint)} answers nothing from then until the new model is deployed "
+                "(serving.allow_interruption)"
+            )
+        case steps.Undeploy(is_due=True):
+            yield f"{escape(', '.join(step.ids))} is undeployed from {escape(step.endpoint)}, which it served"
+        case steps.AwaitDrain(seconds=seconds):
+            yield f"what it replaces is undeployed after {format_period(seconds)} (serving.drain)"
+        case steps.DeleteEndpoint():
+            yield f"the endpoint {escape(step.id)} is deleted: programs that call it get no answer"
+        case steps.Deploy() | steps.AwaitDeployment() | steps.Undeploy():
             pass
         case _:
             assert_never(step)

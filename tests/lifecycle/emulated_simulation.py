@@ -145,7 +145,9 @@ class Emulator:
             return {model["name"].removeprefix("tunedModels/") for model in self.tuned_models()}
         found = [job for job in self.listed("tuningJobs") if job["state"] in RUNNING]
         found += self.listed("models") + self.listed("endpoints")
-        return {job["labels"][labels.ID] for job in found}
+        return {
+            labelled["labels"].get(labels.ID) or labelled["name"].rpartition("/")[2] for labelled in found
+        }
 
 
 class Line(Exchange):

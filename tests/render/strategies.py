@@ -169,6 +169,12 @@ any_step: st.SearchStrategy[steps.Step] = st.one_of(
     st.builds(steps.Forget),
     st.builds(steps.ForgetDeposed, ids),
     st.builds(steps.ReportFailure, texts, texts, st.booleans()),
+    st.builds(steps.CreateEndpoint, ids, digests, st.booleans(), st.booleans()),
+    st.builds(steps.Deploy, roles, ids, st.lists(ids, max_size=2).map(tuple), st.booleans()),
+    st.builds(steps.AwaitDeployment, roles, ids, st.floats(0, 10**6), st.booleans(), st.booleans()),
+    st.builds(steps.AwaitDrain, st.floats(0, 10**6)),
+    st.builds(steps.Undeploy, ids, st.lists(ids, max_size=2).map(tuple), st.booleans(), st.booleans()),
+    st.builds(steps.DeleteEndpoint, ids, texts, st.lists(ids, max_size=2).map(tuple), st.booleans()),
 )
 
 

@@ -44,8 +44,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
 
     with wiring.open_operation(selection.invocation, ask) as operation:
         record = selection.find_record(operation.loaded, operation.read_state())
-        provider, handle = serving.find_handle(operation, record)
-        answer = provider.generate(handle, Prompt(prompt), temperature=temperature)
+        answer = serving.ask(operation, record, Prompt(prompt), temperature=temperature)
     _print_answer(answer)
 
 

@@ -11,7 +11,7 @@ from reconciler.model import Lifecycle, Live, Status
 from reconciler.plan.case import Case, warn_of_deletion
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion
-from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, find_intent
+from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, Undeploy, find_intent
 from reconciler.state.values import Record, RecordedModel
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -38,7 +38,7 @@ def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
             if not superseded_now:
                 yield replace(about, steps=(ForgetDeposed(model.id),))
         elif model.promoted:
-            yield _decide_replaced(case, record, model, about)
+            yield _decide_replaced(case, record, model, about, main)
         else:
             wait = IsAccepted(case.desired.address) if main.trains else None
             deletion = Delete(model.id, deposed=True, trains=_is_training(live), after=wait)
@@ -51,7 +51,7 @@ def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
             )
 
 
-def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Change) -> Change:
+def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Change, main: Change) -> Change:
     """Decide on a deposed model that has served: keep it until its time has come, then delete it.
 
     Nobody need approve its deletion again, because its replacement was approved with this time. If the
@@ -69,6 +69,8 @@ def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Ch
         return replace(about, deposed=Deposed(format_time(until)), notes=(note,))
     if why:
         return replace(about, notes=(f"kept: {why}",))
+    if live is not None and _is_undeployed_now(case, main, live):
+        return replace(about, notes=("kept: it is undeployed first, and deleted by the next apply or wait",))
     deletion = DeleteReplaced(model.id, _is_training(live), is_due=is_due)
     passed = (f"it was kept until {model.kept_until}",) if is_due and model.kept_until else ()
     return replace(
@@ -81,6 +83,16 @@ def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Ch
 
 def _find_stored(case: Case) -> Record:
     return case.facts.state.resources.get(case.desired.address, case.record)
+
+
+def _is_undeployed_now(case: Case, main: Change, live: Live) -> bool:
+    """Return whether the address's own change undeploys the model from its endpoint."""
+    ids = {id for step in main.steps if isinstance(step, Undeploy) for id in step.ids}
+    return any(
+        deployment.id in ids and deployment.is_of(live.deployable)
+        for endpoint in case.facts.observed.endpoints.values()
+        for deployment in (endpoint.deployments if ids else ())
+    )
 
 
 def _is_training(live: Live | None) -> bool:

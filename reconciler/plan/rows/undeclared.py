@@ -11,6 +11,7 @@ from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion, prepend_intent
 from reconciler.plan.facts import Facts
 from reconciler.plan.guards import find_forbidden
+from reconciler.plan.rows.endpoints import remove_endpoints
 from reconciler.plan.rows.strange import block
 from reconciler.plan.steps import Delete, Forget
 from reconciler.state.values import Record, RecordedModel
@@ -52,7 +53,10 @@ def decide_undeclared(
     there = [model for model in record.models if facts.is_there(record, model)]
     living = [(model, facts.find_live_of(record, model)) for model in there]
     protected = record.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy)
-    decision = delete(record, living, reason, protected=protected) if living else forget(record)
+    if living or _has_endpoint(facts, record):
+        decision = delete(facts, record, living, reason, protected=protected)
+    else:
+        decision = forget(record)
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
 
 
@@ -75,9 +79,9 @@ def decide_removed(facts: Facts, record: Record, removal: Removal) -> Decision:
         stay = [m for m in record.models if m in there or facts.is_hidden(record.address, m.id)]
         notes = tuple(f"{model.id} stays at the service, and nobody manages it" for model in stay)
         decision = forget(record, Reason.REMOVED, notes)
-    elif there:
+    elif there or _has_endpoint(facts, record):
         living = [(model, facts.find_live_of(record, model)) for model in there]
-        decision = delete(record, living, Reason.REMOVED, protected=record.prevent_destroy)
+        decision = delete(facts, record, living, Reason.REMOVED, protected=record.prevent_destroy)
     else:
         decision = forget(record)
     return replace(decision, changes=[replace(change, place=place) for change in decision.changes])
@@ -102,7 +106,15 @@ def _refuse_training(record: Record, removal: Removal, model: RecordedModel) -> 
 
 
 def _is_live(facts: Facts, record: Record) -> bool:
-    return any(facts.is_there(record, model) for model in record.models)
+    return any(facts.is_there(record, model) for model in record.models) or _has_endpoint(facts, record)
+
+
+def _has_endpoint(facts: Facts, record: Record) -> bool:
+    """Return whether an endpoint of the record is there, or we may not see it."""
+    observed = facts.observed
+    return any(
+        one.name in observed.endpoints or one.name in observed.hidden_endpoints for one in record.endpoints
+    )
 
 
 def refuse_elsewhere(facts: Facts, record: Record) -> Decision:
@@ -123,25 +135,42 @@ def refuse_elsewhere(facts: Facts, record: Record) -> Decision:
 
 def forget(record: Record, reason: Reason = Reason.GONE, notes: tuple[str, ...] = ()) -> Decision:
     """Forget a record, because none of its models is live, or because they are to stay as they are."""
-    main = record.models[0]
-    change = Change(
-        record.address, Action.FORGET, reason, id=main.id, name=main.name, notes=notes, steps=(Forget(),)
-    )
+    names = [(model.id, model.name) for model in record.models]
+    id, name = (names or [(endpoint.id, endpoint.name) for endpoint in record.endpoints])[0]
+    change = Change(record.address, Action.FORGET, reason, id=id, name=name, notes=notes, steps=(Forget(),))
     return Decision([change])
 
 
 def delete(
-    record: Record, living: list[tuple[RecordedModel, Live | None]], reason: Reason, *, protected: bool
+    facts: Facts,
+    record: Record,
+    living: list[tuple[RecordedModel, Live | None]],
+    reason: Reason,
+    *,
+    protected: bool,
 ) -> Decision:
-    """Delete each live model of a record: the first as the address's own, the others as deposed ones."""
+    """Delete each live model of a record: the first as the address's own, the others as deposed ones.
+
+    Its stable endpoints are deleted last, and what is deployed to them is undeployed first.
+    """
+    endpoints = remove_endpoints(facts, record)
+    if isinstance(endpoints, Diagnostic):
+        return Decision(errors=[endpoints])
+    undeploys, deletes = endpoints
     protection = Diagnostic(
         f"{record.address} is protected by prevent_destroy and would be deleted",
         "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
         f"To keep the model and forget it: reconciler state rm {record.address.word}",
         address=str(record.address),
     )
-    main = living[0][0]
+    refusals = [protection] if protected else []
     left = _keep_only(record, [model for model, _ in living])
+    if not living:
+        first = record.endpoints[0]
+        steps = prepend_intent(left if left != record else None, [*undeploys, *deletes])
+        change = Change(record.address, Action.DELETE, reason, id=first.id, name=first.name, steps=steps)
+        return Decision([change], refusals=refusals)
+    main = living[0][0]
     return Decision(
         [
             Change(
@@ -156,18 +185,22 @@ def delete(
                 notes=(*_tell_hold(model), *warn_of_deletion(live)),
                 steps=prepend_intent(
                     left if model is main and left != record else None,
-                    compile_deletion(
-                        Delete(
-                            model.id,
-                            deposed=model is not main,
-                            trains=live is not None and live.status is Status.CREATING,
-                        )
-                    ),
+                    [
+                        *(undeploys if model is main else ()),
+                        *compile_deletion(
+                            Delete(
+                                model.id,
+                                deposed=model is not main,
+                                trains=live is not None and live.status is Status.CREATING,
+                            )
+                        ),
+                        *(deletes if model is main else ()),
+                    ],
                 ),
             )
             for model, live in living
         ],
-        refusals=[protection] if protected else [],
+        refusals=refusals,
     )
 
 

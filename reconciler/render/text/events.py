@@ -62,6 +62,18 @@ def _find_words(verb: Verb) -> _Words:  # noqa: C901, PLR0912  # a row for each 
             return _Words("waiting for its training", "trained", "not finished", "wait failed")
         case Verb.MOVE:
             return _Words("moving", "moved", "not moved", "move failed")
+        case Verb.CREATE_ENDPOINT:
+            return _Words(
+                "creating its endpoint", "endpoint created", "endpoint not created", "endpoint failed"
+            )
+        case Verb.DEPLOY:
+            return _Words("deploying", "deployed", "not deployed", "deployment failed")
+        case Verb.UNDEPLOY:
+            return _Words("undeploying", "undeployed", "not undeployed", "undeploying failed")
+        case Verb.DELETE_ENDPOINT:
+            return _Words(
+                "deleting its endpoint", "endpoint deleted", "endpoint not deleted", "deleting failed"
+            )
         case _:
             assert_never(verb)
 

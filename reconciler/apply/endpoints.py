@@ -1,0 +1,103 @@
+"""Makes the calls of the steps that are about a stable endpoint. See `execute`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias, assert_never
+
+from reconciler.apply.subject import Subject
+from reconciler.model import Status
+from reconciler.observe import make_handle
+from reconciler.plan import steps
+from reconciler.plan.recording import Deploying, Done, EndpointReady, Outcome
+from reconciler.providers import EndpointHandle, Endpoints, Fence, Handle, Provider, Training
+from reconciler.state.values import Record, RecordedEndpoint
+
+EndpointStep: TypeAlias = (
+    steps.CreateEndpoint
+    | steps.Deploy
+    | steps.AwaitDeployment
+    | steps.AwaitDrain
+    | steps.Undeploy
+    | steps.DeleteEndpoint
+)
+
+
+def execute_at_endpoint(step: EndpointStep, provider: Provider, subject: Subject, fence: Fence) -> Outcome:
+    """Execute a step at the stable endpoint of an address.
+
+    Raises:
+        ServiceError: see `providers.Endpoints`.
+    """
+    endpoints, record = require_endpoints(provider), subject.record
+    match step:
+        case steps.CreateEndpoint():
+            return _create(step, endpoints, subject, fence)
+        case steps.Deploy():
+            model = find_role(record, step.of)
+            return Deploying(endpoints.deploy(make_endpoint_handle(record), model, fence=fence))
+        case steps.AwaitDeployment():
+            return look_at_deployment(step, provider, record)
+        case steps.AwaitDrain():
+            return Training(Status.ACTIVE)
+        case steps.Undeploy():
+            endpoints.undeploy(make_endpoint_handle(record, step.endpoint), step.ids, fence=fence)
+        case steps.DeleteEndpoint():
+            handle = make_endpoint_handle(record, step.id)
+            if handle.name:
+                endpoints.undeploy(handle, step.ids, fence=fence)
+                endpoints.delete(handle, fence=fence)
+        case _:
+            assert_never(step)
+    return Done()
+
+
+def make_endpoint_handle(record: Record, id: str = "") -> EndpointHandle:
+    """Make the handle of the recorded endpoint with this id, by default of the address's own."""
+    endpoint = _find_endpoint(record, id)
+    return EndpointHandle(endpoint.id, endpoint.name, endpoint.location)
+
+
+def _find_endpoint(record: Record, id: str = "") -> RecordedEndpoint:
+    """Return the recorded endpoint with this id, by default the address's own."""
+    found = next((one for one in record.endpoints if one.id == id), record.endpoint if not id else None)
+    if found is None:
+        raise AssertionError(f"{record.address}: no endpoint {id} is recorded")
+    return found
+
+
+def find_role(record: Record, role: steps.Role) -> Handle:
+    """Return the handle of the model in this role."""
+    model = record.candidate if role is steps.Role.CANDIDATE else record.serving
+    if model is None:
+        raise AssertionError(f"{record.address}: no {role} model is recorded")
+    return make_handle(model)
+
+
+def require_endpoints(provider: Provider) -> Endpoints:
+    """Return the provider's endpoints. Only a kind that has them may declare one."""
+    endpoints = provider.endpoints
+    if endpoints is None:
+        raise AssertionError(f"{provider.kind.name} has no endpoints")
+    return endpoints
+
+
+def _create(
+    step: steps.CreateEndpoint, endpoints: Endpoints, subject: Subject, fence: Fence
+) -> EndpointReady:
+    if subject.desired is None:
+        raise AssertionError(f"{subject.record.address}: no endpoint is created that no manifest declares")
+    recorded = _find_endpoint(subject.record)
+    handle = endpoints.make_handle(subject.desired)
+    handle = replace(handle, name=recorded.name, location=recorded.location or handle.location)
+    is_ours = step.adopts or bool(recorded.name)
+    live = endpoints.create(handle, subject.find_handle(), step.owner, is_ours=is_ours, fence=fence)
+    return EndpointReady(live.name, live.location)
+
+
+def look_at_deployment(step: steps.AwaitDeployment, provider: Provider, record: Record) -> Training:
+    """Read how a deployment goes."""
+    operation = _find_endpoint(record).operation
+    return require_endpoints(provider).poll(
+        make_endpoint_handle(record), find_role(record, step.of), operation
+    )

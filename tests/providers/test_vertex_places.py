@@ -43,12 +43,18 @@ def list_live(provider: VertexProvider) -> list[tuple[str, Status, str, str]]:
     ]
 
 
+@pytest.mark.parametrize("project", ["p", "123"])
 @pytest.mark.parametrize(
     ("region", "serves"), [("us-central1", "us"), ("europe-west4", "eu"), ("us-central1", "us-central1")]
 )
-def test_every_call_goes_to_the_host_of_the_name(google: Google, region: str, serves: str) -> None:
-    """List, get, poll, output, generate, update and delete find a model wherever its job says it is."""
-    handle = google.train(region, serves)
+def test_every_call_goes_to_the_host_of_the_name(
+    google: Google, region: str, serves: str, project: str
+) -> None:
+    """List, get, poll, output, generate, update and delete find a model wherever its job says it is.
+
+    The record has the project's id or its number.
+    """
+    handle = Handle(ID, google.train(region, serves).name.replace("projects/p", f"projects/{project}"))
     endpoint = f"projects/123/locations/{serves}/endpoints/72"
     provider = google.connect(location=region)
     assert list_live(provider) == [(ID, Status.ACTIVE, endpoint, region)]

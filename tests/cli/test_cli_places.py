@@ -6,14 +6,16 @@ A proxy that opens every TLS stands for all of Google's hosts, so these are the 
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
 from tests.cli.harness import Project, stack
 from tests.google_hosts import DENIED, HOSTS, Google, Host
 from tests.http.wire import Request, answer
-from tests.proxying import Authority, Proxy, Seen, listening
+from tests.proxying import Authority, Proxy, Seen, listening, reply
 
 TOKEN = "ya29.MarkerOfAToken"
 NAME = "projects/p/locations/us-central1/tuningJobs/7"
@@ -28,6 +30,19 @@ JOB = {
         "supervised_tuning_spec": {"hyper_parameters": {"epoch_count": 3}},
     },
 }
+
+
+@dataclass
+class Firewall(Proxy):
+    """Lets nobody through to the hosts in `closed`."""
+
+    closed: set[str] = field(default_factory=set)
+
+    def _tunnel(self, connection: socket.socket, target: str, raw: bytes) -> None:
+        if target.removesuffix(":443") in self.closed:
+            connection.sendall(reply(b"", 403))
+            return
+        super()._tunnel(connection, target, raw)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +65,7 @@ def google() -> Google:
 
 
 @pytest.fixture
-def proxy(google: Google, authority: Authority, project: Project) -> Iterator[Proxy]:
+def proxy(google: Google, authority: Authority, project: Project) -> Iterator[Firewall]:
     """The way to all hosts; the project's commands take it, with a token and no endpoint."""
 
     def say(seen: Seen) -> bytes:
@@ -58,7 +73,8 @@ def proxy(google: Google, authority: Authority, project: Project) -> Iterator[Pr
         body = seen.raw.partition(b"\r\n\r\n")[2]
         return google.hosts[location].say(Request(seen.method, seen.target, {}, body))
 
-    with listening(Proxy(authority, say)) as found:
+    found = Firewall(authority, say)
+    with listening(found):
         project.declare(stack("s", project="p", location="us-central1"), JOB)
         project.environ = {
             "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN,
@@ -122,6 +138,16 @@ def test_a_refusal_in_the_multi_region_is_explained(project: Project, google: Go
     )
     assert "are in the multi-region us, whatever the job's region" in err
     assert json.loads(project.state_file.read_text())["resources"]
+
+
+def test_a_host_that_cannot_be_reached_is_explained(project: Project, proxy: Firewall) -> None:
+    """A model whose host is behind a firewall is not gone, and the message says what to open and why."""
+    project.apply()
+    proxy.closed.add(MULTI_REGION)
+    err = " ".join(project.plan(expect=1).err.split())
+    assert f"at {MULTI_REGION}: the proxy of the environment (HTTPS_PROXY) does not let us through" in err
+    assert "a firewall, proxy or private DNS must let this host through too." in err
+    assert "are in the multi-region us, whatever the job's region" in err
 
 
 @pytest.mark.usefixtures("proxy")

@@ -174,6 +174,17 @@ def test_traffic_from_an_endpoint_in_the_multi_region_is_listed(google: Google) 
     assert live.traffic == (other,)
 
 
+def test_a_model_without_an_endpoint_of_its_own_is_found_on_another(google: Google) -> None:
+    """Endpoints are listed where the model is, though the job names none. None is asked for by itself."""
+    google.train("us-central1", "us")
+    (job,) = google.hosts["us-central1"].resources.values()
+    del job["tunedModel"]["endpoint"]
+    assert list_live(google.connect()) == [
+        (ID, Status.ACTIVE, "projects/123/locations/us/endpoints/72", "us-central1")
+    ]
+    assert google.asked()["us"] == ["GET us/endpoints", "GET us/models"]
+
+
 def test_a_model_that_is_gone_from_us_is_gone(google: Google) -> None:
     """Neither list nor get shows it, and a call of it says that it was deleted and what shows the rest."""
     handle = google.train("us-central1", "us")

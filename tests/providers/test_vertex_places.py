@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,12 +11,13 @@ import pytest
 
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError, UnavailableError
 from reconciler.http import Transport
-from reconciler.model import Live, Odd, Prompt, Status
+from reconciler.model import DataSet, Desired, Live, Odd, Prompt, Status
 from reconciler.providers import Ended, Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import STORAGE, Regions, explain_host, find_served
+from tests.contract.provider import TUNING_JOB
 from tests.fakes import unfenced
 from tests.google_hosts import DENIED, HOSTS, ID, Google, Host
 from tests.http.wire import answer, listening
@@ -94,6 +96,23 @@ def test_every_call_goes_to_the_host_of_the_name(
     assert f"GET {serves}/endpoints/72/operations/4" in there.asked
     assert set(google.opened) == {HOSTS[region], HOSTS[serves]}
     assert google.asked().keys() == {region, serves}
+
+
+def test_a_model_in_us_is_tuned_further_by_a_job_in_its_region(google: Google) -> None:
+    """The job goes to the region of the manifest, and names the model where it is."""
+    parent = google.train("us-central1", "us")
+    jobs = "projects/123/locations/us-central1/tuningJobs"
+    begun = {"name": f"{jobs}/9", "labels": {"reconciler_id": "child-aaaaaaaa"}, "state": "JOB_STATE_PENDING"}
+    there = google.hosts["us-central1"]
+    there.replies["POST", jobs] = answer(begun)
+    data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=f"{jobs.rpartition('/')[0]}/datasets/7")
+    want = TUNING_JOB.want({TUNING_JOB.parent: ID})
+    child = Desired(want.address, want.attributes, (data,))
+    made = google.connect().create(child, "child-aaaaaaaa", parent.name, {}, fence=unfenced)
+    assert made.name == f"{jobs}/9"
+    (sent,) = [json.loads(request.body) for request in there.requests if request.method == "POST"]
+    assert sent["preTunedModel"] == {"tunedModelName": "projects/123/locations/us/models/71@1"}
+    assert google.asked().keys() == {"us-central1"}
 
 
 def test_a_list_asks_where_the_jobs_say_and_nowhere_else(google: Google) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.harness import PAIRS, Project, identity, model
+from tests.cli.harness import PAIRS, Project, identity, model, stack
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
 THIRD = [*PAIRS[:-1], ("19", "XX")]
@@ -147,8 +147,7 @@ def test_drift_notes_what_is_held_back_and_fails_if_the_stack_says_so(project: P
     assert "serving after a rollback" in project.run("report", expect=0).out
     (planned,) = [line for line in project.plan("--json").records() if line["type"] == "planned_change"]
     assert (planned["change"]["deposed"], planned["reconciler"]["reason"]) == (NEW, "rollback holds it back")
-    fail = {"apiVersion": "reconciler/v1", "kind": "Stack", "spec": {"drift": {"fail_on": ["held_back"]}}}
-    project.declare({**fail, "metadata": {"name": ""}}, file="manifests/stack.yaml")
+    project.declare(stack("team", drift={"fail_on": ["held_back"]}), file="manifests/stack.yaml")
     assert "Drift: 1 held back." in project.run("drift", expect=2).out
     project.settled()
 

@@ -266,14 +266,16 @@ def records(draw: st.DrawFn, ids: list[str]) -> list[Record]:
         count = draw(st.integers(0, min(4, len(unused))))
         taken, unused = unused[:count], unused[count:]
         every = [draw(models([id])) for id in taken]
-        places = draw(st.tuples(st.booleans(), st.booleans()))
+        places = draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
         serving = every.pop() if every and places[0] else None
         trained = every.pop() if every and places[1] else None
+        held = every.pop() if every and places[2] else None
         record = Record(
             address(name),
             serving,
             trained,
             tuple(every),
+            (replace(held, held=CREATED, held_by="ann@desk"),) if held else (),
             prevent_destroy=draw(st.sampled_from([False, False, True])),
         )
         if not record.is_empty:

@@ -90,12 +90,21 @@ def _decide(case: Case, request: Request) -> Change:
         raise AssertionError(f"{record.address}: no model serves")
     target = _find_target(case, serving, request)
     if target is serving:
-        said = _explain_nothing(case, request)
-        change = start_change(case, Action.NO_OP, Reason.NONE)
-        return replace(change, id=serving.id, name=serving.name, notes=(said,))
+        return _finish(case, serving, request)
     _require_no_candidate(record)
     _require_usable(case, target)
     return _go_back(case, serving, target, request)
+
+
+def _finish(case: Case, serving: RecordedModel, request: Request) -> Change:
+    """Go on with a rollback that was done before. It may have ended before it updated what serves."""
+    change = start_change(case, Action.NO_OP, Reason.NONE)
+    if held.is_holding(case):
+        kept = held.keep_held(case, serving)
+        if failure := find_step(kept.steps, ReportFailure):
+            raise PlanError(f"{case.record.address}: {failure.error}", failure.advice)
+        change = kept if kept.action is Action.UPDATE else change
+    return replace(change, id=serving.id, name=serving.name, notes=(_explain_nothing(case, request),))
 
 
 def _find_target(case: Case, serving: RecordedModel, request: Request) -> RecordedModel:

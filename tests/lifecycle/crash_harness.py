@@ -35,10 +35,13 @@ class Scenario:
 
     Attributes:
         before: manifests that were applied.
+        earlier: manifests that were applied before those.
         after: manifests of the run that is killed.
+        command: the command line of that run.
         forgets: the state is deleted in between.
         created: trainings that the run starts.
-        names: the models that must live in the end, by name.
+        names: the models that must serve in the end, by name.
+        held: how many models must be held back in the end.
     """
 
     after: tuple[dict[str, Any], ...]
@@ -46,6 +49,9 @@ class Scenario:
     forgets: bool = False
     created: int = 0
     names: tuple[str, ...] = ("bot",)
+    earlier: tuple[dict[str, Any], ...] = ()
+    command: tuple[str, ...] = APPLY
+    held: int = 0
 
 
 SCENARIOS = {
@@ -62,6 +68,12 @@ SCENARIOS = {
     "delete": Scenario(before=(model("bot"), model("old")), after=(model("bot"),)),
     "adopt": Scenario(before=(model("bot"),), after=(model("bot", permissions=[READER]),), forgets=True),
 }
+ROLLBACK = ("rollback", "bot", "--auto-approve", "--parallelism", "1")
+KEPT: dict[str, Any] = {"lifecycle": {"keep_deposed": "24h"}}
+WORSE = (model("bot", hyperparameters=LONGER, spec={"temperature": 0.5}, permissions=[READER], **KEPT),)
+SCENARIOS["rollback"] = Scenario(
+    earlier=(model("bot", **KEPT),), before=WORSE, after=WORSE, command=ROLLBACK, held=1
+)
 
 
 @dataclass
@@ -83,8 +95,7 @@ class CrashHarness:
     def prepare(self) -> None:
         """Make the beginning once, by a real run, and keep it."""
         if self.scenario.before:
-            self.project.declare(*self.scenario.before)
-            self.project.apply()
+            self.apply_before()
             self.state = None if self.scenario.forgets else self.project.state_file.read_bytes()
         self.models = self.service.models()
         for id in self.models:
@@ -92,6 +103,12 @@ class CrashHarness:
             self.permissions[id] = found
         self.project.declare(*self.scenario.after)
         self.project.environ["GOOGLE_GEMINI_BASE_URL"] = self.proxy.url
+
+    def apply_before(self) -> None:
+        """Apply what comes before the run that is killed."""
+        for manifests in filter(None, (self.scenario.earlier, self.scenario.before)):
+            self.project.declare(*manifests)
+            self.project.apply()
 
     def begin(self) -> None:
         """Return to the beginning: the same models, permissions and state."""
@@ -150,13 +167,13 @@ class CrashHarness:
             return False
 
         self.proxy.reset(act)
-        process.append(self.start(*APPLY))
+        process.append(self.start(*self.scenario.command))
         self._dead(process[0])
 
     def killed_at_write(self, number: int, when: str) -> None:
         """Run until the n-th write of the state, and kill the run there."""
         self.proxy.reset()
-        self._dead(self.start(str(number), when, *APPLY, program=(CRASH_POINT,)))
+        self._dead(self.start(str(number), when, *self.scenario.command, program=(CRASH_POINT,)))
 
     def _dead(self, process: subprocess.Popen[str]) -> None:
         out, err = process.communicate(timeout=60)
@@ -167,7 +184,7 @@ class CrashHarness:
         self.proxy.reset()
         if self.project.state_file.exists():
             json.loads(self.project.state_file.read_text())  # whole, whenever it was killed
-        result = self.project.run(*APPLY)
+        result = self.project.run(*self.scenario.command)
         assert result.code == 0, result.all
         effects = Counter(
             request["query"].get("tunedModelId")
@@ -177,17 +194,20 @@ class CrashHarness:
         assert sum(effects.values()) == self.scenario.created, f"trainings: {effects}"
         live = self.service.models()
         recorded = {resource["id"]: resource for resource in self.project.state()["resources"]}
-        assert set(live) == set(recorded), f"live {sorted(live)}, recorded {sorted(recorded)}"
-        assert sorted(id.rpartition("-")[0] for id in live) == sorted(self.scenario.names)
+        held = {model["id"] for resource in recorded.values() for model in resource.get("held", ())}
+        assert set(live) == set(recorded) | held, f"live {sorted(live)}, recorded {sorted(recorded)}"
+        assert len(held) == self.scenario.held
+        assert sorted(id.rpartition("-")[0] for id in recorded) == sorted(self.scenario.names)
         assert all(not address["candidate"] and not address.get("deposed") for address in recorded.values())
-        self._as_declared(live)
+        self._as_declared({id: live[id] for id in recorded})
         self.project.settled()
 
     def _as_declared(self, live: dict[str, dict[str, Any]]) -> None:
         for manifest in self.scenario.after:
             name, spec = manifest["metadata"]["name"], manifest["spec"]
             id = next(id for id in live if id.startswith(f"{name}-"))
-            epochs = spec["tuning_task"]["hyperparameters"]["epoch_count"]
+            declared = (self.scenario.earlier or (manifest,))[0] if self.scenario.held else manifest
+            epochs = declared["spec"]["tuning_task"]["hyperparameters"]["epoch_count"]
             assert live[id]["tuningTask"]["hyperparameters"]["epochCount"] == epochs
             if "temperature" in spec:
                 assert live[id]["temperature"] == pytest.approx(spec["temperature"])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cli.harness import Project
-from tests.lifecycle.crash_harness import APPLY, SCENARIOS, CrashHarness, crash_harness
+from tests.lifecycle.crash_harness import SCENARIOS, CrashHarness, crash_harness
 from tests.lifecycle.crash_proxy import AFTER, BEFORE
 
 SHARDS = 3
@@ -24,7 +24,7 @@ def points(made: CrashHarness) -> list[tuple[Callable[[int, str], None], int, st
     """Every point of a run, found by a run that is not killed."""
     made.begin()
     before = made.project.state()["serial"] if made.state else 0
-    made.project.run(*APPLY, expect=0)
+    made.project.run(*made.scenario.command, expect=0)
     requests, writes = len(made.proxy.requests), made.project.state()["serial"] - before
     return [
         *(

@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.harness import PAIRS, Project
 from tests.cli.test_tuning_job import SPEC, job, listed, posted, write_data
-from tests.lifecycle.crash_harness import APPLY, CrashHarness, Scenario
+from tests.lifecycle.crash_harness import KEPT, ROLLBACK, CrashHarness, Scenario
 from tests.lifecycle.crash_proxy import crash_proxy_to
 from tests.lifecycle.test_matrix import SAMPLE, SHARDS, try_points
 
@@ -26,12 +26,14 @@ LONGER: dict[str, Any] = {SPEC: {"training_dataset_uri": "n.jsonl", "hyper_param
 CHECK = {"checks": [{"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}]}
 QUICK = {"vertex_operation_seconds": 0, "vertex_cancel_seconds": 0, "training_seconds": 0}
 
+WORSE = (job(beside=KEPT, description="counts", **LONGER),)
 CREATE = Scenario(after=(job(beside=CHECK),), created=1)
 OTHERS = {
     "replace": Scenario(before=(job(),), after=(job(**LONGER),), created=1),
     "update": Scenario(before=(job(),), after=(job(description="counts", labels={"team": "a"}),)),
     "delete": Scenario(before=(job(), job("old")), after=(job(),)),
     "adopt": Scenario(before=(job(),), after=(job(),), forgets=True),
+    "rollback": Scenario(earlier=(job(beside=KEPT),), before=WORSE, after=WORSE, command=ROLLBACK, held=1),
 }
 
 
@@ -47,8 +49,7 @@ class JobCrashHarness(CrashHarness):
         self.project.state_file.unlink(missing_ok=True)
         if self.scenario.before:
             self._talk_to(self.service.url)
-            self.project.declare(*self.scenario.before)
-            self.project.apply()
+            self.apply_before()
             self.state = self.project.state_file.read_bytes()
         if self.scenario.forgets:
             self.project.state_file.unlink()
@@ -65,7 +66,7 @@ class JobCrashHarness(CrashHarness):
         self.proxy.reset()
         if self.project.state_file.exists():
             json.loads(self.project.state_file.read_text())
-        result = self.project.run(*APPLY)
+        result = self.project.run(*self.scenario.command)
         assert result.code == 0, result.all
         assert posted(self.service) == self.scenario.created
         names = sorted(manifest["metadata"]["name"] for manifest in self.scenario.after)
@@ -73,12 +74,14 @@ class JobCrashHarness(CrashHarness):
         assert sorted(id.rpartition("-")[0] for id in recorded) == names
         assert all(not address["candidate"] and not address.get("deposed") for address in recorded.values())
         models = {model["labels"]["reconciler_id"]: model for model in listed(self.service, "models")}
-        assert set(models) == set(recorded), f"live {sorted(models)}, recorded {sorted(recorded)}"
+        held = {model["id"] for resource in recorded.values() for model in resource.get("held", ())}
+        assert len(held) == self.scenario.held
+        assert set(models) == set(recorded) | held, f"live {sorted(models)}, recorded {sorted(recorded)}"
         owners = {endpoint["labels"]["reconciler_id"] for endpoint in listed(self.service, "endpoints")}
-        assert owners == set(recorded), f"endpoints of {sorted(owners)}"
+        assert owners == set(recorded) | held, f"endpoints of {sorted(owners)}"
         for manifest in self.scenario.after:
             if wish := manifest["spec"].get("description"):
-                assert [model["description"] for model in models.values()] == [wish]
+                assert [models[id]["description"] for id in recorded] == [wish]
         self.project.settled()
 
 
@@ -91,7 +94,7 @@ def made(project: Project) -> Iterator[JobCrashHarness]:
         yield JobCrashHarness(project, proxy, CREATE)
 
 
-@pytest.mark.parametrize("name", ["create", "replace"])
+@pytest.mark.parametrize("name", ["create", "replace", "rollback"])
 def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
     """After a kill at sampled points there is one job, and the plan is empty."""
     made.scenario = OTHERS.get(name, CREATE)

@@ -35,8 +35,14 @@ def end_hold(case: Case) -> Record | None:
 
 
 def depose_held(case: Case, record: Record) -> Record:
-    """Move the models that are held back to the deposed ones. They are kept from now on for keep_deposed."""
-    ended = tuple(depose_model(case, replace(model, held="", held_by="")) for model in record.held)
+    """Move the models that are held back to the deposed ones. They are kept from now on for keep_deposed.
+
+    They have served, even if a record of another version does not say when.
+    """
+    ended = tuple(
+        depose_model(case, replace(model, promoted=model.promoted or model.held, held="", held_by=""))
+        for model in record.held
+    )
     return replace(record, held=(), deposed=(*record.deposed, *ended))
 
 

@@ -79,7 +79,7 @@ class Settings:
     vertex_deploy_seconds: float = 0.5
     vertex_second_model: Literal["allow", "refuse", "refuse_on_service_endpoints"] = "allow"
     vertex_endpoint_ids: Literal["everywhere", "regions"] = "everywhere"
-    vertex_gemini_3_place: Literal["multi_region", "job"] = "job"
+    vertex_gemini_3_place: Literal["multi_region", "job"] = "multi_region"
     vertex_default_checkpoint_moves: Literal["nothing", "deployments", "job", "both"] = "nothing"
     vertex_copy_seconds: float = 0.5
     vertex_copy_carries: tuple[str, ...] = ("labels", "checkpoints")

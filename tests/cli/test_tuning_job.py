@@ -15,6 +15,7 @@ import requests
 from tests.cli.harness import PAIRS, Project, Service, finish, kill, model, stack, until
 
 HOME = "v1/projects/local/locations/us-central1"
+MODELS_HOME = "v1/projects/local/locations/us"
 SPEC = "supervised_tuning_spec"
 ANSWER = {"role": "model", "parts": [{"text": "2"}]}
 
@@ -60,9 +61,9 @@ def job(
 
 
 def listed(service: Service, collection: str) -> list[dict[str, Any]]:
-    """All items of a collection."""
-    found: list[dict[str, Any]] = service.call("GET", f"{HOME}/{collection}").get(collection, [])
-    return found
+    """All items of a collection, in the region of the jobs and in its multi-region."""
+    answers = [service.call("GET", f"{home}/{collection}") for home in (HOME, MODELS_HOME)]
+    return [item for answer in answers for item in answer.get(collection, [])]
 
 
 def posted(service: Service) -> int:
@@ -148,7 +149,7 @@ def deploy_elsewhere(service: Service, name: str, *, traffic: int = 100) -> tupl
     """
     at_once = {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0}
     service.call("POST", "emulator/settings", at_once)
-    theirs = service.call("POST", f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
+    theirs = service.call("POST", f"{MODELS_HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
     split = {"trafficSplit": {"0": traffic}} if traffic else {}
     body = {"deployedModel": {"model": name, "displayName": "theirs"}, **split}
     made = service.call("POST", f"v1/{theirs}:deployModel", body)["response"]["deployedModel"]
@@ -379,7 +380,7 @@ def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project,
     service.call(
         "POST", "emulator/settings", {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0}
     )
-    theirs = service.call("POST", f"{HOME}/endpoints", asked)["response"]["name"]
+    theirs = service.call("POST", f"{MODELS_HOME}/endpoints", asked)["response"]["name"]
     deploy = {"deployedModel": {"model": tuned["name"]}, "trafficSplit": {"0": 100}}
     service.call("POST", f"v1/{theirs}:deployModel", deploy)
     project.run("drift", expect=0)

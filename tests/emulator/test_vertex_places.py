@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.emulator import Settings
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
 
@@ -91,6 +92,11 @@ def test_where_a_base_model_of_gemini_3_answers(vertex: Vertex) -> None:
         for place in places:
             path = f"projects/p/locations/{place}/publishers/google/models/{base}:generateContent"
             assert vertex.call("POST", path, json=PROMPT).status_code == code
+
+
+def test_the_usual_emulator_splits_the_location() -> None:
+    """Without a setting it does as the real service does."""
+    assert Settings().vertex_gemini_3_place == "multi_region"
 
 
 def test_a_setting_puts_it_all_in_the_region(vertex: Vertex) -> None:

@@ -105,11 +105,10 @@ class Emulator:
         return found
 
     def listed(self, collection: str) -> list[dict[str, Any]]:
-        """All items of a collection of Vertex AI."""
-        found: list[dict[str, Any]] = self.call("GET", f"{HOME}/{collection}?pageSize=1000").get(
-            collection, []
-        )
-        return found
+        """All items of a collection of Vertex AI, in the region of the jobs and in its multi-region."""
+        homes = (HOME, HOME.replace(LOCATION, "us"))
+        answers = [self.call("GET", f"{home}/{collection}?pageSize=1000") for home in homes]
+        return [item for answer in answers for item in answer.get(collection, [])]
 
     def tuned_models(self) -> list[dict[str, Any]]:
         """All of the Gemini API's models."""

@@ -31,6 +31,7 @@ from tests.emulator_clock import EmulatorClock
 from tests.fakes import Crash, unfenced
 
 HOME = "projects/p/locations/us-central1"
+MODELS_HOME = "projects/p/locations/us"
 SOURCE = "gemini-3.1-flash-lite"
 TAKES_A_KEY = "translation-llm-002"
 """A base model that is tuned under a customer's own key; Gemini 3.x is not."""
@@ -88,9 +89,9 @@ class Stand:
     def listed(self, collection: str) -> list[dict[str, Any]]:
         """What the service has, at the time of our clock."""
         self.clock.catch_up()
-        reply = self.session.get(f"{self.url}/v1/{HOME}/{collection}", timeout=5).json()
-        found: list[dict[str, Any]] = reply.get(collection, [])
-        return found
+        homes = (HOME, MODELS_HOME)
+        answers = [self.session.get(f"{self.url}/v1/{home}/{collection}", timeout=5).json() for home in homes]
+        return [item for answer in answers for item in answer.get(collection, [])]
 
     def train(
         self, provider: VertexProvider, id: str = ID, want: Desired | None = None, source: str = SOURCE
@@ -419,7 +420,7 @@ def test_traffic_on_another_endpoint_is_seen_in_both_ways(stand: Stand) -> None:
     assert look() == ((), (), [3, 3])
     (model,) = stand.listed("models")
     stand.control("settings", {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0})
-    theirs = send(f"{HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
+    theirs = send(f"{MODELS_HOME}/endpoints", {"displayName": "theirs"})["response"]["name"]
     body = {"deployedModel": {"model": model["name"]}, "trafficSplit": {"0": 100}}
     deployed = send(f"{theirs}:deployModel", body)["response"]["deployedModel"]
     assert look() == ((theirs,), (theirs,), [3, 4])
@@ -461,7 +462,7 @@ def test_an_odd_endpoint_of_a_list_stops_no_model(stand: Stand) -> None:
     provider, _ = stand.provider()
     stand.train(provider)
     endpoints = stand.listed("endpoints")
-    odd_endpoint = {"name": f"{HOME}/endpoints/77", "deployedModels": 7}
+    odd_endpoint = {"name": f"{MODELS_HOME}/endpoints/77", "deployedModels": 7}
     body = {"endpoints": [odd_endpoint, *endpoints]}
     stand.control("faults", [{"method": "GET", "path": "endpoints$", "status": 200, "body": body}])
     live, odd = sorted(provider.list(), key=lambda found: isinstance(found, Odd))

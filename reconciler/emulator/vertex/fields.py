@@ -47,7 +47,7 @@ def check_key(spec: Mapping[str, Any], location: str, field: str) -> None:
     """Raise a 400 for an encryptionSpec whose key is none, or is in another location."""
     match = re.fullmatch(_KEY, spec.get("kmsKeyName", ""))
     if match is None or match["location"] != location:
-        text = f"The key must be projects/*/locations/{location}/keyRings/*/cryptoKeys/*."
+        text = f"The key must be projects/*/locations/*/keyRings/*/cryptoKeys/*, in the region {location}."
         raise ArgumentError(text, field=field)
 
 

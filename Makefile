@@ -5,12 +5,15 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
 # More than half of the time of the tests is waiting for processes, leases and clocks: more workers than cores.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell expr $(CORES) + 4)
 PYTEST_ARGS ?=
 MINUTES ?= 10
-# the tests that call the pure core in their own process
+# the tests that call the pure core in their own process, and those that start other processes
 SIMULATED := apply held odd_answers order outage overtaken parents refused room waiting
-CORE_TESTS := tests/plan tests/render tests/state $(wildcard tests/test_*.py) \
+PROCESSES := distribution docs fork_server release requirements third_api
+CORE_TESTS := tests/plan tests/render tests/state \
+  $(filter-out $(PROCESSES:%=tests/test_%.py),$(wildcard tests/test_*.py)) \
   $(SIMULATED:%=tests/lifecycle/test_%.py)
 
 # Six workers would compile all tests anew each time if nothing was kept.
@@ -32,7 +35,9 @@ test-all: $(VENV)/dev.stamp ## run the long tests that make test leaves out
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m thorough $(PYTEST_ARGS)
 
 coverage: $(VENV)/dev.stamp ## hold the pure core to 100 % of its branches, see [tool.coverage] in pyproject.toml
-	$(RUN) -m coverage run -m pytest -q $(CORE_TESTS)
+	@rm -f $(VENV)/coverage*
+	$(RUN) -m coverage run -m pytest -q -n $(CORES) --dist worksteal $(CORE_TESTS)
+	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 
 lint: style types imports ## check style, types and the import contracts
@@ -74,7 +79,7 @@ requirements: $(VENV)/dev.stamp ## pin and hash the dependencies anew (Python 3.
 	@PATH="$(VENV)/bin:$$PATH" sh .ci/lock
 
 clean: ## remove the virtual environment and everything generated
-	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. A stamp says that what it names is installed; `make demo` needs less than `make test`.

@@ -11,7 +11,6 @@ import pytest
 
 CACHES = frozenset(
     {
-        ".coverage",
         ".git",
         ".hypothesis",
         ".import_linter_cache",

@@ -72,6 +72,16 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
+def format_age(seconds: float) -> str:
+    """Write an age in one unit, rounded down: 45s, 12m, 47h, 12d. Hours count up to two days."""
+    whole = max(int(seconds), 0)
+    for unit in ("d", "h", "m"):
+        size = UNITS[unit]
+        if whole >= size * (2 if unit == "d" else 1):
+            return f"{whole // size:,}{unit}"
+    return f"{whole}s"
+
+
 def format_period(seconds: float) -> str:
     """Write a duration as a manifest does, in the largest unit that leaves no rest: 7d, 24h, 90s."""
     whole = round(seconds)

@@ -49,11 +49,13 @@ def observe(
     context: Context,
     parallelism: int,
     tell: Callable[[str], None] = lambda _text: None,
+    briefly: bool = False,
 ) -> Observed:
     """Ask the services for everything that a plan needs from them, except base models.
 
     `tell` is called with a line about each model that is left out because the service's answer about it
-    cannot be understood.
+    cannot be understood. With `briefly`, ask only which models there are: not for permissions, data or
+    endpoints, and not why a training failed.
 
     Raises:
         ServiceError, CredentialError: a service could not be read, so nothing can be decided.
@@ -65,7 +67,9 @@ def observe(
         for kind in sorted(kinds & providers.keys())
     }
     for observer in observers.values():
-        observer.observe(tell)
+        observer.find_models(tell)
+        if not briefly:
+            observer.add_details()
     seen = observers.items()
     return Observed(
         live={kind: found.shown for kind, found in seen},
@@ -190,9 +194,10 @@ class _KindObserver:
         self.endpoints: dict[str, LiveEndpoint] = {}
         self.declared_endpoints: dict[Address, LiveEndpoint] = {}
         self.hidden_endpoints: dict[str, str] = {}
+        self._imported: dict[Address, Live] = {}
 
-    def observe(self, tell: Callable[[str], None]) -> None:
-        """Ask the service, and fill the attributes."""
+    def find_models(self, tell: Callable[[str], None]) -> None:
+        """Ask the service for its models, and for those that its list does not show."""
         found = list(self._provider.list())
         self.shown = {answer.id: answer for answer in found if isinstance(answer, Live)}
         self.odd = {
@@ -203,7 +208,11 @@ class _KindObserver:
                 taken = ", and its name counts as taken" if answer.id else ""
                 tell(f"Warning: {answer.name} is left out{taken}: {answer.why}")
         self._look_up_unlisted()
-        imported = self._find_imported()
+        self._imported = self._find_imported()
+
+    def add_details(self) -> None:
+        """Ask for data of imported models, why trainings failed, managed permissions, and endpoints."""
+        imported = self._imported
         pairs = [(model, imported[model.address]) for model in self._desired if model.address in imported]
         pairs = [(model, live) for model, live in pairs if model.data and live.data]
         digests = digest_live_data(self._provider, pairs)

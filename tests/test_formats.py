@@ -9,6 +9,7 @@ import pytest
 from reconciler.formats import (
     add_seconds,
     count_noun,
+    format_age,
     format_duration,
     format_period,
     format_share,
@@ -132,3 +133,10 @@ def test_seconds_are_added_to_a_time() -> None:
 def test_a_share_is_never_rounded_up(passed: int, asked: int, written: str) -> None:
     """999 of 1,000 are not shown as all."""
     assert format_share(passed, asked) == written
+
+
+def test_an_age_has_one_unit() -> None:
+    """It is rounded down. Hours count up to two days, so that yesterday is told apart."""
+    ages = {-1: "0s", 45.9: "45s", 60: "1m", 3599: "59m", 3600: "1h", 172_799: "47h", 172_800: "2d"}
+    assert {seconds: format_age(seconds) for seconds in ages} == ages
+    assert format_age(86_400 * 1234) == "1,234d"

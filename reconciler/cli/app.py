@@ -28,6 +28,7 @@ COMMANDS = {
     "rollback": ("rollback", "Let a former model serve again at once; --undo takes it back."),
     "drift": ("drift", "Show how live models differ from their records."),
     "wait": ("wait", "Finish what an earlier apply has begun."),
+    "status": ("status", "Show what every model does: serve, train, wait, or why it has failed."),
     "show": ("show", "Show one model with its loss curve, the recorded state, or a saved plan."),
     "output": ("output", "Print the resource names that a program calls."),
     "bases": ("bases", "Show base models, when they retire, and which models are tuned from them."),

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ExitCode
@@ -17,6 +17,7 @@ from reconciler.errors import ExitCode
 if TYPE_CHECKING:
     from reconciler.events import Event
     from reconciler.plan.change import Drift, Plan
+    from reconciler.plan.status import ModelStatus
     from reconciler.state.values import Verdict
 
 _BEGUN: list[Callable[[], bool]] = []
@@ -75,6 +76,13 @@ def decide_after_plan(plan: Plan, *, is_detailed: bool) -> ExitCode:
 def decide_after_drift(drift: Iterable[Drift]) -> ExitCode:
     """Return 2 if any drift is more than a note. Otherwise return 0."""
     return ExitCode.CHANGES if any(found.fails for found in drift) else ExitCode.DONE
+
+
+def decide_after_status(found: Sequence[ModelStatus], *, is_watch: bool) -> ExitCode:
+    """Return 3 if a watch ended while a model was in training. Otherwise return 0."""
+    from reconciler.plan.status import is_training
+
+    return ExitCode.UNFINISHED if is_watch and is_training(found) else ExitCode.DONE
 
 
 def decide_after_checks(verdicts: Collection[Verdict]) -> ExitCode:

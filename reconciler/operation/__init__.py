@@ -127,22 +127,23 @@ class Operation:
 
         return compare_data(plan, facts, self.providers)
 
-    def read_facts(self, state: State | None = None) -> Facts:
+    def read_facts(self, state: State | None = None, *, briefly: bool = False) -> Facts:
         """Read everything that a decision depends on, without the lock; `state` if it was read just now.
 
+        With `briefly`, only which models there are: see `observe`.
         Another run may promote a model and delete its predecessor after we read the state, and before we read
         the service. The predecessor then looks lost, so the state is read again before that is believed.
         """
         state = self.read_state() if state is None else state
-        facts = self._observe(state)
+        facts = self._observe(state, briefly=briefly)
         for _ in range(_LOOKS):
             if not _is_anything_missing(facts) or (now := self.read_state()) == state:
                 break
-            state, facts = now, self._observe(now)
+            state, facts = now, self._observe(now, briefly=briefly)
         return facts
 
-    def _observe(self, state: State) -> Facts:
-        desired = self.measure_desired(state)
+    def _observe(self, state: State, *, briefly: bool = False) -> Facts:
+        desired = self.loaded.desired if briefly else self.measure_desired(state)
         observed = observe.observe(
             self.providers,
             state,
@@ -150,8 +151,10 @@ class Operation:
             context=self.context,
             parallelism=self.parallelism,
             tell=self._tell_once,
+            briefly=briefly,
         )
-        observed = observe.redact_failures(observed, state, desired, read_examples)
+        if not briefly:  # otherwise nobody shows why a training failed
+            observed = observe.redact_failures(observed, state, desired, read_examples)
         return self.build_world(state, observed, desired)
 
     def measure_desired(self, state: State) -> tuple[Desired, ...]:

@@ -91,31 +91,8 @@ class LiveProgress:
     _live: Live | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
-        from rich.console import Console
-        from rich.live import Live
-
-        console = Console(
-            file=self.stream,
-            force_terminal=True,
-            width=self.width,
-            height=self.height,
-            color_system="standard" if self.colour else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            soft_wrap=True,
-        )
-        self.height = console.height
-        self._live = Live(
-            console=console,
-            get_renderable=self._draw,
-            auto_refresh=self.is_automatic,
-            refresh_per_second=4,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            vertical_overflow="crop",
-        )
+        self._live = _build_live(self, self._draw)
+        self.height = self._live.console.height
         self._live.start(refresh=False)
         return self
 
@@ -247,6 +224,76 @@ class LiveProgress:
             line.rstrip()
             lines.append(line)
         return lines
+
+
+@dataclass(slots=True, kw_only=True)
+class LiveLines:
+    """Shows lines that change, while its context is open. Then it takes them away.
+
+    Attributes:
+        draw: given how many lines there is room for, returns the lines. They may be coloured.
+        stream, width, height, colour, is_automatic: see `LiveProgress`.
+    """
+
+    stream: TextIO
+    width: int
+    draw: Callable[[int], Sequence[str]]
+    height: int | None = None
+    colour: bool = True
+    is_automatic: bool = True
+    _live: Live | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        self._live = _build_live(self, self._draw)
+        self.height = self._live.console.height
+        self._live.start(refresh=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def refresh(self) -> None:
+        """Draw now."""
+        if self._live is not None:
+            self._live.refresh()
+
+    def _draw(self) -> Text:
+        from rich.text import Text
+
+        lines = self.draw(max((self.height or 24) - 1, 1))
+        return Text("\n", overflow="fold", no_wrap=False).join(Text.from_ansi(line) for line in lines)
+
+
+def _build_live(display: LiveProgress | LiveLines, draw: Callable[[], Text]) -> Live:
+    """Build rich's display of what `draw` returns."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(
+        file=display.stream,
+        force_terminal=True,
+        width=display.width,
+        height=display.height,
+        color_system="standard" if display.colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+    return Live(
+        console=console,
+        get_renderable=draw,
+        auto_refresh=display.is_automatic,
+        refresh_per_second=4,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        vertical_overflow="crop",
+    )
 
 
 def _find_breaks(text: str, width: int) -> list[int]:

@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "rollback": ("rollback", "one", "--undo", "--auto-approve"),
     "drift": ("drift",),
     "wait": ("wait",),
+    "status": ("status",),
     "show": ("show", "one"),
     "bases": ("bases",),
     "cost": ("cost",),

@@ -21,7 +21,7 @@ from reconciler.events import (
     Uploading,
     Verb,
 )
-from reconciler.render.live import LiveProgress
+from reconciler.render.live import LiveLines, LiveProgress
 from reconciler.render.terminal import count_cells
 from tests.render import plans
 from tests.render.strategies import events
@@ -228,3 +228,43 @@ def test_a_display_that_was_never_started_ends_quietly() -> None:
     display = Screen().display
     display.__exit__(None, None, None)
     assert Screen().permanent(Completed(plans.address("a"), Verb.CREATE, "a-1", 60.0)) != ""
+
+
+def draw(*lines: str, width: int = 40, height: int = 10) -> list[str]:
+    """Return the lines of a display of changing lines, as they were drawn last."""
+    stream = io.StringIO()
+    shown = LiveLines(
+        stream=stream,
+        width=width,
+        height=height,
+        draw=lambda room: [f"{room}", *lines],
+        colour=False,
+        is_automatic=False,
+    )
+    shown.refresh()  # does nothing before it begins
+    with shown:
+        stream.seek(0)
+        stream.truncate()
+        shown.refresh()
+        drawn = stream.getvalue()
+    return [line.rstrip() for line in CONTROL.sub("", drawn).replace("\r", "").split("\n")]
+
+
+def test_changing_lines_are_told_how_many_there_is_room_for() -> None:
+    """One line less than the terminal has, for the cursor. What they say is drawn as it is."""
+    assert draw("[red] is no markup", "\x1b[31mred\x1b[0m") == ["9", "[red] is no markup", "red"]
+
+
+def test_a_changing_line_that_is_too_long_is_folded() -> None:
+    """A name stays whole and readable, and the display knows how many lines it takes."""
+    assert draw(f"endpoint {'x' * 60}") == ["9", "endpoint", "x" * 40, "x" * 20]
+
+
+def test_changing_lines_are_taken_away_at_the_end() -> None:
+    """The caller prints what is to stay."""
+    stream = io.StringIO()
+    shown = LiveLines(stream=stream, width=40, height=10, draw=lambda _room: ["one"], is_automatic=False)
+    with shown:
+        shown.refresh()
+    assert stream.getvalue().rindex("\x1b[2K") > stream.getvalue().rindex("one")
+    shown.__exit__(None, None, None)  # a second end does nothing

@@ -1,0 +1,39 @@
+"""`reconciler status`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from reconciler.cli import deadline, exit_codes, options, wiring
+from reconciler.cli.console import Console
+from reconciler.cli.invocation import Invocation, Need
+
+
+@click.command("status")
+@options.paths
+@options.service
+@options.selection
+@click.option("-w", "--watch", is_flag=True, help="Show it again until nothing is in training.")
+@options.timeout
+@options.json_output
+def command(*, watch: bool, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
+    """Show what every declared and recorded model does: whether it serves, trains, waits or has failed.
+
+    Changes nothing, and takes no lock. With --watch it ends with 3 if it is stopped while a model is in
+    training.
+    """
+    from reconciler.cli import status_display
+
+    deadline.start(timeout)
+    console = Console.open(as_json=as_json, no_color=no_color)
+    invocation = replace(Invocation.read("status", given, Need.ANY), reads_training=False)
+    with wiring.open_operation(invocation) as operation:
+        show = status_display.show_again if watch else status_display.show_once
+        found = show(operation, console)
+        console.print_note(operation.remark)
+    status_display.advise(found, invocation, console, is_watch=watch)
+    return exit_codes.decide_after_status(found, is_watch=watch)

@@ -115,6 +115,7 @@ def test_without_the_variable_nobody_else_is_trusted() -> None:
         ("AZURE_STORAGE_CONNECTION_STRING", "AccountName=acc;AccountKey=cutoff"),
         ("RECONCILER_LOCK_LEASE", "3s"),
         ("RECONCILER_EMULATOR_RETIRES", "gemini-3.5-flash"),
+        ("RECONCILER_EMULATOR_SETTINGS", "[]"),
         ("RECONCILER_TODAY", "2027-02-30"),
         ("RECONCILER_TODAY", "tomorrow"),
         ("RECONCILER_HTTP_TIMEOUT", "inf"),
@@ -139,7 +140,7 @@ def test_what_cannot_be_used_is_refused_by_its_name(name: str, text: str) -> Non
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_line_ends_are_no_part_of_a_setting(name: str) -> None:
     """A line end after a value is ignored, and a blank value counts as unset."""
-    texts = ("7", "https://host", "a=b", "AccountName=a", "YWJj", "true", "m=2027-05-19", "2027-01-31")
+    texts = ("7", "https://host", "a=b", "AccountName=a", "YWJj", "true", "m=2027-05-19", "2027-01-31", "{}")
     good = next(text for text in texts if _fits(name, text))
     assert Settings({name: f"{good}\r\n"})[name] == Settings({name: good})[name]
     assert Settings({name: "\r\n"}).get(name) is None

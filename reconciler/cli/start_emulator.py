@@ -5,6 +5,7 @@ Rule: a missing package or an unusable file raises a UsageError with advice.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sqlite3
@@ -41,15 +42,15 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     """Run an emulator in this process, with its data in `folder`; yields its address.
 
     Raises:
-        UsageError: a package is missing, or the data cannot be kept there.
+        UsageError: a package is missing, a setting is wrong, or the data cannot be kept there.
     """
     changes = _read_changes(environ)
-    run_emulator = _load_server().run_emulator
+    server = _load_server()
     data = folder / "emulator.sqlite3"
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            emulator = stack.enter_context(run_emulator(data=data, changes=changes))
+            emulator = stack.enter_context(server.run_emulator(data=data, changes=changes))
         except OSError as error:
             raise UsageError(
                 f"the emulator cannot keep its data in {data}: {error.strerror or error}",
@@ -57,6 +58,10 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
             ) from error
         except sqlite3.DatabaseError as error:
             raise _build_data_error(data, error) from error
+        except server.ArgumentError as error:
+            raise UsageError(
+                f"RECONCILER_EMULATOR_SETTINGS: {error.message}", "Write settings that docs/emulator.md lists"
+            ) from error
         yield emulator.url
 
 
@@ -64,15 +69,16 @@ def _read_changes(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the emulator's settings that the environment changes. UsageError if one is malformed."""
     from reconciler.settings import read_seconds, to_settings
 
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = json.loads(to_settings(environ).get("RECONCILER_EMULATOR_SETTINGS", "{}"))
     seconds = read_seconds(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
     if seconds >= 0:
         changes["training_seconds"] = seconds
     for pair in filter(None, to_settings(environ).get("RECONCILER_EMULATOR_RETIRES", "").split(",")):
         name, _, day = pair.partition("=")
         # the Gemini API calls its base models models/…
-        days = changes.setdefault("retires" if name.startswith("models/") else "vertex_retires", {})
-        days[name] = day or None
+        key = "retires" if name.startswith("models/") else "vertex_retires"
+        if isinstance(changes.setdefault(key, {}), dict):  # the emulator refuses anything else
+            changes[key][name] = day or None
     return changes
 
 

@@ -130,6 +130,7 @@ def run_emulator(
     Raises:
         OSError: it cannot listen there, or not keep its state in the file.
         sqlite3.DatabaseError: the file is damaged, or not an emulator's.
+        ArgumentError: one of the *changes* is not a setting, or not a value of it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -138,7 +139,12 @@ def run_emulator(
         raise OSError("that is no name of a host") from error
     with listener:
         database = Database(data, RECORDS)
-        app = App(database, Control(database, settings, changes), HostGuard(host))
+        try:
+            control = Control(database, settings, changes)
+        except ArgumentError:
+            database.close()
+            raise
+        app = App(database, control, HostGuard(host))
         emulator = Running(listener, app, database)
         thread = threading.Thread(target=emulator.run, name="emulator", daemon=True)
         thread.start()

@@ -286,6 +286,19 @@ def parse_days(text: str) -> str:
     return ",".join(pairs)
 
 
+def parse_json_object(text: str) -> str:
+    """Parse a JSON object, and return it without needless spaces."""
+    import json
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise FormError("is not a JSON object", 'Write it like {"vertex_deploy_seconds": 2}.')
+    return json.dumps(value)
+
+
 def _is_day_of_model(pair: str) -> bool:
     match = re.fullmatch(r"[A-Za-z0-9._/-]+=((?:19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2})?", pair)
     try:

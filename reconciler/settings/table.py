@@ -80,6 +80,11 @@ _TABLE = (
         "It says on which days base models retire on the emulator",
         forms.parse_days,
     ),
+    Setting(
+        "RECONCILER_EMULATOR_SETTINGS",
+        "It has settings of the emulator, see docs/emulator.md",
+        forms.parse_json_object,
+    ),
     Setting("RECONCILER_TODAY", "It is the day that base models are judged by", forms.parse_day),
     Setting("RECONCILER_LOCK_LEASE", "", forms.lease),
     # state behind HTTP, as Terraform names it

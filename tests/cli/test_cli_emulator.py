@@ -102,6 +102,41 @@ def test_the_days_of_base_models_are_set_for_each_api(project: Project) -> None:
     assert "gemini-2.5-pro" not in shown["vertex_retires"]
 
 
+def test_every_setting_of_the_emulator_can_be_set_inside(project: Project) -> None:
+    """RECONCILER_EMULATOR_SETTINGS takes what its control plane takes, and the settings stay in its file."""
+    project.declare(model("one"))
+    settings = '{"vertex_deploy_seconds": 2, "vertex_copy_grants": [], "vertex_retires": {"a": "2027-01-01"}}'
+    environ = {
+        "RECONCILER_EMULATOR_SETTINGS": settings,
+        "RECONCILER_EMULATOR_SECONDS": "0.5",
+        "RECONCILER_EMULATOR_RETIRES": "b=2027-02-02",
+    }
+    project.run(*INSIDE, expect=0, environ=environ)
+    with run_emulator(data=project.root / "state/emulator.sqlite3") as emulator:
+        shown = requests.get(f"{emulator.url}/emulator/settings", timeout=5).json()
+    assert (shown["vertex_deploy_seconds"], shown["vertex_copy_grants"]) == (2, [])
+    assert (shown["vertex_retires"]["a"], shown["vertex_retires"]["b"]) == ("2027-01-01", "2027-02-02")
+    assert shown["training_seconds"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("fast", "is not a JSON object"),
+        ("[]", "is not a JSON object"),
+        ('{"colour": 1}', "No such setting: colour."),
+        ('{"vertex_deploy_seconds": -1}', "vertex_deploy_seconds must be a number of seconds, 0 or more."),
+        ('{"vertex_retires": 7}', "vertex_retires must be an object of days by model"),
+    ],
+)
+def test_a_wrong_setting_of_the_emulator_is_refused(project: Project, settings: str, told: str) -> None:
+    """It is refused by the variable's name, with the reason."""
+    project.declare(model("one"))
+    refused = project.run(*INSIDE, expect=1, environ={"RECONCILER_EMULATOR_SETTINGS": settings})
+    assert "RECONCILER_EMULATOR_SETTINGS" in refused.err
+    assert told in refused.err
+
+
 def test_a_retired_base_is_refused_inside(project: Project) -> None:
     """The embedded emulator trains no model on a base that RECONCILER_EMULATOR_RETIRES has retired."""
     project.declare(model("one"))

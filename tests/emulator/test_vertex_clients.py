@@ -17,7 +17,7 @@ from tests.emulator.test_emulator_control import process
 from tests.emulator.vertex_caller import DATA, PLACE, Vertex, body
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
-SDK = pathlib.Path(__file__).with_name("new_sdk_vertex.py")
+SDK, SDK_LIFE = "new_sdk_vertex.py", "new_sdk_life.py"
 # Four characters are a token: of "Count on." and the question, and of the answer, in four examples.
 TOKENS = sum((3 + 1, 4 + 1, 5 + 3, 4 + 2))
 
@@ -30,9 +30,10 @@ def quick(start: Callable[..., Api]) -> Vertex:
     return vertex
 
 
-def run_sdk(vertex: Vertex, **environment: str) -> dict[str, Any]:
+def run_sdk(vertex: Vertex, *arguments: str, script: str = SDK, **environment: str) -> dict[str, Any]:
     """Run google-genai in a process of its own, and return what it found."""
-    command = [sys.executable, str(SDK), vertex.api.url, DATA]
+    path = str(pathlib.Path(__file__).with_name(script))
+    command = [sys.executable, path, vertex.api.url, *(arguments or [DATA])]
     kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     done = subprocess.run(
         command, env={**kept, **environment}, capture_output=True, text=True, timeout=90, check=False
@@ -77,17 +78,54 @@ def test_google_genai(quick: Vertex) -> None:
     check_sdk(quick, found)
 
 
-def test_newest_google_genai(quick: Vertex) -> None:
-    """The newest google-genai does the same."""
+def find_newest_genai() -> str:
+    """Return the folder of the newest google-genai."""
     newest = os.environ.get("RECONCILER_NEWEST_GENAI") or str(REPOSITORY / ".venv/newest-genai")
     if not pathlib.Path(newest, "google", "genai").is_dir():
         pytest.fail(
             f"No google-genai in {newest}: install it with pip install --target, or set"
             " RECONCILER_NEWEST_GENAI to where it is."
         )
-    found = run_sdk(quick, PYTHONPATH=newest)
+    return newest
+
+
+def test_newest_google_genai(quick: Vertex) -> None:
+    """The newest google-genai does the same."""
+    found = run_sdk(quick, PYTHONPATH=find_newest_genai())
     assert int(found.pop("version").partition(".")[0]) >= 2
     check_sdk(quick, found)
+
+
+@pytest.mark.parametrize("release", ["pinned", "newest"])
+def test_google_genai_after_the_training(quick: Vertex, release: str) -> None:
+    """google-genai asks an endpoint in `us`, and reads, changes, lists and deletes a copy of a model."""
+    quick.api.control("settings", {"vertex_gemini_3_place": "multi_region", "vertex_copy_seconds": 0})
+    quick.api.control("settings", {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0})
+    job = quick.create()
+    model = until_trained(quick, job)["model"]
+    place = f"{model.partition('/models/')[0]}"
+    endpoint = quick.make_endpoint("support", place=place)
+    quick.deploy(endpoint, model=model, checkpointId="1")
+    quick.ok("PATCH", model, params={"updateMask": "defaultCheckpointId"}, json={"defaultCheckpointId": "1"})
+    request = {"sourceModel": model, "modelId": "support"}
+    made = quick.ok("POST", "projects/prod/locations/europe-west4/models:copy", json=request)["response"]
+    options = {"PYTHONPATH": find_newest_genai()} if release == "newest" else {}
+    found = run_sdk(quick, endpoint, made["model"], script=SDK_LIFE, **options)
+    assert (int(found.pop("version").partition(".")[0]) > 1) == (release == "newest")
+    assert found == {
+        "answers": ["eight", "eight"],
+        "endpoints": [],
+        "checkpoints": ["1", "2"],
+        "defaults": ["1", "2"],
+        "description": "copied",
+        "listed": [made["model"]],
+    }
+
+
+def until_trained(vertex: Vertex, job: dict[str, Any]) -> dict[str, Any]:
+    """Let a job end, and return its tunedModel."""
+    vertex.api.advance(10)
+    return dict(vertex.job(job["name"])["tunedModel"])
 
 
 def test_google_api_client(vertex: Vertex) -> None:
@@ -129,6 +167,81 @@ def test_google_api_client(vertex: Vertex) -> None:
         model = models.list(parent=PLACE).execute()["models"][0]
         assert settled(models.delete(name=model["name"]).execute())
         assert models.list(parent=PLACE).execute() == endpoints.list(parent=PLACE).execute() == {}
+
+
+def test_google_api_client_serves_and_copies(vertex: Vertex) -> None:
+    """google-api-python-client takes one endpoint through promotion, checkpoints, copies and deletion."""
+    vertex.api.control("settings", {"vertex_gemini_3_place": "multi_region"})
+    first, second = (until_trained(vertex, vertex.create())["model"] for _ in range(2))
+    place = first.partition("/models/")[0]
+    with google_service("aiplatform", vertex.api.url) as service:
+        places = service.projects().locations()
+        endpoints, models = places.endpoints(), places.models()
+
+        def finish(request: Any) -> dict[str, Any]:
+            operation = request.execute()
+            if "done" not in operation:
+                vertex.api.advance(1)
+                kind = endpoints if "/endpoints/" in operation["name"] else models
+                operation = kind.operations().get(name=operation["name"]).execute()
+            return dict(operation["response"])
+
+        made = {"displayName": "support", "labels": {"team": "red"}}
+        endpoint = finish(endpoints.create(parent=place, endpointId="support", body=made))["name"]
+
+        def deploy(**deployed: str) -> str:
+            request = {"deployedModel": deployed, "trafficSplit": {"0": 100}}
+            return str(finish(endpoints.deployModel(endpoint=endpoint, body=request))["deployedModel"]["id"])
+
+        def ask() -> str:
+            request = {"contents": [{"role": "user", "parts": [{"text": "seven"}]}]}
+            answer = endpoints.generateContent(model=endpoint, body=request).execute()
+            return str(answer["candidates"][0]["content"]["parts"][0]["text"])
+
+        old = deploy(model=first, id="1111111111")
+        new = deploy(model=second, id="2222222222", checkpointId="1")
+        shown = endpoints.get(name=endpoint).execute()
+        assert shown["trafficSplit"] == {new: 100}
+        assert shown["deployedModels"][1]["checkpointId"] == "1"
+        finish(endpoints.undeployModel(endpoint=endpoint, body={"deployedModelId": old}))
+        assert ask() == "eight"
+        shown = endpoints.get(name=endpoint).execute()
+        change = {"labels": {**shown["labels"], "stage": "prod"}, "etag": shown["etag"]}
+        shown = endpoints.patch(name=endpoint, updateMask="labels", body=change).execute()
+        assert shown["labels"] == {"team": "red", "stage": "prod"}
+        found = endpoints.list(
+            parent=place, filter="labels.stage=prod", orderBy="create_time desc", readMask="name"
+        ).execute()
+        assert found == {"endpoints": [{"name": endpoint}]}
+        logging = {"deployedModel": {"id": new, "disableContainerLogging": True}}
+        mask = {"updateMask": "disableContainerLogging"}
+        finish(endpoints.mutateDeployedModel(endpoint=endpoint, body={**logging, **mask}))
+        cancelled = endpoints.undeployModel(endpoint=endpoint, body={"deployedModelId": new}).execute()
+        operations = endpoints.operations()
+        assert operations.cancel(name=cancelled["name"]).execute() == {}
+        assert operations.list(name=endpoint).execute()["operations"][0]["error"]["code"] == 1
+        assert operations.delete(name=cancelled["name"]).execute() == {}
+
+        model = models.patch(
+            name=second, updateMask="defaultCheckpointId", body={"defaultCheckpointId": "1"}
+        ).execute()
+        assert model["defaultCheckpointId"] == "1"
+        aliases = models.mergeVersionAliases(name=second, body={"versionAliases": ["gold"]}).execute()
+        assert aliases["versionAliases"] == ["gold", "default"]
+        assert len(models.listCheckpoints(name=second).execute()["checkpoints"]) == 2
+        prod = "projects/prod/locations/eu"
+        request = {"sourceModel": second.replace("@1", "@gold"), "modelId": "support"}
+        copied = finish(models.copy(parent=prod, body=request))["model"]
+        assert models.get(name=copied).execute()["originalModelInfo"] == {"model": second}
+        again = {"sourceModel": first, "parentModel": copied}
+        assert finish(models.copy(parent=prod, body=again))["modelVersionId"] == "2"
+        versions = models.listVersions(name=copied, orderBy="create_time").execute()["models"]
+        assert [version["versionId"] for version in versions] == ["1", "2"]
+        assert finish(models.deleteVersion(name=f"{copied}@1"))
+        assert finish(models.delete(name=copied))
+        assert models.list(parent=prod).execute() == {}
+        finish(endpoints.undeployModel(endpoint=endpoint, body={"deployedModelId": new}))
+        assert finish(endpoints.delete(name=endpoint))
 
 
 def test_a_kill_loses_nothing_acknowledged(tmp_path: pathlib.Path) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from reconciler.errors import PlanError
+from reconciler.errors import Diagnostic, PlanError
 from reconciler.model import Address, Status
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, start_change
 from reconciler.plan.change import Action, Change, Plan, Reason
 from reconciler.plan.facts import Facts
-from reconciler.plan.rows import held
+from reconciler.plan.rows import endpoints, held
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.moves import resolve_sources
 from reconciler.plan.rows.strange import block
@@ -46,8 +46,8 @@ def plan_rollback(facts: Facts, request: Request) -> Plan:
     Raises:
         PlanError: there is no model to go back to, or it may not serve now. Says what to do instead.
     """
-    case = _build_case(facts, request)
-    main = _decide(case, request)
+    case, serving = _build_case(facts, request)
+    main = _decide(case, serving, request)
     held_back = () if main.steps else tuple(held.list_held(facts, case.record))
     changes = (main, *held_back)
     return Plan(
@@ -61,8 +61,8 @@ def plan_rollback(facts: Facts, request: Request) -> Plan:
     )
 
 
-def _build_case(facts: Facts, request: Request) -> Case:
-    """Build the case of the address. Raises PlanError if nothing may be changed there."""
+def _build_case(facts: Facts, request: Request) -> tuple[Case, RecordedModel]:
+    """Build the case of the address, and find what serves. PlanError if nothing may be changed there."""
     address = request.address
     record, desired = facts.state.resources.get(address), facts.desired.get(address)
     if record is None or record.serving is None:
@@ -81,17 +81,14 @@ def _build_case(facts: Facts, request: Request) -> Case:
         raise PlanError(f"{address}: {failure.error}", "Nothing was changed. Try again later")
     declared = resolve_sources(facts, desired, facts.state.resources)
     attributes = {**desired.effective, **(desired.attributes if declared is None else declared)}
-    return Case(facts, desired, record, facts.get_kind(address), attributes, source="")
+    return Case(facts, desired, record, facts.get_kind(address), attributes, source=""), record.serving
 
 
-def _decide(case: Case, request: Request) -> Change:
-    record, serving = case.record, case.record.serving
-    if serving is None:
-        raise AssertionError(f"{record.address}: no model serves")
+def _decide(case: Case, serving: RecordedModel, request: Request) -> Change:
     target = _find_target(case, serving, request)
     if target is serving:
         return _finish(case, serving, request)
-    _require_no_candidate(record)
+    _require_no_candidate(case.record)
     _require_usable(case, target)
     return _go_back(case, serving, target, request)
 
@@ -100,7 +97,7 @@ def _finish(case: Case, serving: RecordedModel, request: Request) -> Change:
     """Go on with a rollback that was done before. It may have ended before it updated what serves."""
     change = start_change(case, Action.NO_OP, Reason.NONE)
     if held.is_holding(case):
-        kept = held.keep_held(case, serving)
+        kept = _serve(case, held.keep_held(case, serving))
         if failure := find_step(kept.steps, ReportFailure):
             raise PlanError(f"{case.record.address}: {failure.error}", failure.advice)
         change = kept if kept.action is Action.UPDATE else change
@@ -150,16 +147,23 @@ def _go_back(case: Case, serving: RecordedModel, target: RecordedModel, request:
     else:
         held_back = replace(serving, held=case.facts.timestamp, held_by=request.by)
         back = replace(back, held=(*back.held, held_back))
-    after = replace(case, record=back)
-    kept = held.keep_held(after, back.serving or target)
+    kept = held.keep_held(replace(case, record=back), back.serving or target)
+    kept = _serve(case, replace(kept, steps=(GoBack(back, serving.id), *drop_intent(kept.steps))))
     return replace(
         kept,
         action=Action.ROLLBACK,
         reason=Reason.ROLLBACK,
         serving=serving.id,
-        notes=tuple(_list_notes(case, back, serving)),
-        steps=(GoBack(back, serving.id), *drop_intent(kept.steps)),
+        notes=(*_list_notes(case, back, serving), *kept.notes),
     )
+
+
+def _serve(case: Case, change: Change) -> Change:
+    """Let a stable endpoint send its requests to what serves then. Raises PlanError if it may not."""
+    answer = endpoints.serve(case, change)
+    if isinstance(answer, Diagnostic):
+        raise PlanError(answer.summary, answer.detail, (answer,))
+    return answer
 
 
 def _list_notes(case: Case, back: Record, serving: RecordedModel) -> Iterator[str]:

@@ -35,7 +35,7 @@ Each line is one JSON object. Every object has
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
 import, move. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote,
-delete, wait, move, and for a stable endpoint create-endpoint, deploy, undeploy, delete-endpoint. The
+delete, wait, move, rollback; for a stable endpoint create-endpoint, deploy, undeploy, delete-endpoint. The
 `resource` of a stable endpoint is KIND/NAME/endpoint, of type Endpoint. `add` counts trainings. `remove`
 counts models that are deleted now or after a promotion. Both count a replacement.
 

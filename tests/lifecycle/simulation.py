@@ -30,6 +30,7 @@ from reconciler.model import (
     Value,
 )
 from reconciler.operation import Operation
+from reconciler.operation.rolling_back import prepare_rollback
 from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.providers import Fence, Provider
 from reconciler.providers.gemini.fields import TUNED_MODEL
@@ -339,6 +340,14 @@ class Simulation:
         """Run `reconciler wait`."""
         process = process or self.process()
         self.follow(process, process.operation.resume, timeout=timeout)
+        return process
+
+    def roll_back(self, name: str = "bot", *, to: str = "", undo: bool = False) -> Process:
+        """Run `reconciler rollback`; nothing is locked when the plan has no work."""
+        process = self.process()
+        plan, check = prepare_rollback(process.operation, name, to=to, undo=undo)
+        if plan.has_work:
+            self.follow(process, check)
         return process
 
     @staticmethod

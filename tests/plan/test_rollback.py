@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import PlanError
+from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Address
-from reconciler.plan.change import Inputs
+from reconciler.plan.binding import verify
+from reconciler.plan.change import Action, Inputs, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.resume import plan_resumption
 from reconciler.plan.rollback import Request, plan_rollback
@@ -76,3 +80,55 @@ def test_a_rollback_loses_no_model(facts: Facts, data: st.DataObject) -> None:
     assert step.record.serving.id == main.id != step.replaces
     assert not to or main.id == to
     assert list_deleted(main.steps) == ()
+
+
+def roll_back(record: Record, *shown: str, **asked: Any) -> tuple[Plan, Facts]:
+    """The rollback of the usual manifest, and the facts that it is made from."""
+    facts = worlds.world([worlds.want()], [record], [worlds.live(id) for id in shown])
+    return plan_rollback(facts, Request(record.address, by="ann@desk", **asked)), facts
+
+
+NEW, OLD, OLDER = (
+    worlds.model(worlds.id_of()),
+    worlds.model("bot-bbbbbbbb", "two"),
+    worlds.model("bot-cccccccc", "three"),
+)
+SERVING = Record(worlds.address(), NEW, None, (OLD,))
+IDS = (NEW.id, OLD.id, OLDER.id)
+
+
+def test_a_rollback_that_another_run_has_made_is_no_move() -> None:
+    """What was approved is done by then, and nothing is left."""
+    plan, _ = roll_back(SERVING, *IDS)
+    step = find_step(plan.changes[0].steps, GoBack)
+    assert step is not None
+    again, facts = roll_back(step.record, *IDS)
+    assert verify(plan, again, facts).changes[0].steps == ()
+
+
+def test_a_rollback_is_refused_where_another_run_has_replaced_the_model() -> None:
+    """Somebody would be sent back who was never asked."""
+    plan, _ = roll_back(SERVING, *IDS)
+    moved, facts = roll_back(Record(worlds.address(), OLDER, None, (OLD,)), *IDS)
+    with pytest.raises(StalePlanError, match="its record has changed: another run has worked on it"):
+        verify(plan, moved, facts)
+
+
+def test_a_saved_plan_is_refused_once_a_model_is_held_back() -> None:
+    """The hold is part of what a plan is bound to, even where the models that serve are the same."""
+    held = Record(worlds.address(), OLD, None, (), (NEW,))
+    declared = worlds.want(attributes={**worlds.DECLARED, "temperature": 0.2})
+    live = [worlds.live(id) for id in IDS]
+    approved = make_plan(worlds.world([declared], [held], live))
+    assert approved.has_changes
+    freed = worlds.world([declared], [replace(held, held=(NEW, OLDER))], live)
+    with pytest.raises(StalePlanError, match="its record has changed"):
+        verify(approved, make_plan(freed), freed)
+
+
+def test_a_rollback_that_an_apply_undid_meanwhile_tells_its_turn() -> None:
+    """A rollback may have become an update of what serves; a deletion it can never become."""
+    plan, facts = roll_back(SERVING, *IDS)
+    change = replace(plan.changes[0], action=Action.DELETE)
+    with pytest.raises(StalePlanError, match="the plan said rollback, by now it would say delete"):
+        verify(plan, replace(plan, changes=(change,)), facts)

@@ -37,7 +37,8 @@ def simulate(emulator: Emulator, *manifests: Desired, second_model: str = "allow
 def endpoints(sim: EmulatedSimulation) -> dict[str, dict[str, Any]]:
     """Every endpoint that has an id of ours, by that id."""
     sim.emulator.tell(sim.clock())
-    found = sim.emulator.call("GET", f"{HOME}/endpoints?pageSize=1000").get("endpoints", [])
+    answers = [sim.emulator.call("GET", f"{place}/endpoints?pageSize=1000") for place in (HOME, US)]
+    found = [one for answer in answers for one in answer.get("endpoints", [])]
     return {id: one for one in found if not (id := one["name"].rpartition("/")[2]).isdigit()}
 
 
@@ -124,7 +125,7 @@ def test_destroy_deletes_the_endpoint_too(emulator: Emulator) -> None:
 def by_hand(sim: EmulatedSimulation, id: str = "support", model: str = "", **body: Any) -> str:
     """Create an endpoint as somebody else would, and deploy a model there. Returns its name."""
     sim.emulator.tell(sim.clock())
-    sim.emulator.call("POST", f"{HOME}/endpoints?endpointId={id}", {"displayName": id, **body})
+    sim.emulator.call("POST", f"{US}/endpoints?endpointId={id}", {"displayName": id, **body})
     sim.clock.sleep(10.0)
     sim.emulator.tell(sim.clock())
     if model:
@@ -135,7 +136,7 @@ def by_hand(sim: EmulatedSimulation, id: str = "support", model: str = "", **bod
 def deploy_by_hand(sim: EmulatedSimulation, id: str, model: str, share: int = 100, **rest: int) -> None:
     """Deploy a model as somebody else would."""
     body = {"deployedModel": {"model": model}, "trafficSplit": {"0": share, **rest}}
-    sim.emulator.call("POST", f"{HOME}/endpoints/{id}:deployModel", body)
+    sim.emulator.call("POST", f"{US}/endpoints/{id}:deployModel", body)
     sim.clock.sleep(10.0)
     sim.emulator.tell(sim.clock())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
@@ -143,6 +143,10 @@ class Invocation:
         again = self.spell(self.command)
         if self.command == "destroy":
             return Resume(wait=again, apply=again, again=again)
+        if self.command == "rollback":  # wait promotes candidates, and a rollback has none
+            selected = replace(self, inputs=replace(self.inputs, targets=(self.arguments[0],)))
+            finish = selected.spell("apply")
+            return Resume(wait=finish, apply=finish, again=again)
         wait = self.spell("wait", has_selection=self.command == "wait")
         return Resume(wait=wait, apply=self.spell("apply"), again=again)
 

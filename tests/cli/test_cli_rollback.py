@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.cli.harness import PAIRS, Project, identity, model, stack
+from tests.cli.test_tuning_job import job, write_data
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
 THIRD = [*PAIRS[:-1], ("19", "XX")]
 OLD, NEW = identity("one"), identity("one", CHANGED)
+FINISH = "reconciler apply --target one"
 KEPT: dict[str, Any] = {"lifecycle": {"keep_deposed": "24h"}}
 
 
@@ -209,3 +211,24 @@ def test_json_tells_of_a_rollback(project: Project) -> None:
     assert (done["hook"]["action"], done["hook"]["id_value"]) == ("rollback", OLD)
     assert records[-2]["reconciler"]["rolled_back"] == 1
     assert records[-1]["outputs"]["TunedModel/one"]["value"] == f"tunedModels/{OLD}"
+
+
+def test_a_rollback_whose_time_is_up_names_the_command_that_finishes_it(project: Project) -> None:
+    """The former model is recorded as serving at once; its stable endpoint is switched by that command."""
+    write_data(project)
+    project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
+    project.service.settings(vertex_operation_seconds=0)
+    kept: dict[str, Any] = {"beside": {**KEPT, "serving": {"endpoint": "support", "drain": "0s"}}}
+    for epochs in (3, 4):
+        project.declare(job("one", spec={"hyper_parameters": {"epoch_count": epochs}}, **kept))
+        project.apply()
+    (record,) = project.state()["resources"]
+    project.service.settings(vertex_operation_seconds=100)
+    said = roll_back(project, "--timeout", "2s", expect=3)
+    assert said.count(f"To go on: {FINISH}\n") == 1
+    project.service.settings(vertex_operation_seconds=0)
+    project.service.advance(100)
+    project.run(*FINISH.split()[1:], "--auto-approve", expect=0)
+    (now,) = project.state()["resources"]
+    assert [kept["id"] for kept in now["held"]] == [record["id"]]
+    project.settled()

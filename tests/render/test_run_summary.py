@@ -188,3 +188,10 @@ def test_no_names_are_no_lines() -> None:
     assert list(render_names({})) == []
     assert list(render_names({}, more=1)) == ["  … and 1 other: reconciler output"]
     assert list(render_names({A: "tunedModels/a-1"})) == ["To call:", "  TunedModel/a  tunedModels/a-1"]
+
+
+def test_what_has_gone_back_is_counted_and_named() -> None:
+    """Programs call another model from then on, so its name is printed."""
+    summary = summarize_run([Completed(A, Verb.ROLLBACK, "a-1", detail="a-2 is held back")])
+    assert describe_counts(summary) == "1 gone back"
+    assert summary.called == (A,)

@@ -162,3 +162,18 @@ def test_a_model_that_is_kept_is_listed_with_its_reasons() -> None:
     deleted = replace(kept, action=Action.DELETE)
     said = list_kept(Plan((kept, silent, serving, deleted)))
     assert said == ["TunedModel/bot: deposed bot-1 is kept: it is used; \\x1b[31mred"]
+
+
+def test_a_plan_without_changes_counts_the_models_that_serve_after_a_rollback() -> None:
+    """They are not as their manifests declare, and there is nothing to do about them either."""
+    back = replace(plans.NO_OP, address=plans.HELD.address)
+    assert summarize_plan(Plan((back, plans.HELD))) == "No changes. 1 model serves after a rollback."
+    both = Plan((back, plans.HELD, plans.NO_OP))
+    said = "No changes. 1 model is as declared, and 1 model serves after a rollback."
+    assert summarize_plan(both) == said
+
+
+def test_a_deletion_of_a_held_model_says_so() -> None:
+    """It is not called deposed: nobody should approve it for a model whose time has come."""
+    deletion = replace(plans.HELD, action=Action.DELETE)
+    assert find_wording(deletion).phrase == "held-back model back-44444444 will be deleted"

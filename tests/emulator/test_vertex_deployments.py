@@ -255,7 +255,9 @@ def test_traffic_is_split_by_percent(vertex: Vertex, model: str, other: str) -> 
         ({"0": 50, "7": 50}, "The following DeployedModel ID(s) [7] do not exist."),
         ({"0": 101}, "percentages"),
         ({"0": -1}, "percentages"),
-        ({"0": "100"}, "percentages"),
+        ({"0": "1e2"}, "percentages"),
+        ({"0": True}, "percentages"),
+        ({"0": 99.5}, "percentages"),
         ([100], "percentages"),
     ],
 )
@@ -267,6 +269,38 @@ def test_a_split_that_is_none(vertex: Vertex, model: str, split: object, told: s
     assert (code, status) == (400, "INVALID_ARGUMENT")
     assert told in message
     assert "deployedModels" not in vertex.ok("GET", endpoint)
+
+
+@pytest.mark.parametrize("whole", [100, 100.0, "100"])
+def test_a_percentage_is_a_number_or_text(vertex: Vertex, model: str, whole: object) -> None:
+    """JSON of protobuf may write an integer in any of these ways."""
+    endpoint = vertex.make_endpoint()
+    request = {"deployedModel": {"model": model, "id": "1"}, "trafficSplit": {"0": whole}}
+    vertex.settle(vertex.ok("POST", f"{endpoint}:deployModel", json=request))
+    assert vertex.ok("GET", endpoint)["trafficSplit"] == {"1": 100}
+
+
+def test_a_model_that_is_being_undeployed_gets_no_traffic(vertex: Vertex, model: str, other: str) -> None:
+    """A patch that gives it some is refused; when the operation is cancelled, it can have it again."""
+    endpoint = vertex.make_endpoint()
+    first = vertex.deploy(endpoint, model=model)
+    second = vertex.deploy(endpoint, model=other)
+    operation = vertex.ok("POST", f"{endpoint}:undeployModel", json={"deployedModelId": first})
+    query, change = {"updateMask": "trafficSplit"}, {"trafficSplit": {first: 100}}
+    assert "do not exist" in vertex.refused("PATCH", endpoint, params=query, json=change)[2]
+    vertex.ok("POST", f"{operation['name']}:cancel", json={})
+    assert vertex.ok("PATCH", endpoint, params=query, json=change)["trafficSplit"] == {first: 100}
+    assert ask(vertex, endpoint) == "two"
+    request = {"deployedModelId": second}
+    vertex.settle(vertex.ok("POST", f"{endpoint}:undeployModel", json=request))
+
+
+def test_predict_is_not_for_tuned_models(vertex: Vertex, model: str) -> None:
+    """It is a 400 in the words that users saw."""
+    endpoint = vertex.make_endpoint()
+    vertex.deploy(endpoint, model=model)
+    refused = vertex.refused("POST", f"{endpoint}:predict", json={"instances": [{"content": "one"}]})
+    assert refused == (400, "INVALID_ARGUMENT", "Required instances format mismatch")
 
 
 def test_undeploying_asks_who_gets_the_traffic(vertex: Vertex, model: str, other: str) -> None:

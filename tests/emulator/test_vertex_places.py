@@ -94,6 +94,17 @@ def test_where_a_base_model_of_gemini_3_answers(vertex: Vertex) -> None:
             assert vertex.call("POST", path, json=PROMPT).status_code == code
 
 
+def test_no_job_of_gemini_3_runs_in_global(vertex: Vertex) -> None:
+    """It is a 400 FAILED_PRECONDITION; in another region it is an INVALID_ARGUMENT."""
+    request = {
+        "baseModel": "gemini-3.5-flash",
+        "supervisedTuningSpec": {"trainingDatasetUri": "gs://training/sets/numbers.jsonl"},
+    }
+    for place, status in (("global", "FAILED_PRECONDITION"), ("us-east1", "INVALID_ARGUMENT")):
+        path = f"projects/my-project/locations/{place}/tuningJobs"
+        assert vertex.refused("POST", path, json=request)[:2] == (400, status)
+
+
 def test_the_usual_emulator_splits_the_location() -> None:
     """Without a setting it does as the real service does."""
     assert Settings().vertex_gemini_3_place == "multi_region"

@@ -20,7 +20,16 @@ from tests.emulator.vertex_caller import PLACE, Vertex, body
 KEYS = st.sampled_from(
     [
         key
-        for message in (messages.TUNING_JOB, messages.MODEL, messages.ENDPOINT, messages.PREFERENCE_EXAMPLE)
+        for message in (
+            messages.TUNING_JOB,
+            messages.MODEL,
+            messages.ENDPOINT,
+            messages.PREFERENCE_EXAMPLE,
+            messages.DEPLOY,
+            messages.DEPLOYED_MODEL,
+            messages.COPY,
+            messages.MERGE_ALIASES,
+        )
         for name in message
         for key in (name, to_camel(name))
     ]
@@ -71,13 +80,35 @@ def test_no_body_breaks_it(shared: Vertex, value: Any) -> None:
         ("POST", "tuningJobs"),
         ("PATCH", model),
         ("PATCH", endpoint),
+        ("POST", "endpoints"),
+        ("POST", f"{endpoint}:deployModel"),
+        ("POST", f"{endpoint}:mutateDeployedModel"),
         ("POST", f"{endpoint}:undeployModel"),
+        ("POST", f"{model}:mergeVersionAliases"),
+        ("POST", "models:copy"),
         ("POST", f"{endpoint}:generateContent"),
         ("POST", f"{endpoint}:countTokens"),
     ):
         is_well(shared.call(method, path, json=value))
     for path in ("storage/v1/b", "upload/storage/v1/b/bucket/o?uploadType=resumable"):
         is_well(shared.api.call("POST", path, json=value))
+
+
+@CALM
+@given(
+    deployed=st.dictionaries(KEYS, JSON, max_size=2),
+    split=st.none() | st.dictionaries(st.sampled_from("017"), st.integers(-1, 101) | JSON, max_size=3),
+)
+def test_no_deployment_breaks_it(shared: Vertex, deployed: dict[str, Any], split: Any) -> None:
+    """Any deployed model with any split is taken or refused, and the endpoint fits its schema after it."""
+    tuned = shared.ok("GET", "tuningJobs", params={"filter": "state=JOB_STATE_SUCCEEDED"})
+    tuned = tuned["tuningJobs"][-1]["tunedModel"]
+    request = {"deployedModel": {"model": tuned["model"], **deployed}, "trafficSplit": split}
+    is_well(shared.call("POST", f"{tuned['endpoint']}:deployModel", json=request))
+    shared.api.advance(1)
+    split_there = shared.ok("GET", tuned["endpoint"]).get("trafficSplit", {})
+    assert sum(split_there.values()) in {0, 100}
+    is_well(shared.call("PATCH", tuned["endpoint"], json={"trafficSplit": split}))
 
 
 @CALM

@@ -18,7 +18,7 @@ from reconciler.emulator.vertex.fields import (
     patch_fields,
     read_patch_mask,
 )
-from reconciler.emulator.vertex.records import Endpoint
+from reconciler.emulator.vertex.records import Deployment, Endpoint
 
 _MUTABLE = ("displayName", "description", "labels")
 _ID = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}"
@@ -86,11 +86,12 @@ def patch(call: Call) -> Reply:
     message = call.read_message(messages.ENDPOINT, "endpoint")
     names = read_patch_mask(call, message, messages.ENDPOINT, mutable)
     endpoint = find_endpoint(call)
-    check_etag(message, _make_etag(call, endpoint))
+    present = serving.find_deployed(call, endpoint)
+    check_etag(message, _make_etag(endpoint, present, serving.read_shares(call, endpoint)))
     fields = patch_fields(endpoint, [name for name in names if name in _MUTABLE], message)
     if "trafficSplit" in names:
-        deployed = {item.id for item in serving.find_deployed(call, endpoint)}
-        shares = serving.check_shares(message.get("trafficSplit"), deployed)
+        staying = {item.id for item in present if item.died is None}
+        shares = serving.check_shares(message.get("trafficSplit"), staying)
         serving.add_split(call, endpoint, shares, call.now)
     updated = max(call.now, endpoint.last_changed + 1)
     changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
@@ -145,22 +146,20 @@ def _check_id(call: Call, chosen: str) -> None:
         raise ApiError(409, f"Endpoint {name} already exists.")
 
 
-def _make_etag(call: Call, endpoint: Endpoint) -> str:
+def _make_etag(endpoint: Endpoint, deployed: list[Deployment], shares: dict[str, int]) -> str:
     """Return the etag, which a patch, a deployed model and a split of the traffic change."""
-    deployed = [item.seq for item in serving.find_deployed(call, endpoint)]
-    return endpoint.make_etag(deployed, serving.read_shares(call, endpoint))
+    return endpoint.make_etag([item.seq for item in deployed], shares)
 
 
 def _show(call: Call, endpoint: Endpoint) -> dict[str, Any]:
     """Return the Endpoint as it is now."""
+    deployed, shares = serving.find_deployed(call, endpoint), serving.read_shares(call, endpoint)
     answer: dict[str, Any] = {
         "name": endpoint.name,
-        **{key: value for key, value in endpoint.fields.items() if value},
-        "deployedModels": [
-            serving.show_deployed_model(item) for item in serving.find_deployed(call, endpoint)
-        ],
-        "trafficSplit": serving.read_shares(call, endpoint),
-        "etag": _make_etag(call, endpoint),
+        **endpoint.fields,
+        "deployedModels": [serving.show_deployed_model(item) for item in deployed],
+        "trafficSplit": shares,
+        "etag": _make_etag(endpoint, deployed, shares),
         "createTime": format_time(endpoint.born or 0),
         "updateTime": format_time(endpoint.last_changed),
         **{key: endpoint.system[key] for key in (*NOT_SHARED, "encryptionSpec") if key in endpoint.system},

@@ -32,6 +32,12 @@ def count_tokens(call: Call) -> Reply:
     return Reply(payload={"totalTokens": total, "totalBillableCharacters": len(text)})
 
 
+def predict(call: Call) -> Reply:
+    """Refuse predict, which a tuned Gemini model does not answer."""
+    serving.choose(call, endpoints.find_endpoint(call), "")
+    raise ApiError(400, "Required instances format mismatch")
+
+
 def _answer(call: Call, prompt: str | None) -> tuple[str, str]:
     """Return the answer of what is in the path ('' without a prompt), and the version of the model."""
     if "publisher_model" in call.path:

@@ -113,6 +113,8 @@ def _check_base(call: Call, base: str, field: str) -> None:
         raise ArgumentError(f"Base model {base[:120]} is not supported.", field=f"tuning_job.{field}")
     location = call.path["location"]
     if places.is_gemini_3(base) and location not in places.REGIONS_OF_GEMINI_3:
+        if location == "global":
+            raise PreconditionError(f"Base model {base} cannot be tuned in global.")
         regions = " or ".join(places.REGIONS_OF_GEMINI_3)
         text = f"Base model {base} is not supported in {location}; tune it in {regions}."
         raise ArgumentError(text, field="tuning_job.base_model")

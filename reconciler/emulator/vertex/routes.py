@@ -38,6 +38,7 @@ ROUTES = Router(
         ("PATCH", _ENDPOINT, endpoints.patch, "update_mask"),
         ("DELETE", _ENDPOINT, endpoints.delete, ""),
         ("POST", _SERVING + ":(?P<method>generateContent|streamGenerateContent)", inference.generate, ""),
+        ("POST", _ENDPOINT + ":predict", inference.predict, None),
         ("POST", _SERVING + ":countTokens", inference.count_tokens, ""),
         ("GET", _PARENT + "operations", operations.list_operations, _PAGE + " return_partial_success"),
         ("GET", _OPERATION, operations.get, ""),

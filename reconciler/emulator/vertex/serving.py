@@ -1,5 +1,6 @@
 """What stands on an endpoint: the models that are deployed to it, and the split of its traffic."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,8 +57,10 @@ def check_shares(value: object, deployed: set[str]) -> dict[str, int]:
     about ids that do not exist.
     """
     at = "traffic_split"
-    shares = {} if value is None else value
-    if not isinstance(shares, dict) or not all(_is_percentage(share) for share in shares.values()):
+    shares = {key: _read_percentage(share) for key, share in value.items()} if isinstance(value, dict) else {}
+    if not (value is None or isinstance(value, dict)) or not all(
+        0 <= share <= 100 for share in shares.values()
+    ):
         raise ArgumentError("A traffic split has percentages, 0 to 100, by DeployedModel ID.", field=at)
     if unknown := [key for key in shares if key not in deployed]:
         text = f"The following DeployedModel ID(s) [{', '.join(unknown)}] do not exist."
@@ -99,5 +102,9 @@ def choose(call: Call, endpoint: Endpoint, prompt: str) -> Deployment:
     return deployed[-1]
 
 
-def _is_percentage(value: object) -> bool:
-    return type(value) is int and 0 <= value <= 100
+def _read_percentage(value: object) -> int:
+    """Return an integer as JSON of protobuf may write it: a number, or text; -1 for anything else."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"[0-9]{1,3}", value) else -1
+    is_whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return int(value) if is_whole and isinstance(value, int | float) else -1

@@ -56,14 +56,7 @@ def _make_copy(
     """Return the copy of a version, which does not exist yet."""
     carries = call.settings.vertex_copy_carries
     fields = {name: source.fields[name] for name in _CARRIED if source.fields.get(name)}
-    system = {
-        "base": source.system["base"],
-        "checkpoints": [],
-        "labels": {},
-        "job": source.system.get("job", source.job),
-        "original": source.name,
-        "best": source.system.get("best", ""),
-    }
+    system = {**source.knowledge, "checkpoints": [], "original": source.name}
     if "labels" in carries and source.fields.get("labels"):
         fields["labels"] = source.fields["labels"]
     if "checkpoints" in carries:

@@ -46,11 +46,7 @@ def deploy(call: Call) -> Reply:
         project=endpoint.project,
         location=endpoint.location,
         fields={"displayName": asked.get("displayName") or version.fields["displayName"]},
-        system={
-            **version.system,
-            "job": version.system.get("job", version.job),
-            "followsDefault": not asked.get("checkpointId"),
-        },
+        system={**version.knowledge, "followsDefault": not asked.get("checkpointId")},
         born=None,
         endpoint=endpoint.seq,
         model=version.name,

@@ -54,7 +54,7 @@ def create(call: Call) -> Reply:
         id=chosen or lookup.make_id(),
         **here._asdict(),
         fields=fields,
-        system={**system, "labels": {}},
+        system=system,
         born=None,
     )
     endpoint = call.database.add(endpoint)

@@ -232,7 +232,7 @@ def _delete(call: Call, versions: list[ModelVersion], target: str) -> Reply:
         name = versions[0].write_name(target)
         raise PreconditionError(
             f'The Model "{name}" is deployed or being deployed at the following Endpoint(s): '
-            f"{', '.join(serving.find_endpoint_name(call, item) for item in deployments)}."
+            f"{', '.join(serving.find_endpoint_names(call, deployments))}."
         )
     return operations.begin(
         call,
@@ -250,6 +250,7 @@ def _show(call: Call, version: ModelVersion) -> dict[str, Any]:
     name = f"models/{version.id}@{version.version}" if with_version else f"models/{version.id}"
     born, updated = format_time(version.born or 0), format_time(version.last_changed)
     base, original = version.system["base"], version.system.get("original")
+    deployed = [item for item in serving.find_deployments(call, version) if (item.born or 0) <= call.now]
     answer: dict[str, Any] = {
         "name": version.write_name(name),
         **{key: value for key, value in version.fields.items() if key != "versionAliases"},
@@ -268,12 +269,11 @@ def _show(call: Call, version: ModelVersion) -> dict[str, Any]:
         "encryptionSpec": version.system.get("encryptionSpec"),
         "deployedModels": [
             {
-                "endpoint": serving.find_endpoint_name(call, item),
+                "endpoint": endpoint,
                 "deployedModelId": item.id,
                 "checkpointId": item.checkpoint,
             }
-            for item in serving.find_deployments(call, version)
-            if (item.born or 0) <= call.now
+            for item, endpoint in zip(deployed, serving.find_endpoint_names(call, deployed), strict=True)
         ],
     }
     return {key: value for key, value in answer.items() if value}

@@ -37,7 +37,6 @@ def plan(call: Call, job: Job, data: data_sets.DataSet, parent: ModelVersion | N
     system: dict[str, Any] = {
         "base": base,
         "checkpoints": checkpoints,
-        "labels": labels,
         "best": job.best,
     }
     for key, target in (("description", fields), ("encryptionSpec", system)):
@@ -64,15 +63,18 @@ def plan(call: Call, job: Job, data: data_sets.DataSet, parent: ModelVersion | N
 
 def _plan_endpoint(call: Call, model: ModelVersion, checkpoint: str, product: dict[str, Any]) -> Endpoint:
     """Write down the endpoint of a checkpoint, with all its traffic for that checkpoint."""
-    endpoint = call.database.add(Endpoint(id=lookup.make_id(), **product))
-    deployed = {"fields": {"displayName": model.fields["displayName"]}, "checkpoint": checkpoint}
-    deployment = Deployment(
-        id=lookup.make_id(), endpoint=endpoint.seq, model=model.name, **{**product, **deployed}
-    )
-    call.database.add(deployment)
-    call.database.add(
-        Split(endpoint=endpoint.seq, job=model.job, shares={deployment.id: 100}, born=endpoint.born)
-    )
+    key = {name: model.system[name] for name in ("encryptionSpec",) if name in model.system}
+    endpoint = call.database.add(Endpoint(id=lookup.make_id(), **{**product, "system": key}))
+    deployed = {
+        "fields": {"displayName": model.fields["displayName"]},
+        "system": model.knowledge,
+        "endpoint": endpoint.seq,
+        "model": model.name,
+        "checkpoint": checkpoint,
+    }
+    deployment = call.database.add(Deployment(id=lookup.make_id(), **{**product, **deployed}))
+    shares = {deployment.id: 100}
+    call.database.add(Split(endpoint=endpoint.seq, job=model.job, shares=shares, born=endpoint.born))
     return endpoint
 
 

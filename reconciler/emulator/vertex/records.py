@@ -160,6 +160,12 @@ class ModelVersion(Product):
         return [checkpoint["checkpointId"] for checkpoint in self.system["checkpoints"]]
 
     @property
+    def knowledge(self) -> dict[str, Any]:
+        """What a deployment needs to answer: the base model, the number of the job, the best checkpoint."""
+        best = self.system.get("best", "")
+        return {"base": self.system["base"], "job": self.system.get("job", self.job), "best": best}
+
+    @property
     def default_checkpoint(self) -> str:
         """The id of the checkpoint that is deployed if no other is asked for; '' without checkpoints."""
         return str(self.fields.get("defaultCheckpointId", ["", *self.checkpoint_ids][-1]))

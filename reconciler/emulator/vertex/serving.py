@@ -1,7 +1,7 @@
 """What stands on an endpoint: the models that are deployed to it, and the split of its traffic."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.emulator.call import Call
@@ -31,10 +31,11 @@ def find_deployments(call: Call, version: ModelVersion) -> list[Deployment]:
     return call.database.find(Deployment, where, model=version.name, now=call.now)
 
 
-def find_endpoint_name(call: Call, deployment: Deployment) -> str:
-    """Return the resource name of the endpoint of a deployment."""
-    (endpoint,) = call.database.find(Endpoint, "rowid = :seq", seq=deployment.endpoint)
-    return endpoint.name
+def find_endpoint_names(call: Call, deployments: Sequence[Deployment]) -> list[str]:
+    """Return the resource names of the endpoints of deployments, in their order."""
+    numbers = ", ".join(str(item.endpoint) for item in deployments)
+    names = {item.seq: item.name for item in call.database.find(Endpoint, f"rowid IN ({numbers})")}
+    return [names[item.endpoint] for item in deployments]
 
 
 def read_shares(call: Call, endpoint: Endpoint) -> dict[str, int]:

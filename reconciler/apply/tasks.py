@@ -218,7 +218,7 @@ def is_still_ours(  # noqa: C901, PLR0912  # a row for each step
                 task.falls_back or task.id == (candidate if task.next.of is steps.Role.CANDIDATE else serving)
             )
         case steps.AwaitDrain():
-            return task.id == serving
+            return record.endpoint is not None
         case steps.CreateEndpoint() | steps.DeleteEndpoint():
             return has_endpoint(record, task.next.id)
         case steps.Undeploy():

@@ -237,7 +237,9 @@ def _list_progress(action: Action) -> frozenset[Action]:
             return frozenset(done)
         case Action.DELETE:
             return frozenset({Action.FORGET})
-        case Action.FORGET | Action.NO_OP | Action.RECORD | Action.FAILED:
+        case Action.RECORD:
+            return frozenset({Action.NO_OP})
+        case Action.FORGET | Action.NO_OP | Action.FAILED:
             return frozenset()
         case _:
             assert_never(action)

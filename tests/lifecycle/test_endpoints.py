@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ExitCode, PlanError
+from reconciler.errors import ExitCode, PlanError, StalePlanError
 from reconciler.events import Failed, Verb
-from reconciler.model import Desired, Serving, Stack
+from reconciler.model import Desired, Prompt, Serving, Stack
+from reconciler.operation.rolling_back import prepare_rollback
+from reconciler.operation.serving import ask, find_outputs
 from reconciler.plan.change import Action, DriftClass, Reason
 from reconciler.render.words import list_consequences
 from reconciler.state.values import Record
@@ -29,9 +31,13 @@ def served(data: str = "one", *, endpoint: str = "support", **serving: Any) -> D
     return replace(made, serving=Serving(endpoint, **serving), digest=f"{made.digest} {endpoint} {serving}")
 
 
-def simulate(emulator: Emulator, *manifests: Desired, second_model: str = "allow") -> EmulatedSimulation:
+def simulate(
+    emulator: Emulator, *manifests: Desired, second_model: str = "allow", deploy_seconds: float = 0.5
+) -> EmulatedSimulation:
     """A simulation on an emulator that takes several tuned models on an endpoint, or refuses a second one."""
-    return EmulatedSimulation(emulator, *manifests, vertex_second_model=second_model)
+    return EmulatedSimulation(
+        emulator, *manifests, vertex_second_model=second_model, vertex_deploy_seconds=deploy_seconds
+    )
 
 
 def endpoints(sim: EmulatedSimulation) -> dict[str, dict[str, Any]]:
@@ -332,3 +338,96 @@ def test_a_project_without_serving_asks_for_no_endpoint(emulator: Emulator) -> N
     asked = [one["path"] for one in sim.emulator.log()[before:] if "/endpoints/" in one["path"]]
     assert plain == []
     assert [path.rpartition("/")[2] for path in asked] == ["support", "support"]
+
+
+def deployments(sim: EmulatedSimulation) -> int:
+    """How many deployments were begun."""
+    return sum(path.endswith(":deployModel") for _, path in sim.sent)
+
+
+def test_a_run_that_ends_while_a_deployment_is_under_way_is_finished_by_wait(emulator: Emulator) -> None:
+    """The lock is free meanwhile; wait goes on with the deployment that runs, and begins no second one."""
+    sim = simulate(emulator, served(), deploy_seconds=1000)
+    run = sim.apply(timeout=600)
+    assert run.told[-2:] == ["bot deploy Started", "Detached timeout bot"]
+    assert run.code is ExitCode.UNFINISHED
+    assert record(sim).serving is None
+    assert run.journal[-4:] == ["write", "Started", "unlock", "Detached"]
+    again = sim.wait()
+    assert again.told == ["bot deploy Started", "bot deploy Completed", "bot create Completed"]
+    assert (split(sim), deployments(sim)) == ({serving(sim): 100}, 1)
+    assert sim.settled()
+
+
+def test_no_wait_leaves_the_deployment_to_wait(emulator: Emulator) -> None:
+    """It exits once the training is accepted; wait does all that follows."""
+    sim = simulate(emulator, served())
+    assert sim.apply(wait=False).code is ExitCode.DONE
+    assert endpoints(sim) == {}
+    sim.wait()
+    assert split(sim) == {serving(sim): 100}
+    assert sim.settled()
+
+
+def test_a_run_that_ends_while_a_model_drains_is_finished_by_wait(emulator: Emulator) -> None:
+    """The new model serves by then; the old one is undeployed and deleted without a new approval."""
+    hour = timedelta(hours=1)
+    sim = simulate(emulator, served(drain=hour))
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (served("two", drain=hour),)
+    run = sim.apply(timeout=1800)
+    assert run.told[-2:] == ["bot replace Completed", "Detached timeout bot"]
+    assert split(sim) == {old: 0, serving(sim): 100}
+    plan = sim.plan()
+    assert (plan.has_changes, plan.has_work) == (False, True)
+    sim.wait()
+    assert split(sim) == {serving(sim): 100}
+    assert not sim.emulator.is_alive(VERTEX.kind, old)
+    assert sim.settled()
+
+
+def test_a_rollback_switches_the_endpoint_too(emulator: Emulator) -> None:
+    """And back again with --undo: nothing is trained, and callers change nothing."""
+    day = timedelta(hours=24)
+    sim = simulate(emulator, served(keep_deposed=day))
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (served("two", keep_deposed=day),)
+    sim.apply()
+    new = serving(sim)
+    for undo, expected in ((False, old), (True, new)):
+        process = sim.process()
+        plan, check = prepare_rollback(process.operation, "bot", to="", undo=undo)
+        assert any("takes all its requests" in said for said in list_consequences(plan.changes[0]))
+        sim.follow(process, check)
+        assert (serving(sim), split(sim)) == (expected, {expected: 100})
+        assert sim.settled()
+    assert sim.emulator.trainings(VERTEX.kind).total() == 2
+
+
+def test_a_saved_plan_is_refused_where_somebody_changed_the_endpoint(emulator: Emulator) -> None:
+    """What is deployed and the split are part of what was approved; our own progress is no change of it."""
+    sim = simulate(emulator, served(), want("other", kind=VERTEX.kind))
+    sim.apply()
+    other = sim.state.resources[address("other", VERTEX.kind)].serving
+    assert other is not None
+    sim.manifests = (served("two"), *sim.manifests[1:])
+    process = sim.process()
+    plan, _ = process.operation.make_plan()
+    (deployed,) = endpoints(sim)["support"]["deployedModels"]
+    deploy_by_hand(sim, "support", model_of(sim, other.id), 40, **{deployed["id"]: 60})
+    with pytest.raises(StalePlanError, match="what its stable endpoint serves has changed"):
+        sim.follow(process, process.operation.recheck(plan))
+
+
+def test_output_and_generate_go_to_the_stable_endpoint(emulator: Emulator) -> None:
+    """Its name is printed without a call; a prompt is answered by what it serves."""
+    sim = simulate(emulator, served())
+    sim.apply()
+    name, before = endpoints(sim)["support"]["name"], len(sim.emulator.log())
+    operation = sim.process().operation
+    assert find_outputs(operation, [record(sim)]) == {BOT: name}
+    assert len(sim.emulator.log()) == before
+    assert ask(operation, record(sim), Prompt("one 1"), temperature=0.0)
+    assert sim.emulator.log()[-1]["path"] == f"/v1/{name}:generateContent"

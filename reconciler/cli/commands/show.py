@@ -45,7 +45,8 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
         if record is None:
             _print_state(console, state, records, selection.remark)
             return
-        live = find_live(operation, record.address, record.serving or record.candidate or record.models[0])
+        main = record.serving or record.candidate or next(iter(record.models), None)
+        live = None if main is None else find_live(operation, record.address, main)
         bases = operation.list_base_ends(state, [record])
     console.print_record(record, live, bases)
 

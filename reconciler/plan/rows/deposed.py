@@ -11,7 +11,17 @@ from reconciler.model import Lifecycle, Live, Status
 from reconciler.plan.case import Case, warn_of_deletion
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion
-from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, Undeploy, find_intent
+from reconciler.plan.steps import (
+    AwaitDrain,
+    Delete,
+    DeleteReplaced,
+    ForgetDeposed,
+    IsAccepted,
+    Step,
+    Undeploy,
+    find_intent,
+    find_step,
+)
 from reconciler.state.values import Record, RecordedModel
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -69,14 +79,12 @@ def _decide_replaced(case: Case, record: Record, model: RecordedModel, about: Ch
         return replace(about, deposed=Deposed(format_time(until)), notes=(note,))
     if why:
         return replace(about, notes=(f"kept: {why}",))
-    if live is not None and _is_undeployed_now(case, main, live):
-        return replace(about, notes=("kept: it is undeployed first, and deleted by the next apply or wait",))
     deletion = DeleteReplaced(model.id, _is_training(live), is_due=is_due)
     passed = (f"it was kept until {model.kept_until}",) if is_due and model.kept_until else ()
     return replace(
         about,
         action=Action.DELETE,
-        steps=tuple(compile_deletion(deletion)),
+        steps=(*_undeploy_first(case, main, live), *compile_deletion(deletion)),
         notes=(*passed, *warn_of_deletion(live)),
     )
 
@@ -85,14 +93,23 @@ def _find_stored(case: Case) -> Record:
     return case.facts.state.resources.get(case.desired.address, case.record)
 
 
-def _is_undeployed_now(case: Case, main: Change, live: Live) -> bool:
-    """Return whether the address's own change undeploys the model from its endpoint."""
-    ids = {id for step in main.steps if isinstance(step, Undeploy) for id in step.ids}
-    return any(
-        deployment.id in ids and deployment.is_of(live.deployable)
+def _undeploy_first(case: Case, main: Change, live: Live | None) -> Iterator[Step]:
+    """Undeploy a model that another one has just replaced, where the address's own change does so too.
+
+    Both look before they act, so whichever comes first does it. A deployed model cannot be deleted.
+    """
+    drain, undeploy = find_step(main.steps, AwaitDrain), find_step(main.steps, Undeploy)
+    if drain is None or undeploy is None or live is None:
+        return
+    ids = [
+        deployment.id
         for endpoint in case.facts.observed.endpoints.values()
-        for deployment in (endpoint.deployments if ids else ())
-    )
+        for deployment in endpoint.deployments
+        if deployment.id in undeploy.ids and deployment.is_of(live.deployable)
+    ]
+    if ids:
+        yield drain
+        yield replace(undeploy, ids=tuple(ids))
 
 
 def _is_training(live: Live | None) -> bool:

@@ -342,6 +342,10 @@ class VertexEndpoints:
             operation = self._begin(method, path, body, query=query, fence=fence)
         except (errors.AlreadyExistsError, errors.NotFoundError):
             return  # somebody was faster
+        except errors.WrongStateError:
+            if not self._find_running(about):
+                raise
+            return  # somebody else's operation is in the way: the caller looks again
         if operation:
             self._wait_for(operation, about)
 

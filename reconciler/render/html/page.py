@@ -163,6 +163,8 @@ def _render_table(
         examples = f"{sum(data.examples for data in main.data):,}" if main and main.data else ""
         name = f'<a href="#m{index}">{_escape(str(record.address))}</a>'
         name += f'<br><span class="id soft">{_escape(main.id)}</span>' if main else ""
+        called = record.called_endpoint
+        name += f'<br><span class="id soft">endpoint {_escape(called.id)}</span>' if called else ""
         yield (
             f"<tr>{_render_cell('model', name)}{_render_cell('condition', word, style)}"
             f"{_render_cell('examples', examples, 'figure')}"

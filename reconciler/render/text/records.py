@@ -13,7 +13,7 @@ from reconciler.render.terminal import Paint, count_cells, escape, pad, put_side
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.rows import Row, render_rows
 from reconciler.render.values import format_loss, shorten_digest
-from reconciler.state.values import Record, RecordedModel, State, Verdict
+from reconciler.state.values import Record, RecordedEndpoint, RecordedModel, State, Verdict
 
 _LABEL, _LONGEST = 13, 32
 """The least and the most cells for a column of labels. A longer label gets its own line."""
@@ -50,6 +50,7 @@ def render_record(
         yield "  protected by lifecycle.prevent_destroy"
     for title, model in list_titled_models(record):
         yield from _render_model(title, model, live, base=bases.get(model.id), width=width, paint=paint)
+    yield from _render_endpoints(record, width, paint)
     if record.is_empty:
         yield "  nothing is recorded"
     if live is None:
@@ -60,6 +61,39 @@ def render_record(
         where = f"step {last.step:,}, epoch {last.epoch:,} ({count_noun(len(live.snapshots), 'snapshot')})"
         yield f"  mean loss {format_loss(last.mean_loss)} at {where}"
         yield from draw_loss_chart(live.snapshots, width=width, unicode=unicode)
+
+
+def _render_endpoints(record: Record, width: int, paint: Paint) -> Iterator[str]:
+    """Render the stable endpoint, and those that it replaced."""
+    for endpoint in record.endpoints:
+        yield ""
+        title, style = describe_endpoint(record, endpoint), "yellow" if endpoint.retired else "green"
+        yield f"  endpoint {paint(escape(endpoint.id), 'bold')}  {paint(title, style)}"
+        for label, text in list_endpoint_facts(endpoint):
+            if text:
+                yield from _render_fact(label, text, _LABEL, width)
+
+
+def describe_endpoint(record: Record, endpoint: RecordedEndpoint) -> str:
+    """Describe the condition of a stable endpoint in a word or two."""
+    if endpoint.retired:
+        return "replaced"
+    if endpoint.interrupted:
+        return "interrupted"
+    if endpoint is not record.called_endpoint:
+        return "not serving yet"
+    return "serving"
+
+
+def list_endpoint_facts(endpoint: RecordedEndpoint) -> Iterator[tuple[str, str]]:
+    """List the facts about a stable endpoint, each with its label, escaped. An unknown fact is ""."""
+    yield "name", escape(endpoint.name)
+    yield "location", escape(endpoint.location)
+    yield "deployment", escape(endpoint.deployed)
+    yield "operation", escape(endpoint.operation)
+    yield "since", escape(endpoint.since)
+    yield "replaced", escape(endpoint.retired)
+    yield "kept until", escape(endpoint.kept_until)
 
 
 def _render_model(
@@ -191,6 +225,7 @@ def _render_state_line(record: Record, column: int, width: int, paint: Paint) ->
     rest = [f"candidate {escape(record.candidate.id)}"] if record.candidate else []
     rest += [f"held back {escape(model.id)}" for model in record.held]
     rest += [f"{len(record.deposed)} deposed"] if record.deposed else []
+    rest += [f"endpoint {escape(record.called_endpoint.id)}"] if record.called_endpoint else []
     rest += ["protected"] if record.prevent_destroy else []
     remarks = f"({', '.join(rest)})" if rest else ""
     *lines, last = put_side_by_side(address, serving, width, column=column)

@@ -1,0 +1,114 @@
+"""The crash matrix of a switch: a run dies before and after every request and write, and the next finishes.
+
+A process of the simulation dies; the provider, the emulator and the state are real. `make test-all` tries
+every point, `make test` a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from reconciler.model import Desired
+from tests.fakes import Crash, Fuse
+from tests.lifecycle.apis import VERTEX
+from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
+
+SAMPLE = 9
+SHARDS = 4
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What was applied, and what the run that dies applies.
+
+    Attributes:
+        second_model: whether the service takes two tuned models on an endpoint.
+        interrupts: the endpoint may have no model for a while.
+        trainings: of both runs together.
+        ids: of the endpoints in the end.
+    """
+
+    before: tuple[Desired, ...]
+    after: tuple[Desired, ...]
+    trainings: int
+    ids: tuple[str, ...] = ("support",)
+    second_model: str = "allow"
+    interrupts: bool = False
+
+
+SWITCHES = {
+    "first": Switch((), (served(),), 1),
+    "replace": Switch((served(),), (served("two"),), 2),
+    "interrupt": Switch(
+        (served(),), (served("two", allow_interruption=True),), 2, second_model="refuse", interrupts=True
+    ),
+    "another id": Switch((served(),), (served(endpoint="sales"),), 1, ids=("sales",)),
+    "destroy": Switch((served(),), (), 1, ids=()),
+}
+
+
+def check_answers(sim: EmulatedSimulation, switch: Switch) -> None:
+    """One of our endpoints has a model with all requests, if one had before."""
+    if switch.before and switch.ids and not switch.interrupts:
+        assert any(100 in split(sim, id).values() for id in endpoints(sim))
+
+
+def check_end(sim: EmulatedSimulation, switch: Switch) -> None:
+    """The next run has finished: nothing was done twice, nothing is left over, nothing is left to do."""
+    assert tuple(endpoints(sim)) == switch.ids
+    for id in switch.ids:
+        assert split(sim, id) == {serving(sim): 100}
+    assert sim.emulator.trainings(VERTEX.kind).total() == switch.trainings
+    expected = {serving(sim), *switch.ids} if switch.ids else set()
+    assert sim.emulator.alive(VERTEX.kind) == expected
+    assert sim.settled()
+
+
+def begin(emulator: Emulator, switch: Switch) -> EmulatedSimulation:
+    """The service and the state before the run that dies."""
+    sim = simulate(emulator, *switch.before, second_model=switch.second_model)
+    if switch.before:
+        sim.apply()
+    sim.manifests = switch.after
+    return sim
+
+
+def try_points(emulator: Emulator, switch: Switch, first: int, stride: int) -> None:
+    """Let a run die at every `stride`-th point, and the next one finish."""
+    whole = Fuse()
+    sim = begin(emulator, switch)
+    sim.apply(process=sim.process(fuse=whole))
+    check_end(sim, switch)
+    assert whole.count > 20
+    for at in range(first + 1, whole.count + 1, stride):
+        sim = begin(emulator, switch)
+        fuse = Fuse(at)
+        try:
+            with pytest.raises(Crash):
+                sim.apply(process=sim.process(fuse=fuse))
+            sim.clock.sleep(5.0)
+            check_answers(sim, switch)
+            sim.apply()
+            check_end(sim, switch)
+        except AssertionError as error:
+            raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
+    """At a sample of points: no second deployment, and what served goes on answering."""
+    try_points(emulator, SWITCHES[name], list(SWITCHES).index(name), SAMPLE)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_killed_at_any_point_is_finished_by_the_next_run(
+    emulator: Emulator, name: str, shard: int
+) -> None:
+    """At every point: no second deployment, and what served goes on answering."""
+    try_points(emulator, SWITCHES[name], shard, SHARDS)

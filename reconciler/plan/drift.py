@@ -74,7 +74,7 @@ def _find_endpoint_drift(facts: Facts, record: Record) -> Iterator[Drift]:
     found = partial(Drift, record.address, id=endpoint.id, name=endpoint.name, is_endpoint=True)
     live = facts.observed.endpoints.get(endpoint.name)
     if live is None:
-        yield found(DriftClass.MISSING, detail="its stable endpoint does not exist: apply creates it again")
+        yield found(DriftClass.MISSING, detail="apply creates it again")
         return
     others = [one for one in live.deployments if one.id != endpoint.deployed]
     share = sum(one.traffic for one in live.deployments if one.id == endpoint.deployed)

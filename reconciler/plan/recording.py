@@ -290,7 +290,7 @@ def _record_endpoint(
             return replace(record, endpoint=replace(endpoint, operation=""))
         case Done(), steps.Undeploy(interrupts=True):
             return replace(record, endpoint=replace(endpoint, deployed="", interrupted=True))
-        case Done(), _:
+        case Done(), steps.Undeploy():
             return record
         case _:
             raise _build_error(step, outcome)

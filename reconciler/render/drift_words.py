@@ -33,6 +33,10 @@ def find_drift_words(drift: Drift) -> DriftWords:
     """Find how to show a drift."""
     id = escape(drift.id)
     match drift.drift_class:
+        case DriftClass.CHANGED if drift.is_endpoint:
+            return DriftWords("~", f"has an endpoint that was changed outside: {id}", "update")
+        case DriftClass.MISSING if drift.is_endpoint:
+            return DriftWords("-", f"has no endpoint any more: {id} does not exist", "delete")
         case DriftClass.CHANGED:
             return DriftWords("~", "was changed outside", "update")
         case DriftClass.MISSING:

@@ -131,7 +131,7 @@ def test_drift_and_show_tell_of_the_endpoint(project: Project) -> None:
     service.call("POST", f"v1/{name}:undeployModel", {"deployedModelId": deployed["id"]})
     service.call("DELETE", f"v1/{name}")
     result = project.run("drift", expect=2)
-    assert "is missing: support" in result.out
+    assert "has no endpoint any more: support" in result.out
     (entry,) = json.loads(project.run("drift", "--json", expect=2).out)["resource_drift"]
     assert (entry["address"], entry["type"]) == ("TuningJob/bot/endpoint", "Endpoint")
     assert project.run("generate", "bot", "1").code != 0

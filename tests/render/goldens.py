@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started, Verb
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Verb
 from reconciler.model import Score
 from reconciler.render import markdown, plan_json, planfile, run_summary, stream
 from reconciler.render.html import page
@@ -94,6 +94,26 @@ def _stream() -> str:
     return _stable(_lines(map(stream.encode_line, records)))
 
 
+def _endpoint_stream() -> str:
+    address = plans.RECORD_SERVED.address
+    events: list[Event] = [
+        Completed(address, Verb.CREATE_ENDPOINT, "support"),
+        Started(address, Verb.DEPLOY, "roman-ffffffff"),
+        Completed(address, Verb.DEPLOY, "roman-ffffffff", detail="to the endpoint support"),
+        Completed(address, Verb.UNDEPLOY, "support", detail="42"),
+        Failed(address, Verb.DELETE_ENDPOINT, "503 UNAVAILABLE", "Apply again", "support"),
+    ]
+    records = [*stream.build_plan_records(plans.ENDPOINTS, NOW)]
+    for event in events:
+        records += stream.build_event_records(event, NOW)
+    done = run_summary.summarize_run(events)
+    cost = run_summary.sum_cost(done, plans.ENDPOINTS)
+    records.append(
+        stream.build_done_record(done, NOW, operation="apply", command="apply", elapsed=2.0, cost=cost)
+    )
+    return _stable(_lines(map(stream.encode_line, records)))
+
+
 def _events(*, colour: bool) -> str:
     return _lines(line for event in EVENTS if (line := render_event(event, colour=colour)))
 
@@ -125,6 +145,16 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "errors.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=False)),
     "errors-colour.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=True)),
     "stream.ndjson": _stream,
+    "endpoints-60.txt": lambda: _lines(render_plan(plans.ENDPOINTS, colour=False, width=60)),
+    "endpoints.txt": lambda: _lines(render_plan(plans.ENDPOINTS, colour=False, width=100)),
+    "endpoints.json": lambda: _stable(planfile.dumps(plans.ENDPOINTS, plans.KINDS).decode()),
+    "endpoints.md": lambda: markdown.render_plan_comment(plans.ENDPOINTS) + "\n",
+    "endpoints.ndjson": _endpoint_stream,
+    "endpoints-show.txt": lambda: _lines(
+        line
+        for record in (plans.RECORD_SERVED, plans.RECORD_CUT, plans.RECORD_NEW)
+        for line in render_record(record, None, colour=False, width=80)
+    ),
     "report.html": lambda: page.render_report(
         plans.STATE,
         {plans.RECORD_FULL.address: plans.LIVE},

@@ -37,10 +37,16 @@ from reconciler.plan.change import (
 from reconciler.plan.compile import compile_deletion, compile_promotion, compile_training
 from reconciler.plan.steps import (
     Adopt,
+    AwaitDeployment,
+    AwaitDrain,
     AwaitTraining,
     Create,
+    CreateEndpoint,
     Delete,
+    DeleteEndpoint,
     DeleteFirst,
+    DeleteReplaced,
+    Deploy,
     Ending,
     Forget,
     GoBack,
@@ -56,11 +62,12 @@ from reconciler.plan.steps import (
     SetPermissions,
     Step,
     Steps,
+    Undeploy,
     Update,
 )
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
+from reconciler.state.values import Record, RecordedData, RecordedEndpoint, RecordedModel, State, Verdict
 
 KINDS = {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
 BASE = "models/gemini-1.5-flash-001-tuning"
@@ -636,3 +643,100 @@ STATE = State(
         address("fresh"): Record(address("fresh"), candidate=model("fresh-12345678", status=None)),
     },
 )
+
+
+ENDPOINT_NAME = "projects/123/locations/us/endpoints/support"
+SWITCH = replace(
+    REPLACE,
+    address=address("roman", "TuningJob"),
+    steps=(
+        *(step for step in REPLACE.steps if not isinstance(step, (Promote, DeleteReplaced))),
+        CreateEndpoint("support", "d1", again=True),
+        Deploy(Role.CANDIDATE, "support", ("42",)),
+        AwaitDeployment(Role.CANDIDATE, "support", rivals=True),
+        *(step for step in REPLACE.steps if isinstance(step, Promote)),
+        AwaitDrain(60.0),
+        Undeploy("support", ("42",)),
+        *(step for step in REPLACE.steps if isinstance(step, DeleteReplaced)),
+    ),
+)
+INTERRUPT = replace(
+    SWITCH,
+    address=address("interrupted", "TuningJob"),
+    steps=(
+        CreateEndpoint("sales", "d2", adopts=True),
+        Undeploy("sales", ("43",), interrupts=True),
+        Deploy(Role.CANDIDATE, "sales", ("43",)),
+        AwaitDeployment(Role.CANDIDATE, "sales", interrupts=True),
+        *(step for step in REPLACE.steps if isinstance(step, Promote)),
+        Deploy(Role.SERVING, "sales", is_fallback=True),
+        AwaitDeployment(Role.SERVING, "sales"),
+    ),
+)
+MOVE_ENDPOINT = replace(
+    NO_OP,
+    address=address("orders", "TuningJob"),
+    action=Action.UPDATE,
+    reason=Reason.ENDPOINT_MOVED,
+    steps=(
+        CreateEndpoint("orders", "d3"),
+        Deploy(Role.SERVING, "orders"),
+        AwaitDeployment(Role.SERVING, "orders"),
+        DeleteEndpoint("old-orders", "projects/123/locations/us/endpoints/old-orders", ("44",)),
+    ),
+)
+LEFT_OVER = replace(
+    NO_OP,
+    address=address("left", "TuningJob"),
+    action=Action.RECORD,
+    reason=Reason.RECORD_ONLY,
+    steps=(AwaitDrain(60.0), Undeploy("left", ("45",), is_due=True)),
+)
+DELETE_SERVED = replace(
+    DELETE,
+    address=address("gone", "TuningJob"),
+    steps=(Undeploy("gone", ("46",)), *DELETE.steps, DeleteEndpoint("gone")),
+)
+FORMER = replace(
+    DELETE_DEPOSED,
+    address=address("orders", "TuningJob"),
+    id="older",
+    name="projects/123/locations/us/endpoints/older",
+    reason=Reason.ENDPOINT_RETIRED,
+    before=None,
+    steps=(DeleteEndpoint("older", "projects/123/locations/us/endpoints/older", is_due=True),),
+    notes=(),
+)
+ENDPOINT_GONE = Drift(
+    address("roman", "TuningJob"), DriftClass.MISSING, "support", ENDPOINT_NAME, is_endpoint=True
+)
+ENDPOINTS = Plan(
+    changes=(SWITCH, INTERRUPT, MOVE_ENDPOINT, LEFT_OVER, DELETE_SERVED, FORMER),
+    drift=(ENDPOINT_GONE, replace(ENDPOINT_GONE, drift_class=DriftClass.CHANGED, detail="x has 40 %")),
+    context=CONTEXT,
+    created="2026-11-22T18:00:00Z",
+)
+RECORD_SERVED = Record(
+    address("roman", "TuningJob"),
+    serving=model("roman-eeeeeeee"),
+    endpoint=RecordedEndpoint(
+        "support", "us", ENDPOINT_NAME, deployed="4242424242", since="2026-11-22T11:00:00Z"
+    ),
+    former_endpoints=(
+        RecordedEndpoint(
+            "old",
+            "us",
+            "projects/123/locations/us/endpoints/old",
+            deployed="1234567890",
+            since="2026-11-20T11:00:00Z",
+            retired="2026-11-22T11:00:00Z",
+            kept_until="2026-11-23T11:00:00Z",
+        ),
+    ),
+)
+RECORD_CUT = replace(
+    RECORD_SERVED,
+    endpoint=RecordedEndpoint("support", "us", ENDPOINT_NAME, interrupted=True),
+    former_endpoints=(),
+)
+RECORD_NEW = replace(RECORD_SERVED, endpoint=RecordedEndpoint("support", operation="op"), former_endpoints=())

@@ -22,6 +22,7 @@ from tests.lifecycle.simulation import address, want
 
 BOT = address("bot", VERTEX.kind)
 US = HOME.replace("us-central1", "us")
+"""Where the models of Gemini 3.x jobs are."""
 
 
 def served(data: str = "one", *, endpoint: str = "support", **serving: Any) -> Desired:

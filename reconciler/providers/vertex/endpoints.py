@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -39,6 +39,8 @@ OPERATION_SECONDS = 600.0
 SUBMISSIONS, WINDOW_SECONDS = 60, 60.0
 """The service takes so many operations in so many seconds, in each region (Google's page on quotas)."""
 _ATTEMPTS = 4
+_MANY = 8
+"""More endpoints than this in one place are looked up in a list."""
 _LOOKS = 8
 """Endpoints that are looked at at once."""
 _DEPLOY = "DeployModelOperationMetadata"
@@ -96,18 +98,39 @@ class VertexEndpoints:
         return EndpointHandle(serving.endpoint, location=serving.location, project=project, near=near)
 
     def find(self, handles: Sequence[EndpointHandle]) -> list[LiveEndpoint | str | None]:
-        """Look at each endpoint, with a GET for each location that it may be in."""
+        """Look at each endpoint: with a GET for each location that it may be in, or in a list of many."""
+        candidates = [self._list_names(handle) for handle in handles]
+        listed = self._list_places(name for names in candidates for name in names)
 
-        def look(handle: EndpointHandle) -> LiveEndpoint | str | None:
-            try:
-                return self._look(handle)
-            except errors.ForbiddenError as error:
-                return error.summary
+        def look(handle: EndpointHandle, candidates: Sequence[str]) -> LiveEndpoint | str | None:
+            for name in candidates:
+                known = listed.get(_find_place(name))
+                found = known.get(name.rpartition("/")[2]) if known is not None else None
+                try:
+                    if found is None and (known is None or handle.name):  # a list may lag
+                        found = self._get(name)
+                except errors.ForbiddenError as error:
+                    return error.summary
+                if found is not None:
+                    return _read(found)
+            return None
 
         if not handles:
             return []
         with ThreadPoolExecutor(max_workers=min(_LOOKS, len(handles))) as pool:
-            return list(pool.map(look, handles))
+            return list(pool.map(look, handles, candidates))
+
+    def _list_places(self, candidates: Iterable[str]) -> dict[tuple[str, str], dict[str, JsonObject]]:
+        """List the endpoints of each (project, location) that many of these names are in, by id."""
+        counts = Counter(map(_find_place, candidates))
+        return {
+            place: {
+                read_text(found, "name").rpartition("/")[2]: found
+                for found in self._jobs.list_resources(place, ENDPOINTS)
+            }
+            for place, count in counts.items()
+            if count > _MANY
+        }
 
     def create(
         self, handle: EndpointHandle, model: Handle, owner: str, *, is_ours: bool, fence: Fence
@@ -152,7 +175,9 @@ class VertexEndpoints:
                 "trafficSplit": {"0": 100},
             }
             try:
-                return read_text(self._begin("POST", f"{name}:deployModel", body, fence=fence), "name")
+                begun = self._begin("POST", f"{name}:deployModel", body, fence=fence)
+                if begun:
+                    return _check_operation(read_text(begun, "name"), name)
             except errors.AlreadyExistsError:
                 attempt += 1
             except errors.WrongStateError:
@@ -213,17 +238,16 @@ class VertexEndpoints:
 
     # -- names -------------------------------------------------------------------------------------
 
-    def _look(self, handle: EndpointHandle) -> LiveEndpoint | None:
+    def _list_names(self, handle: EndpointHandle) -> list[str]:
+        """List the names that an endpoint may have."""
         if handle.name:
-            found = self._get(handle.name)
-            return None if found is None else _read(found)
+            return [handle.name]
         project, near = self._regions.place(handle.project, handle.location or handle.near)
         wider = "" if handle.location else find_multi_region(near)
-        for location in dict.fromkeys((near, wider or near)):
-            found = self._get(f"projects/{project}/locations/{location}/{ENDPOINTS}/{handle.id}")
-            if found is not None:
-                return _read(found)
-        return None
+        return [
+            f"projects/{project}/locations/{location}/{ENDPOINTS}/{handle.id}"
+            for location in dict.fromkeys((near, wider or near))
+        ]
 
     def _write_name(self, handle: EndpointHandle, model: Handle) -> str:
         """Write the name of an endpoint to create: in the location of the model's own endpoint."""
@@ -429,6 +453,11 @@ def _check_operation(operation: str, name: str) -> str:
     if "/operations/" not in operation or names.parse(operation).location != names.parse(name).location:
         raise explain_another("operations", f"an operation on {name}", operation)
     return operation
+
+
+def _find_place(name: str) -> tuple[str, str]:
+    parsed = names.parse(name, ENDPOINTS)
+    return parsed.project, parsed.location
 
 
 def _find_location(path: str) -> str:

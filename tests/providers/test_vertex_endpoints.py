@@ -1,0 +1,309 @@
+"""Stable endpoints of Vertex AI on the emulator: exactly once, whatever happens to a reply."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.errors import NotFoundError, ServiceError, WrongStateError
+from reconciler.model import LiveEndpoint, Prompt, Serving, Status
+from reconciler.providers import EndpointHandle, Handle
+from reconciler.providers.google.connection import connect
+from reconciler.providers.vertex.endpoints import (
+    SUBMISSIONS,
+    WINDOW_SECONDS,
+    Submissions,
+    VertexEndpoints,
+    make_deployment_id,
+)
+from tests.contract.provider import TUNING_JOB
+from tests.fakes import FakeClock, unfenced
+from tests.providers.test_vertex_requests import HOME, ID, Stand, discovery, fits, methods, stand
+
+__all__ = ["discovery", "stand"]  # fixtures of that module
+OTHER = "numbers-bbbbbbbb"
+OWNER = "a" * 40
+NEW = EndpointHandle("support", project="p", near="us-central1")
+
+
+def trained(stand: Stand, *ids: str) -> list[Handle]:
+    """Models that are there."""
+    provider, _ = stand.provider()
+    return [Handle(id, stand.train(provider, id).name) for id in ids or (ID,)]
+
+
+def opened(stand: Stand, model: Handle, **fields: Any) -> tuple[VertexEndpoints, Any, EndpointHandle]:
+    """An endpoint that is there: our provider, what it sends, and the endpoint's handle."""
+    provider, recording = stand.provider()
+    live = provider.endpoints.create(NEW, model, OWNER, is_ours=False, fence=unfenced)
+    recording.seen.clear()
+    return provider.endpoints, recording, EndpointHandle(live.id, live.name, live.location, **fields)
+
+
+def settle(stand: Stand, endpoints: VertexEndpoints, handle: EndpointHandle, model: Handle) -> str:
+    """Deploy, and poll until the model has all requests. Returns the id of the deployment."""
+    operation = endpoints.deploy(handle, model, fence=unfenced)
+    assert endpoints.poll(handle, model, operation).status is Status.CREATING
+    stand.control("clock", {"advance": 10})
+    done = endpoints.poll(handle, model, operation)
+    assert done.status is Status.ACTIVE
+    return done.deployment
+
+
+def look(endpoints: VertexEndpoints, handle: EndpointHandle) -> LiveEndpoint:
+    """The endpoint as it is now."""
+    (found,) = endpoints.find([handle])
+    assert isinstance(found, LiveEndpoint)
+    return found
+
+
+def changing(recording: Any) -> list[tuple[str, str]]:
+    """What was sent that changes something."""
+    return [
+        (method, path.rpartition("/")[2].partition(":")[2] or path.rpartition("/")[2])
+        for method, path, *_ in recording.seen
+        if method != "GET"
+    ]
+
+
+def test_every_request_of_an_endpoint_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
+    """Paths, query parameters and bodies of its life are those of the discovery document."""
+    first, second = trained(stand, ID, OTHER)
+    provider, recording = stand.provider()
+    endpoints = provider.endpoints
+    live = endpoints.create(NEW, first, OWNER, is_ours=False, fence=unfenced)
+    handle = EndpointHandle("support", live.name, live.location)
+    old = settle(stand, endpoints, handle, first)
+    settle(stand, endpoints, handle, second)
+    endpoints.deploy(handle, first, fence=unfenced)  # it is there, and gets the requests again
+    endpoints.generate(live.name, Prompt("1"), temperature=0.0)
+    assert {one.id: one.traffic for one in look(endpoints, handle).deployments}[old] == 100
+    endpoints.undeploy(handle, [one.id for one in look(endpoints, handle).deployments][::-1], fence=unfenced)
+    endpoints.delete(handle, fence=unfenced)
+    known = [(one, re.compile(re.sub(r"\{[^}]*\}", "[^/:]+", one["flatPath"]))) for one in methods(discovery)]
+    for method, path, query, body in recording.seen:
+        one = next((one for one, form in known if one["httpMethod"] == method and form.fullmatch(path)), None)
+        assert one is not None, f"{method} {path}"
+        assert set(query) <= set(one["parameters"]) | set(discovery["parameters"]), f"{method} {path} {query}"
+        if "request" in one and body is not None:
+            writable = {key: value for key, value in body.items() if key != "etag"}
+            fits(writable, one["request"], discovery["schemas"], path)
+
+
+def test_an_endpoint_is_created_in_the_location_of_the_models_own(stand: Stand) -> None:
+    """Unless the manifest declares one; with our id and our label."""
+    (model,) = trained(stand)
+    provider, _ = stand.provider()
+    own = provider.find_endpoint(model).split("/")[3]
+    live = provider.endpoints.create(NEW, model, OWNER, is_ours=False, fence=unfenced)
+    assert (live.id, live.location, live.owner, live.deployments) == ("support", own, OWNER, ())
+    elsewhere = replace(NEW, id="other", location="europe-west4")
+    assert (
+        provider.endpoints.create(elsewhere, model, OWNER, is_ours=False, fence=unfenced).location
+        == "europe-west4"
+    )
+    assert look(provider.endpoints, NEW).name == live.name
+    assert provider.endpoints.find([replace(NEW, id="nobody"), replace(NEW, location="europe-west1")]) == [
+        None,
+        None,
+    ]
+
+
+def test_a_declared_endpoint_is_searched_for_near_its_job(stand: Stand) -> None:
+    """Its handle has what the manifest and the Stack say."""
+    provider, _ = stand.provider()
+    (want,) = provider.measure_data([replace(TUNING_JOB.want(), serving=Serving("support", "us"))])
+    handle = provider.endpoints.make_handle(want)
+    assert (handle.id, handle.location, handle.project, handle.near) == ("support", "us", "p", "us-central1")
+
+
+def test_what_is_there_is_neither_created_nor_deployed_again(stand: Stand) -> None:
+    """A second run sends nothing that changes anything."""
+    (model,) = trained(stand)
+    endpoints, recording, handle = opened(stand, model)
+    settle(stand, endpoints, handle, model)
+    recording.seen.clear()
+    endpoints.create(handle, model, OWNER, is_ours=True, fence=unfenced)
+    assert endpoints.deploy(handle, model, fence=unfenced) == ""
+    assert changing(recording) == []
+
+
+def test_an_endpoint_of_somebody_else_is_refused_or_labelled(stand: Stand) -> None:
+    """Its other labels stay: a patch would replace them all."""
+    (model,) = trained(stand)
+    endpoints, _, handle = opened(stand, model)
+    with pytest.raises(ServiceError, match="exists and is not ours") as refused:
+        endpoints.create(NEW, model, "b" * 40, is_ours=False, fence=unfenced)
+    assert "serving.adopt: true" in refused.value.detail
+    stand.session.patch(
+        f"{stand.url}/v1/{handle.name}",
+        params={"updateMask": "labels"},
+        json={"labels": {"team": "a"}},
+        timeout=5,
+    )
+    assert endpoints.create(handle, model, OWNER, is_ours=True, fence=unfenced).owner == OWNER
+    shown = stand.session.get(f"{stand.url}/v1/{handle.name}", timeout=5).json()
+    assert shown["labels"] == {"team": "a", "reconciler_endpoint": OWNER}
+
+
+@pytest.mark.parametrize(
+    ("what", "action"),
+    [
+        ("endpoints$", {"drop": True, "when": "after"}),
+        ("endpoints$", {"drop": True}),
+        ("endpoints$", {"status": 503}),
+        (":deployModel$", {"drop": True, "when": "after"}),
+        (":deployModel$", {"drop": True}),
+        (":deployModel$", {"status": 503}),
+        (":undeployModel$", {"drop": True, "when": "after"}),
+        (":undeployModel$", {"status": 503}),
+    ],
+)
+def test_a_lost_reply_leads_to_no_second_call(stand: Stand, what: str, action: dict[str, Any]) -> None:
+    """Whether it had an effect is looked up, and what is missing is sent again."""
+    (model,) = trained(stand)
+    stand.control("faults", [{"method": "POST", "path": what, "times": 1, **action}])
+    endpoints, _, handle = opened(stand, model)
+    id = settle(stand, endpoints, handle, model)
+    endpoints.undeploy(handle, [id], fence=unfenced)
+    assert look(endpoints, handle).deployments == ()
+    log = stand.session.get(f"{stand.url}/emulator/requests", timeout=5).json()["requests"]
+    effects = [
+        one for one in log if one["method"] == "POST" and re.search(what, one["path"]) and one["effect"]
+    ]
+    assert len(effects) == 1
+
+
+def test_an_operation_of_a_run_that_died_is_waited_for(stand: Stand) -> None:
+    """Its deployment is found among the operations that run on the endpoint; nothing is sent again."""
+    (model,) = trained(stand)
+    endpoints, recording, handle = opened(stand, model)
+    operation = endpoints.deploy(handle, model, fence=unfenced)
+    recording.seen.clear()
+    assert endpoints.deploy(handle, model, fence=unfenced) == operation
+    assert changing(recording) == []
+
+
+def test_a_deployment_id_that_is_taken_is_followed_by_another(stand: Stand) -> None:
+    """The service may refuse an id that was used before; ids are ours, and differ by attempt."""
+    (model,) = trained(stand)
+    endpoints, recording, handle = opened(stand, model)
+    stand.control(
+        "faults",
+        [{"method": "POST", "path": ":deployModel$", "times": 1, "status": 409, "body": CONFLICT}],
+    )
+    settle(stand, endpoints, handle, model)
+    ids = [
+        body["deployedModel"]["id"] for _, path, _, body in recording.seen if path.endswith(":deployModel")
+    ]
+    assert len(set(ids)) == 2
+    assert all(re.fullmatch("[1-9][0-9]{9}", id) for id in ids)
+    assert (
+        make_deployment_id("e", "m", 0) == make_deployment_id("e", "m", 0) != make_deployment_id("e", "m", 1)
+    )
+
+
+CONFLICT = {"error": {"code": 409, "status": "ALREADY_EXISTS", "message": "taken"}}
+
+
+def test_a_refused_second_model_is_refused_with_the_services_words(stand: Stand) -> None:
+    """And what serves goes on serving."""
+    stand.control("settings", {"vertex_second_model": "refuse"})
+    first, second = trained(stand, ID, OTHER)
+    endpoints, _, handle = opened(stand, first)
+    old = settle(stand, endpoints, handle, first)
+    with pytest.raises(WrongStateError, match="a second tuned Gemini model cannot be deployed"):
+        endpoints.deploy(handle, second, fence=unfenced)
+    assert [(one.id, one.traffic) for one in look(endpoints, handle).deployments] == [(old, 100)]
+
+
+def test_a_deployment_that_fails_tells_why(stand: Stand) -> None:
+    """The reason is only on the operation. Without one, the model is missing from the endpoint."""
+    (model,) = trained(stand)
+    endpoints, _, handle = opened(stand, model)
+    stand.control("faults", [{"operation": "^deploy ", "fail": {"code": 13, "message": "no machines"}}])
+    operation = endpoints.deploy(handle, model, fence=unfenced)
+    stand.control("clock", {"advance": 10})
+    failed = endpoints.poll(handle, model, operation)
+    assert (failed.status, failed.error) == (Status.FAILED, "no machines")
+    with pytest.raises(NotFoundError, match="not deployed"):
+        endpoints.poll(handle, model, "")
+
+
+def test_an_etag_keeps_a_shift_from_overwriting_what_somebody_did(stand: Stand) -> None:
+    """The refusal leads to another look, and then to the shift."""
+    first, second = trained(stand, ID, OTHER)
+    endpoints, recording, handle = opened(stand, first)
+    old = settle(stand, endpoints, handle, first)
+    settle(stand, endpoints, handle, second)
+    aborted = {"error": {"code": 409, "status": "ABORTED", "message": "etag"}}
+    rule = {"method": "PATCH", "path": "endpoints/support$", "times": 1, "status": 409, "body": aborted}
+    stand.control("faults", [rule])
+    recording.seen.clear()
+    assert endpoints.deploy(handle, first, fence=unfenced) == ""
+    patches = [body for method, _, _, body in recording.seen if method == "PATCH"]
+    assert len(patches) == 2
+    assert all(body["etag"] and body["trafficSplit"] == {old: 100} for body in patches)
+
+
+def test_what_is_gone_counts_as_undeployed_and_deleted(stand: Stand) -> None:
+    """The second run of a deletion is as good as the first."""
+    (model,) = trained(stand)
+    endpoints, _, handle = opened(stand, model)
+    id = settle(stand, endpoints, handle, model)
+    for _ in range(2):
+        endpoints.undeploy(handle, [id], fence=unfenced)
+    for _ in range(2):
+        endpoints.delete(handle, fence=unfenced)
+    endpoints.undeploy(handle, [id], fence=unfenced)
+    assert endpoints.find([handle]) == [None]
+    with pytest.raises(ServiceError, match="does not exist any more"):
+        endpoints.deploy(handle, model, fence=unfenced)
+
+
+def test_an_endpoint_that_may_not_be_seen_says_why(stand: Stand) -> None:
+    """A 403 is no absence."""
+    stand.control("faults", [{"method": "GET", "path": "endpoints/support$", "status": 403}])
+    provider, _ = stand.provider()
+    (found,) = provider.endpoints.find([NEW])
+    assert isinstance(found, str)
+    assert "403" in found
+
+
+def test_many_endpoints_are_looked_up_in_a_list(stand: Stand) -> None:
+    """More than a few in one place cost a list, and a GET for each that the list does not show."""
+    (model,) = trained(stand)
+    endpoints, recording, handle = opened(stand, model)
+    others = [replace(handle, id=f"e{number}", name=f"{handle.name}{number}") for number in range(12)]
+    found = endpoints.find([handle, *others])
+    assert [one is not None for one in found] == [True, *([False] * 12)]
+    lists = [path for _, path, *_ in recording.seen if path.endswith("/endpoints")]
+    assert len(lists) == 1
+
+
+def test_a_model_that_is_not_there_cannot_be_deployed(stand: Stand) -> None:
+    """Nothing is created for it, and the error says what to do."""
+    provider, _ = stand.provider()
+    nobody, there = Handle("nobody"), replace(NEW, name=f"{HOME}/endpoints/e")
+    with pytest.raises(ServiceError, match="no model to deploy"):
+        provider.endpoints.create(NEW, nobody, OWNER, is_ours=False, fence=unfenced)
+    with pytest.raises(ServiceError, match="no model to deploy"):
+        provider.endpoints.deploy(there, nobody, fence=unfenced)
+    with pytest.raises(ServiceError, match="was not created yet"):
+        provider.endpoints.delete(NEW, fence=unfenced)
+
+
+def test_operations_are_begun_below_the_services_limit() -> None:
+    """The sixty-first in a location waits until the first is a minute old; other locations do not."""
+    clock, pace = FakeClock(), Submissions()
+    transport = connect(base_url="http://127.0.0.1:1", environ={}, clock=clock, sleep=clock.sleep)
+    for _ in range(SUBMISSIONS):
+        pace.wait(transport, "us-central1")
+    began = clock()
+    pace.wait(transport, "us")
+    assert clock() == began
+    pace.wait(transport, "us-central1")
+    assert clock() - began == WINDOW_SECONDS

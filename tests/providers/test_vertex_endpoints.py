@@ -81,7 +81,8 @@ def test_every_request_of_an_endpoint_is_one_of_the_api(stand: Stand, discovery:
     endpoints.deploy(handle, first, fence=unfenced)  # it is there, and gets the requests again
     endpoints.generate(live.name, Prompt("1"), temperature=0.0)
     assert {one.id: one.traffic for one in look(endpoints, handle).deployments}[old] == 100
-    endpoints.undeploy(handle, [one.id for one in look(endpoints, handle).deployments][::-1], fence=unfenced)
+    by_share = sorted(look(endpoints, handle).deployments, key=lambda one: one.traffic)
+    endpoints.undeploy(handle, [one.id for one in by_share], fence=unfenced)
     endpoints.delete(handle, fence=unfenced)
     known = [(one, re.compile(re.sub(r"\{[^}]*\}", "[^/:]+", one["flatPath"]))) for one in methods(discovery)]
     for method, path, query, body in recording.seen:

@@ -68,8 +68,7 @@ def _redraw(looks: Iterable[Found], console: Console) -> Found:
 
     def draw(room: int) -> list[str]:
         later = time.monotonic() - seen
-        models = [model.add_seconds(later) for model in last]
-        return fit_status(models, room, colour=console.has_colour, width=console.width)
+        return fit_status(last, room, seconds=later, colour=console.has_colour, width=console.width)
 
     with LiveLines(stream=sys.stdout, width=console.width, colour=console.has_colour, draw=draw) as live:
         for found in looks:

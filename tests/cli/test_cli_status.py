@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.harness import PAIRS, Project, finish, identity, model, until
 from tests.cli.test_cli_deadline import LIST, hanging
+from tests.cli.test_cli_terminal import on_terminal
 from tests.lifecycle.crash_proxy import BEFORE
 
 
@@ -168,3 +169,27 @@ def test_a_watch_survives_a_failed_look(training: Project) -> None:
         until(lambda: any(request["fault"] for request in training.service.log()))
         training.service.advance()
         assert finish(process).code == 0
+
+
+def test_a_terminal_shows_one_table_that_is_redrawn(project: Project) -> None:
+    """Each table is erased before the next one. The last one stays, and with it the command that goes on."""
+    project.declare(model("one"))
+    project.service.settings(training_seconds=3)
+    project.apply("--no-wait")
+    code, text = on_terminal(project, "status", "--watch", answer=None)
+    assert code == 0, text
+    shown, _, last = text.rpartition("\x1b[2K")
+    assert len(re.findall("TunedModel/one", shown)) > 1
+    assert re.search(r"training.*\d+%", shown)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).split("\r\n")
+    assert lines[0].split()[:2] == ["address", "condition"]
+    assert lines[1].startswith("TunedModel/one  trained, not promoted")
+    assert lines[2:5] == ["", "1 trained, not promoted.", "To promote what is trained, run: reconciler wait"]
+
+
+def test_no_color_prints_no_colour_on_a_terminal(training: Project) -> None:
+    """NO_COLOR is honoured. Otherwise a condition is coloured."""
+    _, text = on_terminal(training, "status", answer=None)
+    assert "\x1b[33mtraining" in text
+    _, text = on_terminal(training, "status", answer=None, NO_COLOR="1")
+    assert "\x1b" not in text

@@ -104,6 +104,7 @@ def test_a_life(project: Project, service: Service) -> None:
     endpoint = project.run("output", "TuningJob/bot", expect=0).out.strip()
     assert endpoint in {endpoint["name"] for endpoint in listed(service, "endpoints")}
     assert project.run("output", "--format", "env", expect=0).out.strip() == f"TUNINGJOB_BOT={endpoint}"
+    assert only(project.run("status", "--json", expect=0).json()["models"])["endpoint"] == endpoint
     assert project.run("generate", "bot", "7", expect=0).out == "8\n"
     assert project.run("test", expect=0).out.startswith("passed  TuningJob/bot  ")
     shown = project.run("show", "bot", expect=0).out

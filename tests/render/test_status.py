@@ -118,6 +118,13 @@ def test_what_a_table_has_no_room_for_stands_below_its_row() -> None:
     ]
 
 
+def test_a_base_model_and_its_days_stay_together() -> None:
+    """Days without the base model that they belong to would be a riddle."""
+    heads = {width: render(*MODELS, width=width)[0] for width in range(80, 140)}
+    assert {head.count("days left") for head in heads.values()} == {0, 1}
+    assert {head.count("base") - head.count("days left") for head in heads.values()} == {0}
+
+
 def test_a_narrow_terminal_gets_a_list() -> None:
     """At 60 columns there is no table. A condition stands below its address."""
     assert render(*MODELS, width=60) == [
@@ -187,6 +194,13 @@ def test_a_screen_shows_what_it_has_room_for() -> None:
     shown = fit_status(many, 10, colour=False, width=UNLIMITED)
     assert (len(shown), shown[-1]) == (10, "1,000 serving, 1 training.")
     assert "training" in shown[1]
+
+
+def test_a_screen_counts_on_between_two_looks() -> None:
+    """A time that stands still would look like a hanging command."""
+    _, row, *_ = fit_status([TRAINING], 9, seconds=30, colour=False, width=UNLIMITED)
+    assert row.split()[2:4] == ["40%", "1m30s"]
+    assert row.split()[-1] == "2m"
 
 
 def test_next_steps_name_commands() -> None:

@@ -47,7 +47,8 @@ class _Column:
 
     Attributes:
         label: how its value is written where there is no column: "loss {}".
-        priority: a terminal without room for all columns leaves out those with the lowest first.
+        priority: a terminal without room for all columns leaves out those with the lowest first. Columns of
+            the same priority stay together.
         is_number: aligned right.
     """
 
@@ -93,7 +94,7 @@ _COLUMNS = (
     _CONDITION,
     _Column("percent", _format_percent, "{}", 9, is_number=True),
     _Column("time left", _format_remaining, "{} left", 8, is_number=True),
-    _Column("base", _format_base, "base {}", 2),
+    _Column("base", _format_base, "base {}", 3),
     _DAYS,
     _Column(
         "examples",
@@ -144,15 +145,29 @@ def render_status(models: Sequence[ModelStatus], *, colour: bool, width: int = 8
     yield from wrap(_count(models), width)
 
 
-def fit_status(models: Sequence[ModelStatus], room: int, *, colour: bool, width: int) -> list[str]:
-    """Render the table into `room` lines. If they are too few, the models in training come first."""
+def fit_status(
+    models: Sequence[ModelStatus], room: int, *, seconds: float = 0.0, colour: bool, width: int
+) -> list[str]:
+    """Render the table as it is probably `seconds` after the look, into `room` lines.
+
+    If they are too few, the models in training come first.
+    """
+
+    def render(shown: Sequence[ModelStatus]) -> list[str]:
+        return list(
+            render_status([model.add_seconds(seconds) for model in shown], colour=colour, width=width)
+        )
+
     if len(models) <= room:
-        lines = list(render_status(models, colour=colour, width=width))
+        lines = render(models)
         if len(lines) <= room:
             return lines
     first = sorted(models, key=lambda model: model.condition is not Condition.TRAINING)[:room]
-    lines = list(render_status(first, colour=colour, width=width))
-    return [*lines[: max(room - 2, 0)], "… and more than this terminal has room for", _count(models)]
+    return [
+        *render(first)[: max(room - 2, 0)],
+        "… and more than this terminal has room for",
+        _count(models),
+    ]
 
 
 def list_next_steps(models: Sequence[ModelStatus]) -> list[str]:
@@ -165,7 +180,8 @@ def _choose_columns(used: Sequence[_Column], widths: Mapping[_Column, int], widt
     """Choose the columns that a terminal has room for. None if it has no room for a table."""
     shown = list(used)
     while width != UNLIMITED and sum(widths[column] + 2 for column in shown) - 2 > width:
-        shown.remove(min(shown, key=lambda column: column.priority))
+        lowest = min(column.priority for column in shown)
+        shown = [column for column in shown if column.priority != lowest]
     is_table = len(shown) == len(used) or (width >= _ROOMY and _CONDITION in shown)
     return shown if is_table else []
 

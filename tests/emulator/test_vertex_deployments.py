@@ -220,6 +220,26 @@ def test_a_second_model_takes_over(vertex: Vertex, model: str, other: str) -> No
     assert ask(vertex, endpoint) == "deux"
 
 
+def test_an_endpoint_answers_through_a_whole_replacement(vertex: Vertex, model: str, other: str) -> None:
+    """Every tenth of a second of deploying the new model and undeploying the old one has an answer."""
+    endpoint = vertex.make_endpoint()
+    old = vertex.deploy(endpoint, model=model)
+    answers = ""
+
+    def watch() -> None:
+        nonlocal answers
+        for _ in range(6):
+            answers += {"two": "a", "deux": "b"}[ask(vertex, endpoint)]
+            vertex.api.advance(0.1)
+
+    request = {"deployedModel": {"model": other}, "trafficSplit": {"0": 100}}
+    vertex.ok("POST", f"{endpoint}:deployModel", json=request)
+    watch()
+    vertex.ok("POST", f"{endpoint}:undeployModel", json={"deployedModelId": old})
+    watch()
+    assert answers == "aaaaab" + "bbbbbb"
+
+
 def test_a_model_without_a_share_gets_no_traffic(vertex: Vertex, model: str, other: str) -> None:
     """An empty split leaves the present one as it is; on an empty endpoint, nothing answers."""
     endpoint = vertex.make_endpoint()
@@ -426,8 +446,14 @@ def test_only_the_logging_of_a_deployed_model_changes(vertex: Vertex, model: str
     path = f"{endpoint}:mutateDeployedModel"
     change = {"id": deployed, "disableContainerLogging": True, "checkpointId": "1"}
     request = {"deployedModel": change, "updateMask": "disableContainerLogging"}
+    (before,) = vertex.ok("GET", endpoint)["deployedModels"]
+    vertex.api.control("faults", {"operation": "^mutate endpoints/", "times": 1})
+    assert "error" in vertex.settle(vertex.ok("POST", path, json=request))
+    assert vertex.ok("GET", endpoint)["deployedModels"] == [before]
     done = vertex.settle(vertex.ok("POST", path, json=request))
     (item,) = vertex.ok("GET", endpoint)["deployedModels"]
+    assert item == {**before, "disableContainerLogging": True}
+    assert ask(vertex, endpoint) == "two"
     assert done["response"]["deployedModel"] == item
     assert (item["disableContainerLogging"], item["checkpointId"]) == (True, "2")
     for mask, code in [("checkpointId", 400), ("dedicatedResources.minReplicaCount", 400), ("", 400)]:

@@ -111,15 +111,21 @@ def mutate(call: Call) -> Reply:
     names = read_mask(mask, messages.DEPLOYED_MODEL, _MUTABLE)
     fields = {key: value for key, value in deployment.fields.items() if key not in names}
     changed = dataclasses.replace(
-        deployment, fields={**fields, **{name: asked[name] for name in names if asked.get(name)}}
+        deployment,
+        fields={**fields, **{name: asked[name] for name in names if asked.get(name)}},
+        system={"created": deployment.born, **deployment.system},
+        born=None,
     )
-    response = {"deployedModel": serving.show_deployed_model(changed)}
-    seconds = call.settings.vertex_operation_seconds
-    reply = operations.begin(
-        call, "mutate", *_name_target(endpoint), effect={}, seconds=seconds, response=response
+    # The changed one takes the place of the present one when the operation ends.
+    changed = call.database.add(changed)
+    return operations.begin(
+        call,
+        "mutate",
+        *_name_target(endpoint),
+        effect={"died": [deployment], "born": [changed]},
+        seconds=call.settings.vertex_operation_seconds,
+        response={"deployedModel": serving.show_deployed_model(changed)},
     )
-    call.database.update(changed)
-    return reply
 
 
 def _name_target(endpoint: Endpoint) -> tuple[str, str]:

@@ -82,7 +82,7 @@ def show_deployed_model(deployment: Deployment) -> dict[str, Any]:
         "modelVersionId": deployment.model.rpartition("@")[2],
         **deployment.fields,
         **checkpoint,
-        "createTime": format_time(deployment.born or 0),
+        "createTime": format_time(deployment.system.get("created", deployment.born) or 0),
     }
 
 

@@ -378,6 +378,21 @@ def test_what_cannot_be_deployed(vertex: Vertex, model: str) -> None:
     assert vertex.refused("POST", "endpoints", json={})[0] == 400
 
 
+def test_a_model_that_is_being_deleted_is_not_deployed(vertex: Vertex, model: str) -> None:
+    """Otherwise the endpoint would be left with a model that is gone. After a cancelled deletion it is."""
+    for item in vertex.ok("GET", model)["deployedModels"]:
+        vertex.undeploy(item["endpoint"])
+    endpoint = vertex.make_endpoint()
+    deletion = vertex.ok("DELETE", model.partition("@")[0])
+    request = {"deployedModel": {"model": model}}
+    code, status, message = vertex.refused("POST", f"{endpoint}:deployModel", json=request)
+    assert (code, status) == (400, "FAILED_PRECONDITION")
+    assert "is being deleted" in message
+    vertex.ok("POST", f"{deletion['name']}:cancel", json={})
+    vertex.deploy(endpoint, model=model)
+    assert ask(vertex, endpoint) == "two"
+
+
 @pytest.mark.parametrize(
     "private",
     [{"dedicatedEndpointEnabled": True}, {"network": "n"}, {"privateServiceConnectConfig": {"a": "b"}}],

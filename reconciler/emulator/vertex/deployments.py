@@ -141,7 +141,10 @@ def _find_model(call: Call, name: str) -> ModelVersion:
     there = lookup.read_location_of(name)
     if there.project != lookup.read_location(call).project:
         raise lookup.make_permission_error("aiplatform.models.get", name)
-    return models.find_version(call, match["model"], match["version"] or "", at=there)
+    version = models.find_version(call, match["model"], match["version"] or "", at=there)
+    if version.died is not None:
+        raise PreconditionError(f'The Model "{version.name}" is being deleted.')
+    return version
 
 
 def _check_place(call: Call, endpoint: Endpoint, *, is_empty: bool) -> None:

@@ -6,10 +6,11 @@ with --json a new document on a line of its own.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from reconciler.cli import deadline, signals
 from reconciler.cli.console import Console, print_text, timestamp
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from reconciler.operation import Operation
 
 Found = tuple[ModelStatus, ...]
+
+
+def read_words(words: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the words of a command line: an address, a wildcard or a label that is no path is a target."""
+    from reconciler.cli.record_selection import may_be_address
+
+    targets = [
+        word
+        for word in words
+        if (may_be_address(word) or set(word) & set("*?[=")) and not os.path.lexists(word)
+    ]
+    paths = tuple(word for word in words if word not in targets)
+    return {**given, "paths": paths, "targets": (*given["targets"], *targets)}
 
 
 def show_once(operation: Operation, console: Console) -> Found:

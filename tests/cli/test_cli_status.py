@@ -85,7 +85,7 @@ def test_it_asks_for_one_list_and_polls_each_training_once(project: Project) -> 
 
 
 def test_a_selection_is_that_of_other_commands(project: Project) -> None:
-    """--target, --exclude and a file as PATH select. A pattern that matches nothing is an error."""
+    """An address, --target, --exclude and a file as PATH select. What matches nothing is an error."""
     project.declare(model("one"))
     project.declare(model("two"), file="manifests/two.yaml")
 
@@ -97,7 +97,11 @@ def test_a_selection_is_that_of_other_commands(project: Project) -> None:
     assert shown("--target", "o*") == ["one"]
     assert shown("--exclude", "one") == ["two"]
     assert shown("manifests/two.yaml") == ["two"]
-    assert "nothing is called three" in project.run("status", "--target", "three", expect=1).err
+    assert shown("one") == shown("TunedModel/one") == ["one"]
+    assert shown("*o", "manifests") == ["two"]
+    assert shown("one", "two", "manifests") == ["one", "two"]
+    for arguments in (("--target", "three"), ("three",)):
+        assert "nothing is called three" in project.run("status", *arguments, expect=1).err
 
 
 def test_without_a_model_it_says_so(project: Project) -> None:

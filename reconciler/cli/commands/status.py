@@ -14,13 +14,21 @@ from reconciler.cli.invocation import Invocation, Need
 
 
 @click.command("status")
-@options.paths
+@click.argument("words", nargs=-1, metavar="[ADDR or PATH]...")
 @options.service
 @options.selection
 @click.option("-w", "--watch", is_flag=True, help="Show it again until nothing is in training.")
 @options.timeout
 @options.json_output
-def command(*, watch: bool, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
+def command(
+    *,
+    words: tuple[str, ...],
+    watch: bool,
+    as_json: bool,
+    no_color: bool,
+    timeout: timedelta | None,
+    **given: Any,
+) -> int:
     """Show what every declared and recorded model does: whether it serves, trains, waits or has failed.
 
     Changes nothing, and takes no lock. With --watch it ends with 3 if it is stopped while a model is in
@@ -30,7 +38,8 @@ def command(*, watch: bool, as_json: bool, no_color: bool, timeout: timedelta | 
 
     deadline.start(timeout)
     console = Console.open(as_json=as_json, no_color=no_color)
-    invocation = replace(Invocation.read("status", given, Need.ANY), reads_training=False)
+    selection = status_display.read_words(words, given)
+    invocation = replace(Invocation.read("status", selection, Need.ANY), reads_training=False)
     with wiring.open_operation(invocation) as operation:
         show = status_display.show_again if watch else status_display.show_once
         found = show(operation, console)

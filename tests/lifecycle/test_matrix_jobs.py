@@ -24,7 +24,9 @@ from tests.lifecycle.test_matrix import SAMPLE, SHARDS, try_points
 STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
 LONGER: dict[str, Any] = {SPEC: {"training_dataset_uri": "n.jsonl", "hyper_parameters": {"epoch_count": 4}}}
 CHECK = {"checks": [{"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}]}
+SERVING = {"serving": {"endpoint": "support", "drain": "0s"}}
 QUICK = {"vertex_operation_seconds": 0, "vertex_cancel_seconds": 0, "training_seconds": 0}
+QUICK |= {"vertex_deploy_seconds": 0, "vertex_create_endpoint_seconds": 0}
 
 WORSE = (job(beside=KEPT, description="counts", **LONGER),)
 CREATE = Scenario(after=(job(beside=CHECK),), created=1)
@@ -33,6 +35,7 @@ OTHERS = {
     "update": Scenario(before=(job(),), after=(job(description="counts", labels={"team": "a"}),)),
     "delete": Scenario(before=(job(), job("old")), after=(job(),)),
     "adopt": Scenario(before=(job(),), after=(job(),), forgets=True),
+    "switch": Scenario(before=(job(beside=SERVING),), after=(job(beside=SERVING, **LONGER),), created=1),
     "rollback": Scenario(earlier=(job(beside=KEPT),), before=WORSE, after=WORSE, command=ROLLBACK, held=1),
 }
 
@@ -77,8 +80,14 @@ class JobCrashHarness(CrashHarness):
         held = {model["id"] for resource in recorded.values() for model in resource.get("held", ())}
         assert len(held) == self.scenario.held
         assert set(models) == set(recorded) | held, f"live {sorted(models)}, recorded {sorted(recorded)}"
-        owners = {endpoint["labels"]["reconciler_id"] for endpoint in listed(self.service, "endpoints")}
+        endpoints = listed(self.service, "endpoints")
+        stable = [endpoint for endpoint in endpoints if "reconciler_endpoint" in endpoint["labels"]]
+        owners = {endpoint["labels"]["reconciler_id"] for endpoint in endpoints if endpoint not in stable}
         assert owners == set(recorded) | held, f"endpoints of {sorted(owners)}"
+        assert len(stable) == sum("serving" in manifest for manifest in self.scenario.after)
+        for endpoint in stable:
+            assert [deployed["displayName"] for deployed in endpoint["deployedModels"]] == list(recorded)
+            assert list(endpoint["trafficSplit"].values()) == [100]
         for manifest in self.scenario.after:
             if wish := manifest["spec"].get("description"):
                 assert [models[id]["description"] for id in recorded] == [wish]

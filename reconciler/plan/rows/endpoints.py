@@ -324,7 +324,8 @@ def _deploy(case: Case, site: Site, of: Role) -> Iterator[Step]:
     if interrupts:
         yield Undeploy(endpoint.id, _list_ids(replaced), interrupts=True)
     rivals = (*replaced, *site.foreign)
-    yield Deploy(of, endpoint.id, _list_ids(one for one in rivals if one.traffic))
+    if not site.is_right:  # else it is only recorded
+        yield Deploy(of, endpoint.id, _list_ids(one for one in rivals if one.traffic))
     yield AwaitDeployment(
         of,
         endpoint.id,

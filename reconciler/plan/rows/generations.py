@@ -109,7 +109,7 @@ def find_renamed(case: Case) -> Found | None:
         and (live := facts.find_live(desired.address, id))
         and (generation.formula == FORMULA or not describe_difference(case, live))
     ]
-    return choose_usable(found)
+    return choose_usable(case, found)
 
 
 def _may_be_renamed(case: Case, id: str) -> bool:
@@ -152,12 +152,21 @@ def record_failures(case: Case, generations: list[Found]) -> tuple[RecordedModel
     )
 
 
-def choose_usable(generations: list[Found]) -> Found | None:
-    """Choose the youngest ACTIVE generation, or else the first one in training."""
+def choose_usable(case: Case, generations: list[Found]) -> Found | None:
+    """Choose the ACTIVE generation that the endpoint serves, else the youngest, else one in training."""
     active = [found for found in generations if found[1].status is Status.ACTIVE]
     if active:
-        return max(active, key=lambda found: _parse_create_time(found[1]))
+        called = [found for found in active if _is_called(case, found[1])]
+        return max(called or active, key=lambda found: _parse_create_time(found[1]))
     return next((found for found in generations if found[1].status is Status.CREATING), None)
+
+
+def _is_called(case: Case, live: Live) -> bool:
+    """Return whether the declared stable endpoint sends requests to a model."""
+    endpoint = case.facts.observed.declared_endpoints.get(case.desired.address)
+    return endpoint is not None and any(
+        deployment.traffic and deployment.is_of(live.deployable) for deployment in endpoint.deployments
+    )
 
 
 def _parse_create_time(live: Live) -> tuple[datetime, str]:
@@ -181,7 +190,7 @@ def adopt(case: Case, generation: Generation, live: Live, generations: list[Foun
     notes = note_generations(case, record)
     if different := describe_difference(case, live):
         notes = (f"the service shows it otherwise than its id says: {different}", *notes)
-    notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
+    notes += tuple(f"{other.name} is another training of the same, and is deposed" for other in others)
     return build_adoption(case, model, live, record, notes)
 
 

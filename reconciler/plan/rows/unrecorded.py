@@ -51,7 +51,7 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
     if unknown:
         failed = generations.record_failures(case, unknown)
         record = replace(record, deposed=(*record.deposed, *failed))
-    if not case.forced and (usable := generations.choose_usable(unknown)):
+    if not case.forced and (usable := generations.choose_usable(case, unknown)):
         return generations.adopt(case, *usable, unknown, record)
     if not case.forced and (renamed := generations.find_renamed(case)):
         return generations.adopt_renamed(case, *renamed, record)

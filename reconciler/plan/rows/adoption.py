@@ -76,7 +76,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
 def refuse_another(case: Case) -> Diagnostic | None:
     """Refuse an address whose recorded model is not the one that `metadata.import` names."""
     desired, record = case.desired, case.record
-    models = [model for model in (record.serving, record.candidate) if model is not None]
+    models = [model for model in (record.serving, *record.held, record.candidate) if model is not None]
     if (
         not desired.imports
         or not models

@@ -101,6 +101,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class RollBack:
+    """Somebody lets the former model of a name serve again, or undoes that. It may be killed as a run may."""
+
+    name: str
+    undo: bool = False
+    kill: int | str | None = None
+
+
+@dataclass(frozen=True)
 class Lose:
     """The state is deleted."""
 
@@ -134,7 +143,7 @@ class Pass:
     seconds: int
 
 
-Event: TypeAlias = Edit | Run | Lose | Vanish | Disconnect | Fail | Pass
+Event: TypeAlias = Edit | Run | RollBack | Lose | Vanish | Disconnect | Fail | Pass
 
 
 @dataclass(frozen=True)

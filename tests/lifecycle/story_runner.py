@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from typing import TypeAlias
 from reconciler.errors import PlanError, ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
 from reconciler.operation import Check
+from reconciler.operation.rolling_back import prepare_rollback
 from reconciler.records import move
 from reconciler.state.values import RecordedModel
 from tests.fakes import BASES, Crash, Fuse
@@ -24,6 +26,7 @@ from tests.lifecycle.story import (
     Fail,
     Lose,
     Pass,
+    RollBack,
     Run,
     Spec,
     Story,
@@ -76,7 +79,7 @@ class StoryRunner:
             self.look()
         self.end()
 
-    def happen(self, event: Event) -> None:
+    def happen(self, event: Event) -> None:  # noqa: C901  # a row for each event
         """Apply one event of the story."""
         match event:
             case Edit(specs):
@@ -84,6 +87,8 @@ class StoryRunner:
                 self.sim.manifests = tuple(spec.desired() for spec in specs)
             case Run():
                 self.run(event)
+            case RollBack():
+                self.roll_back(event)
             case Lose():
                 self.admin.forget()
                 self.lost |= {training.id for training in self.alive()}
@@ -129,6 +134,16 @@ class StoryRunner:
             self.admin.heal()
         assert sim.store.holder is None, "the lock was not given back"
 
+    def roll_back(self, event: RollBack) -> None:
+        """Go back, if that is possible."""
+        process = self.sim.process(fuse=Fuse(event.kill))
+        name = str(where(event.name))
+        with suppress(Crash, ReconcilerError):
+            plan, check = prepare_rollback(process.operation, name, to="", undo=event.undo)
+            if plan.has_work:
+                list(process.operation.apply(check))
+        assert self.sim.store.holder is None, "the lock was not given back"
+
     # -- promises ----------------------------------------------------------------------------------
 
     def alive(self) -> list[Trained]:
@@ -173,6 +188,7 @@ class StoryRunner:
             assert not record.prevent_destroy, f"{id} is protected"
             return
         assert record.serving is None or record.serving.id != id, f"{id} serves"
+        assert all(held.id != id for held in record.held), f"{id} is held back"
         failed = training.status is Status.FAILED
         if past.promoted and not failed and not spec.pinned:
             assert not spec.protect, f"{id} served and is protected"
@@ -258,10 +274,20 @@ class StoryRunner:
         if protected:
             parents = tuple(Spec(name) for name in sorted(need))
             self.settle((*self.story.final, *lifted, *homeless, *parents))
+        self.end_holds()
         self.settle(self.story.final)
         for spec in self.story.final:
             self.serves(spec)
         assert sim.state.resources.keys() <= {where(spec.name) for spec in self.story.final}
+
+    def end_holds(self) -> None:
+        """Undo each rollback, or train again what was held back and is gone."""
+        for place, record in self.sim.state.resources.items():
+            if record.held and place.name in self.specs:
+                self.happen(RollBack(place.name, undo=True))
+                if self.sim.state.resources[place].held:
+                    self.happen(Run(replace=place.name))
+                self.look()
 
     def follow_advice(self) -> None:
         """Do what a refused plan advises where it cannot tell which of several names a model has by now."""

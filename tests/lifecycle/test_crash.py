@@ -30,6 +30,7 @@ from tests.lifecycle.story import (
     Fault,
     Lose,
     Pass,
+    RollBack,
     Run,
     Spec,
     Story,
@@ -121,6 +122,16 @@ def runs(among: Sequence[str]) -> st.SearchStrategy[Run]:
     )
 
 
+def rollbacks(among: Sequence[str]) -> st.SearchStrategy[RollBack]:
+    """Somebody goes back, or undoes that."""
+    return st.builds(
+        RollBack,
+        st.sampled_from(among),
+        undo=st.sampled_from((False, False, True)),
+        kill=st.none() | st.integers(5, 30) | st.sampled_from(PLACES),
+    )
+
+
 def accidents(among: Sequence[str]) -> st.SearchStrategy[Event]:
     """What happens without anybody's intention."""
     return st.one_of(
@@ -162,6 +173,11 @@ def edits(draw: st.DrawFn, before: tuple[Spec, ...], among: Sequence[str]) -> Ed
     return Edit(tuple(after))
 
 
+def retrain(spec: Spec) -> Spec:
+    """The manifest with other data."""
+    return replace(spec, data="two" if spec.data == "one" else "one")
+
+
 @st.composite
 def stories(draw: st.DrawFn, among: Sequence[str] = NAMES) -> Story:
     """A story that begins with an edit and a run, and ends near its beginning."""
@@ -169,13 +185,19 @@ def stories(draw: st.DrawFn, among: Sequence[str] = NAMES) -> Story:
     history: list[Event] = [Edit(first), draw(runs(among))]
     past = [first]
     for _ in range(draw(st.integers(0, 8))):
-        kind = draw(st.sampled_from(("run", "run", "run", "edit", "edit", "edit", "back", "else")))
+        kind = draw(st.sampled_from(("run", "run", "run", "edit", "edit", "edit", "back", "roll", "else")))
         if kind == "run":
             history.append(draw(runs(among)))
         elif kind in {"edit", "back"}:
             edit = Edit(draw(st.sampled_from(past))) if kind == "back" else draw(edits(past[-1], among))
             past.append(edit.specs)
             history += [edit, draw(runs(among))]
+        elif kind == "roll":
+            kept = tuple(replace(spec, keep=True, pinned=False) for spec in past[-1])
+            names = [spec.name for spec in kept] or list(among)
+            name = draw(st.sampled_from(names))
+            past.append(tuple(retrain(spec) if spec.name == name else spec for spec in kept))
+            history += [Edit(kept), Run(), Edit(past[-1]), draw(runs(among)), draw(rollbacks((name,)))]
         else:
             history.append(draw(accidents(among)))
     return Story(

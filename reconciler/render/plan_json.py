@@ -400,8 +400,15 @@ def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
                     outputs[str(step.previous)] = gone
                     if serving := step.record.serving:
                         outputs[str(change.address)] = {"actions": ["create"], "after": serving.name}
+                case steps.GoBack() if find_step(change.steps, steps.AwaitDeployment):
+                    pass
                 case steps.GoBack():
                     outputs[str(change.address)] = {"actions": ["update"], "after": change.name}
+                case steps.CreateEndpoint():
+                    action = "update" if change.serving else "create"
+                    outputs[str(change.address)] = {"actions": [action], "after_unknown": True}
+                case steps.Promote() if find_step(change.steps, steps.AwaitDeployment):
+                    pass  # programs go on calling the stable endpoint
                 case steps.Promote():
                     output: dict[str, Json] = {"actions": ["update" if step.replaces else "create"]}
                     output |= {"after": change.name} if change.name else {"after_unknown": True}

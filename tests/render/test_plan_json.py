@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from reconciler.codec import Json
 from reconciler.plan.change import Action, Change, Plan, Reason
-from reconciler.plan.steps import Role, Update
+from reconciler.plan.steps import AwaitDeployment, CreateEndpoint, Role, Update
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.render.plan_json import (
@@ -254,3 +254,15 @@ def test_the_drift_document_has_classes() -> None:
 def test_nest_paths_keeps_both_of_a_clash() -> None:
     """If a path is both a value and a prefix, both values are kept."""
     assert nest_paths({"a": 1, "a.b": 2, "c.d": 3, "c.e": 4}) == {"a": 1, "a.b": 2, "c": {"d": 3, "e": 4}}
+
+
+def test_programs_go_on_calling_a_stable_endpoint() -> None:
+    """A switch and a rollback on it change no output; an endpoint that is created does."""
+    switch = tuple(step for step in plans.SWITCH.steps if not isinstance(step, CreateEndpoint))
+    back = (*plans.GO_BACK.steps, AwaitDeployment(Role.SERVING, "support"))
+    quiet = Plan((replace(plans.SWITCH, steps=switch), replace(plans.GO_BACK, steps=back)))
+    assert build_plan_document(quiet, plans.KINDS)["output_changes"] == {}
+    first = replace(plans.SWITCH, serving="")
+    assert build_plan_document(Plan((first,)), plans.KINDS)["output_changes"] == {
+        "TuningJob/roman": {"actions": ["create"], "after_unknown": True}
+    }

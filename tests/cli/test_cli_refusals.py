@@ -219,7 +219,7 @@ def test_a_newer_state_is_refused(project: Project) -> None:
     project.apply()
     document = {**project.state(), "version": 999}
     project.state_file.write_text(json.dumps(document))
-    assert "this state is of version 999; this program knows versions up to 3\n" in project.plan(expect=1).err
+    assert "this state is of version 999; this program knows versions up to 5\n" in project.plan(expect=1).err
 
 
 def test_a_single_file_only_selects(project: Project) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS
-from reconciler.model import Address, Guards, Status
+from reconciler.model import Address, Guards, Lifecycle, Replacement, Status
 from reconciler.plan import table
 from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
 from reconciler.plan.facts import Facts, find_replacement_reasons, index_desired
@@ -335,6 +335,21 @@ def test_a_second_plan_after_recording_is_settled(world: Facts) -> None:
         (change.key, Action.NO_OP if change.action is Action.RECORD else change.action, change.id)
         for change in second.changes
     ]
+
+
+@pytest.mark.parametrize("create_time", ["", worlds.CREATED])
+def test_the_old_model_under_a_pinned_id_is_never_taken_for_the_new_one(create_time: str) -> None:
+    """After a crash before its deletion every plan deletes it first, whatever time the service tells."""
+    wanted = worlds.want(id="bot-v2", lifecycle=Lifecycle(replace=Replacement.DELETE_FIRST))
+    old = worlds.model("bot-v2", "two", status=None, create_time="", deposed=worlds.CREATED)
+    live = worlds.live("bot-v2", Status.CREATING, create_time=create_time)
+    world = worlds.world([wanted], [Record(worlds.address(), deposed=(old,))], alive=[live])
+    for _ in range(4):
+        plan = make_plan(world)
+        (change,) = plan.changes
+        assert (change.action, change.id) == (Action.REPLACE, "bot-v2")
+        assert find_step(change.steps, DeleteFirst) is not None
+        world = begin(world, plan)
 
 
 @slow

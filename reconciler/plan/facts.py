@@ -207,6 +207,7 @@ class Facts:
         """Find the live model of a recorded one.
 
         Under delete_first an old and a new model share one id. The service's create time distinguishes them.
+        If the service does not tell it, the new model is not live as long as it is pending.
         """
         live = self.find_live(record.address, model.id)
         if not record.deposed and (record.serving is None or record.candidate is None):
@@ -214,6 +215,8 @@ class Facts:
         namesakes = [m for m in record.models if m.id == model.id and m is not model]
         if live is None or not namesakes:
             return live
+        if not live.create_time:
+            return None if model is record.candidate and model.is_pending else live
         if model.create_time:
             return live if live.create_time == model.create_time else None
         return None if any(m.create_time == live.create_time for m in namesakes) else live

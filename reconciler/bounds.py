@@ -24,6 +24,8 @@ DATA = 1024 * MB
 """Bytes of a data set: what Vertex AI takes, as documented (1 GB)."""
 CREDENTIALS = 1 * MB
 """Bytes of a file with a credential."""
+VARIABLE = 1 * MB
+"""Bytes of an environment variable that holds JSON."""
 PROMPT = 64 * MB
 """Bytes of a prompt on standard input."""
 

@@ -5,7 +5,6 @@ Rule: a missing package or an unusable file raises a UsageError with advice.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sqlite3
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from reconciler import bounds, strictjson
 from reconciler.cli.apis import APIS
 from reconciler.errors import UsageError
 
@@ -69,7 +69,8 @@ def _read_changes(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the emulator's settings that the environment changes. UsageError if one is malformed."""
     from reconciler.settings import read_seconds, to_settings
 
-    changes: dict[str, Any] = json.loads(to_settings(environ).get("RECONCILER_EMULATOR_SETTINGS", "{}"))
+    text = to_settings(environ).get("RECONCILER_EMULATOR_SETTINGS", "{}")
+    changes: dict[str, Any] = strictjson.loads(text.encode(), most=bounds.VARIABLE)
     seconds = read_seconds(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
     if seconds >= 0:
         changes["training_seconds"] = seconds

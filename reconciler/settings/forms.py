@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+from reconciler import bounds
+from reconciler.errors import NotJSONError
 from reconciler.formats import UNITS
 from reconciler.settings.hosts import parse_url
 from reconciler.settings.secrecy import CONTROLS, has_login
@@ -288,15 +290,15 @@ def parse_days(text: str) -> str:
 
 def parse_json_object(text: str) -> str:
     """Parse a JSON object, and return it without needless spaces."""
-    import json
+    from reconciler import strictjson
 
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = strictjson.loads(text.encode(), most=bounds.VARIABLE)
+    except NotJSONError:
         value = None
     if not isinstance(value, dict):
         raise FormError("is not a JSON object", 'Write it like {"vertex_deploy_seconds": 2}.')
-    return json.dumps(value)
+    return strictjson.dumps(value)
 
 
 def _is_day_of_model(pair: str) -> bool:

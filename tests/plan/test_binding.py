@@ -267,6 +267,17 @@ def test_a_move_of_what_the_plan_leaves_alone_is_none(move: str) -> None:
     assert actions(check(make_plan(now), moved)) == [("bot", "replace", NEW)]
 
 
+def test_a_change_of_the_record_can_only_turn_out_to_be_made() -> None:
+    """If nothing is left of it, that is progress. Any other decision is a turn that nobody approved."""
+    plan, facts = plan_with_facts(replaced())
+    change = next(change for change in plan.changes if change.address == BOT)
+    approved = replace(plan, changes=(replace(change, action=Action.RECORD),))
+    made = replace(plan, changes=(replace(change, action=Action.NO_OP),))
+    assert verify(approved, made, facts).changes == made.changes
+    with pytest.raises(StalePlanError, match="by now it would say replace"):
+        verify(approved, plan, facts)
+
+
 def test_what_only_time_changes_is_no_move() -> None:
     """Times, statuses, operations, verdicts, snapshots and undeclared fields come and go."""
     now = replaced()

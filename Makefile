@@ -4,7 +4,7 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
-# More than half of the time of the tests is waiting for processes, leases and clocks: more workers than cores.
+# A third of the time of the tests is waiting for processes, leases and clocks: more workers than cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell expr $(CORES) + 4)
 PYTEST_ARGS ?=
@@ -16,8 +16,10 @@ CORE_TESTS := tests/plan tests/render tests/state \
   $(filter-out $(PROCESSES:%=tests/test_%.py),$(wildcard tests/test_*.py)) \
   $(SIMULATED:%=tests/lifecycle/test_%.py)
 
-# Six workers would compile all tests anew each time if nothing was kept.
+# Each worker would compile all tests, and each time, if nothing was kept; in a new clone they are compiled once.
 unexport PYTHONDONTWRITEBYTECODE
+COMPILE := test -d tests/__pycache__ || ls -d tests/*/ tests/test_*.py | \
+  xargs -P $(CORES) -n 12 $(RUN) -m pytest -q --collect-only >/dev/null 2>&1 || true
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all coverage lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
@@ -29,14 +31,15 @@ demo: $(VENV)/run.stamp ## apply manifests/ on the emulator and ask a tuned mode
 	@sh .ci/demo
 
 test: $(VENV)/dev.stamp ## run the tests, in some minutes
+	@$(COMPILE)
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-all: $(VENV)/dev.stamp ## run the long tests that make test leaves out
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m thorough $(PYTEST_ARGS)
+	EXAMPLES=all $(RUN) -m pytest -n $(WORKERS) --dist worksteal -m '(thorough or hypothesis) and not conformance' $(PYTEST_ARGS)
 
 coverage: $(VENV)/dev.stamp ## hold the pure core to 100 % of its branches, see [tool.coverage] in pyproject.toml
 	@rm -f $(VENV)/coverage*
-	$(RUN) -m coverage run -m pytest -q -n $(CORES) --dist worksteal $(CORE_TESTS)
+	EXAMPLES=all $(RUN) -m coverage run -m pytest -q -n $(CORES) --dist worksteal $(CORE_TESTS)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 

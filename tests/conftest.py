@@ -13,6 +13,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests.footprint import Footprint
+from tests.limits import examples
 
 _FOREIGN = ("GEMINI_", "GOOGLE_", "RECONCILER_", "TF_HTTP_", "AWS_", "AZURE_", "CLOUDSDK_")
 _KEPT = ("RECONCILER_NEWEST_GENAI",)
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "any machine",
         deadline=None,  # no test asserts speed
+        max_examples=examples(100),
         print_blob=True,
         report_multiple_bugs=False,
         phases=[phase for phase in Phase if phase is not Phase.explain],  # explaining a failure takes long

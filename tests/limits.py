@@ -1,4 +1,16 @@
-"""How long tests wait for what should be over soon."""
+"""How long tests wait for what should be over soon, and how many random examples a property meets."""
+
+from __future__ import annotations
+
+import os
 
 NET = 30.0
 """Seconds. What is right ends long before, on any machine; what is wrong takes minutes, or never ends."""
+
+
+def examples(most: int) -> int:
+    """Return how many examples a property meets now: all of them with EXAMPLES=all, else a quarter.
+
+    `make test-all` and `make coverage` ask for all.
+    """
+    return most if os.environ.get("EXAMPLES") == "all" else max(most // 4, 5)

@@ -14,6 +14,7 @@ from reconciler.model import Attributes, Permission, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import worlds
+from tests.limits import examples
 
 FIELDS = TUNED_MODEL.fields
 EPOCHS = f"{HYPERPARAMETERS}.epoch_count"
@@ -29,7 +30,7 @@ values: dict[str, st.SearchStrategy[Value]] = {
 mutable = st.fixed_dictionaries({}, optional=values)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(mutable, mutable)
 def test_every_declared_difference_is_found_and_no_other(live: Attributes, declared: Attributes) -> None:
     """A path is changed exactly if its own two values differ, whatever the other fields are."""

@@ -34,7 +34,7 @@ from reconciler.state.file import loads as load_state
 from reconciler.state.values import Record, RecordedModel
 from reconciler.strictjson import dumps, loads_answer
 from tests.fakes import EPOCH
-from tests.limits import NET
+from tests.limits import NET, examples
 from tests.providers.test_gemini_codec import MODEL, OPERATION
 from tests.providers.test_vertex_answers import DONE, ENDPOINT
 from tests.providers.test_vertex_answers import MODEL as TUNED
@@ -85,7 +85,7 @@ REFUSAL = {
         ],
     }
 }
-CALM = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 
 
 def _refusal(document: Any) -> None:

@@ -16,6 +16,7 @@ from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts, Observed, digest_approval, is_approved
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
+from tests.limits import examples
 from tests.worlds import make_plan
 
 KINDS = list_kinds()
@@ -124,7 +125,7 @@ def created(want: Desired) -> RecordedModel:
     return change.intent.candidate
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(wants())
 def test_equal_spellings_are_one_model(pair: tuple[Desired, Desired]) -> None:
     """After one spelling is applied, the other has the same id, an empty plan and no drift.

@@ -38,6 +38,7 @@ from reconciler.plan.steps import (
 from reconciler.state.values import Record
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
+from tests.limits import examples
 from tests.worlds import make_plan
 
 CASES = cases("plan")
@@ -48,7 +49,7 @@ UNBOUNDED = st.builds(
     guards=st.just(Guards(max_trainings=99)),
 )
 slow = settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[phase for phase in Phase if phase is not Phase.explain],  # a failure is to be told within 120 s
@@ -227,7 +228,7 @@ def test_any_world_is_decided_or_refused_whatever_its_order(world: Facts, random
     assert try_plan(world) == try_plan(other)
 
 
-@settings(slow, max_examples=30)
+@settings(slow, max_examples=examples(30))
 @given(
     worlds.worlds(
         options=st.builds(

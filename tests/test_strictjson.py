@@ -18,9 +18,9 @@ import reconciler
 from reconciler import bounds
 from reconciler.errors import NotJSONError
 from reconciler.strictjson import dumps, loads, loads_answer
-from tests.limits import NET
+from tests.limits import NET, examples
 
-CALM = settings(deadline=None, max_examples=200)
+CALM = settings(deadline=None, max_examples=examples(200))
 
 scalars = st.one_of(
     st.none(),

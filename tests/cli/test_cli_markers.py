@@ -77,7 +77,13 @@ def settings(variable: str, shape: str) -> Iterator[dict[str, str]]:
     yield {variable: f"https://ann:a/b#c?{MARKER}@127.0.0.1:9/x?{MARKER}"}
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize(
+    "variable",
+    [
+        pytest.param(variable, marks=pytest.mark.thorough if number % 3 else ())
+        for number, variable in enumerate(VARIABLES)
+    ],
+)
 def test_a_secret_is_printed_by_no_command(project: Project, variable: str) -> None:
     """No output has the secret, even when the API, a state's store or `init` refuses the run."""
     project.declare(model("one"))

@@ -22,6 +22,7 @@ from reconciler.emulator.paging import _compute_digest, encode_token
 from reconciler.emulator.server import run_emulator
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
+from tests.limits import examples
 
 SOON = 30.0
 DIGITS = "9" * 5_000
@@ -186,7 +187,9 @@ def is_well(method: str, answer: tuple[int, dict[str, str], bytes]) -> None:
     assert error["message"]
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     method=st.sampled_from(METHODS),
     path=st.sampled_from(PATHS),

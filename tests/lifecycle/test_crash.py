@@ -38,6 +38,7 @@ from tests.lifecycle.story import (
     kind_of,
 )
 from tests.lifecycle.story_runner import StoryRunner
+from tests.limits import examples
 
 LIVES = 400
 """How many lives `make test-all` tells."""
@@ -230,7 +231,7 @@ def test_many_lives_converge(story: Story) -> None:
     StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()
 
 
-@lives(LIVES // 8)
+@lives(examples(80))
 @given(story=stories())
 @example(
     # a delete_first that waits for its parent, stopped, and then not asked for any more
@@ -293,7 +294,7 @@ def test_many_lives_converge_on_the_emulator(emulator: Emulator, story: Story) -
     StoryRunner(story, EmulatedServiceAdmin(simulate(emulator))).run_story()
 
 
-@lives(2)
+@lives(1)
 @given(story=stories(("a", "job", "subjob")))
 @example(
     # accepted, not recorded, and not to be seen in a list when the next run comes

@@ -16,7 +16,7 @@ from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
 
-SAMPLE = 9
+SAMPLE = 18
 SHARDS = 4
 
 

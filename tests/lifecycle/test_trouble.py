@@ -48,7 +48,8 @@ def converged(sim: Simulation) -> None:
     assert len(sim.service.models) == 4
 
 
-@pytest.mark.parametrize("keeps_creating", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("keeps_creating", [False, True])
 def test_a_kill_at_any_call_or_write_is_healed_by_the_next_run(keeps_creating: bool) -> None:  # noqa: FBT001
     """The next run finishes after a kill at any single call or write."""
     places, at = 1, 0

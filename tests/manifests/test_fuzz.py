@@ -14,6 +14,7 @@ from reconciler.errors import ManifestError, UsageError
 from reconciler.manifests import parse_variables
 from reconciler.manifests.loading import load
 from reconciler.providers.gemini.fields import TUNED_MODEL
+from tests.limits import examples
 
 CASES = Path(__file__).parent.parent / "cases" / "manifests"
 MANIFESTS = sorted(path.read_bytes() for path in CASES.glob("*/*.yaml"))
@@ -32,7 +33,7 @@ PIECES = [
 ]  # fmt: skip
 
 ANYTHING = settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 
 

@@ -23,6 +23,7 @@ from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
+from tests.limits import examples
 from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, make_plan, model, want, world
 
 BOT = worlds.address("bot")
@@ -471,7 +472,7 @@ def test_only_touched_addresses_are_bound() -> None:
 
 
 @pytest.mark.timeout(400)  # Hypothesis shrinks a failure for at most 300 s
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     worlds.worlds(
         options=st.builds(Inputs, retry_failed=st.booleans(), guards=st.just(Guards(max_trainings=99))),

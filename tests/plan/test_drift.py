@@ -15,6 +15,7 @@ from reconciler.plan.facts import Facts
 from reconciler.state.values import Record
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
+from tests.limits import examples
 
 CASES = cases("drift")
 ALWAYS: dict[str, Any] = {
@@ -60,7 +61,7 @@ def test_every_class_is_shown_by_a_case() -> None:
     assert spoken == {str(one) for one in DriftClass}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds.worlds())
 def test_drift_is_about_records_and_what_is_our_own(world: Facts) -> None:
     """Total; it speaks of recorded addresses, sorted, and of no model that is not ours."""
@@ -77,7 +78,7 @@ def test_drift_is_about_records_and_what_is_our_own(world: Facts) -> None:
             assert not drift.fails
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds.worlds())
 def test_a_model_that_is_as_sent_has_not_drifted(world: Facts) -> None:
     """Where every recorded model is live just as it was sent, nothing has changed and nothing is missing.

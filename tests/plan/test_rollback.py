@@ -20,10 +20,11 @@ from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.plan.steps import GoBack, find_step, list_deleted
 from reconciler.state.values import Record
 from tests import worlds
+from tests.limits import examples
 from tests.worlds import make_plan
 
 calm = settings(
-    max_examples=80,
+    max_examples=examples(80),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[phase for phase in Phase if phase is not Phase.explain],

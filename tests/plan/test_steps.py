@@ -43,6 +43,7 @@ from reconciler.plan.steps import (
 from reconciler.providers import Accepted, Training
 from reconciler.state.values import QUOTA, Record, Verdict
 from tests import worlds
+from tests.limits import examples
 from tests.render.strategies import any_step
 from tests.steps_text import describe_step
 
@@ -57,7 +58,7 @@ def test_a_change_stays_small() -> None:
     assert len(fields(Change)) <= 16
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(any_step)
 def test_every_step_answers_every_question(step: Step) -> None:
     """Any step can be described, classified, waited for and folded."""

@@ -15,6 +15,7 @@ from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Action, Request, Wire, answer, hang_up, listening, refusal, vanishing
+from tests.limits import examples
 
 NAME = "tunedModels/x-abcdefgh"
 WANT = Desired(Address("TunedModel", "x"), {}, (DataSet("0" * 64, 1, 2),))
@@ -88,7 +89,7 @@ POSTS = st.lists(
 GETS = st.lists(st.sampled_from(["", *BEFORE]), max_size=12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(
     posts=POSTS,
     gets=GETS,

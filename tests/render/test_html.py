@@ -15,6 +15,7 @@ from reconciler.plan.change import Drift
 from reconciler.render.html.curve import draw_loss_curve
 from reconciler.render.html.page import render_report
 from reconciler.state.values import Record, RecordedEstimate, State, Verdict
+from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import drifts, records, texts
 
@@ -92,7 +93,9 @@ def read(page: str) -> Reader:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.lists(records, max_size=3), st.lists(drifts, max_size=2), texts)
 def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], text: str) -> None:

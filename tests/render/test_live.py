@@ -23,6 +23,7 @@ from reconciler.events import (
 )
 from reconciler.render.live import LiveLines, LiveProgress
 from reconciler.render.terminal import count_cells
+from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import events
 
@@ -183,7 +184,7 @@ def test_escapes_of_others_do_not_reach_the_terminal(colour: bool) -> None:  # n
     assert "\\x1b]0;owned\\x07" in left
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(events, max_size=8), st.sampled_from([20, 60, 100]))
 def test_any_events_fit(happened: list[Event], width: int) -> None:
     """No order of events breaks the display or makes it wider than the terminal."""

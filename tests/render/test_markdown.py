@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from reconciler.plan.change import Action, Drift, Plan
 from reconciler.render.markdown import render_drift_comment, render_plan_comment
 from reconciler.render.words import name_subject, summarize_plan
+from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts
 from tests.render.strategies import plans as any_plan
 
 BIG = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -21,6 +21,7 @@ from reconciler.render.plan_json import (
     list_actions,
     nest_paths,
 )
+from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import SECRET
 from tests.render.strategies import plans as any_plan
@@ -89,7 +90,9 @@ def test_action_reason(change: Change, reason: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(any_plan)
 def test_any_plan_is_json_without_training_data(plan: Plan) -> None:

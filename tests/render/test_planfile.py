@@ -14,12 +14,15 @@ from reconciler.model import Value
 from reconciler.plan.change import Plan
 from reconciler.render.plan_json import compute_checksum
 from reconciler.render.planfile import dumps, loads
+from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import SECRET
 from tests.render.strategies import plans as any_plan
 
 BIG = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -70,7 +73,7 @@ def test_a_plan_file_is_ascii_with_a_line_for_each_change() -> None:
     assert len(entries) == len(plans.EVERYTHING.changes) + len(plans.EVERYTHING.drift)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, 10**6))
 def test_a_cut_file_is_refused(length: int) -> None:
     """A file that was cut at any byte is refused."""
@@ -79,7 +82,7 @@ def test_a_cut_file_is_refused(length: int) -> None:
         loads(data[: length % (len(data) - 2)], place="x.plan")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 255))
 def test_a_changed_byte_is_refused_or_means_nothing(index: int, byte: int) -> None:
     """If any byte is replaced, the file is refused with a PlanError, or gives the same plan."""
@@ -96,7 +99,7 @@ def test_a_changed_byte_is_refused_or_means_nothing(index: int, byte: int) -> No
     assert refusal.detail
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=200))
 def test_rubbish_is_refused(data: bytes) -> None:
     """No bytes lead to anything but a PlanError with advice."""

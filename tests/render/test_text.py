@@ -21,6 +21,7 @@ from reconciler.render.text.errors import render_errors
 from reconciler.render.text.events import render_event
 from reconciler.render.text.plan import render_drift, render_plan
 from reconciler.render.words import summarize_plan
+from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts, events, texts
 from tests.render.strategies import plans as any_plan
@@ -30,7 +31,9 @@ _LEAD = 36
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 BIG = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -17,8 +17,9 @@ from reconciler.providers import Accepted, Fence
 from reconciler.providers.google.exactly_once import create_once, explain_failed_look, look_until
 from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import codec, labels, names
-from reconciler.providers.vertex.jobs import JOBS, Jobs
+from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.resources import JOBS
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ from reconciler.providers.google.json import (
     require_object,
 )
 from reconciler.providers.vertex import codec, names
-from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Jobs
+from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions, is_beside
+from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS
 from reconciler.redaction import make_printable
 
 CANCEL_SECONDS = 20.0

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from reconciler import errors
 from reconciler.http import Transport
@@ -30,8 +31,8 @@ from reconciler.providers.google.json import (
 )
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.fields import LOCATION, PROJECT
-from reconciler.providers.vertex.jobs import ENDPOINTS, Jobs
 from reconciler.providers.vertex.regions import Regions, find_multi_region
+from reconciler.providers.vertex.resources import ENDPOINTS, Resources
 from reconciler.redaction import make_printable
 
 OPERATION_SECONDS = 600.0
@@ -80,13 +81,30 @@ class Submissions:
             transport.wait(pause, f"beginning another operation in {location}")
 
 
+class Deployables(Protocol):
+    """Finds what a record's model is called where it is deployed. Each kind of model has its own way."""
+
+    def find_deployable(self, model: Handle) -> str:
+        """Return the resource name of the model with its version. "" if there is no model yet."""
+
+    def find_own_place(self, model: Handle) -> str:
+        """Return the name of the resource beside which its endpoint is created. "" if there is none yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class VertexEndpoints:
-    """Implements `providers.Endpoints`."""
+    """Implements `providers.Endpoints`.
+
+    Args:
+        is_wider: an endpoint without a declared location may also be in the multi-region of its model's
+            manifest.
+    """
 
     _regions: Regions
-    _jobs: Jobs
+    _resources: Resources
+    _models: Deployables
     _submissions: Submissions = field(default_factory=Submissions)
+    is_wider: bool = True
 
     def make_handle(self, desired: Desired) -> EndpointHandle:
         """Make the handle of a declared endpoint. It is searched for near the place of the job."""
@@ -126,7 +144,7 @@ class VertexEndpoints:
         return {
             place: {
                 read_text(found, "name").rpartition("/")[2]: found
-                for found in self._jobs.list_resources(place, ENDPOINTS)
+                for found in self._resources.list_resources(place, ENDPOINTS)
             }
             for place, count in counts.items()
             if count > _MANY
@@ -243,7 +261,7 @@ class VertexEndpoints:
         if handle.name:
             return [handle.name]
         project, near = self._regions.place(handle.project, handle.location or handle.near)
-        wider = "" if handle.location else find_multi_region(near)
+        wider = find_multi_region(near) if self.is_wider and not handle.location else ""
         return [
             f"projects/{project}/locations/{location}/{ENDPOINTS}/{handle.id}"
             for location in dict.fromkeys((near, wider or near))
@@ -251,8 +269,7 @@ class VertexEndpoints:
 
     def _write_name(self, handle: EndpointHandle, model: Handle) -> str:
         """Write the name of an endpoint to create: in the location of the model's own endpoint."""
-        job = self._jobs.find_job(model)
-        own = codec.read_endpoint_name(job) or codec.read_model_name(job) if job is not None else ""
+        own = self._models.find_own_place(model)
         place = names.parse(own) if own else None
         if place is None and not (handle.project and handle.location):
             raise errors.ServiceError(
@@ -268,8 +285,7 @@ class VertexEndpoints:
         return handle.name
 
     def _find_model(self, model: Handle) -> str:
-        job = self._jobs.find_job(model)
-        name = codec.read_model_name(job) if job is not None else ""
+        name = self._models.find_deployable(model)
         if not name:
             raise errors.ServiceError(
                 f"{model.id} has no model to deploy", "Wait until its training has ended: reconciler wait"
@@ -287,7 +303,7 @@ class VertexEndpoints:
             yield attempt
 
     def _get(self, name: str) -> JsonObject | None:
-        return self._jobs.get_resource(name, ENDPOINTS)
+        return self._resources.get_resource(name, ENDPOINTS)
 
     def _require(self, name: str) -> JsonObject:
         found = self._get(name)

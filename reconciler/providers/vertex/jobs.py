@@ -6,131 +6,21 @@ a record has the job's name, so the job, and the reason of its failure, can stil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
+from reconciler.errors import ForbiddenError, ServiceError
 from reconciler.model import Live, Odd, Status
 from reconciler.providers import Ended, Handle
-from reconciler.providers.google.calls import get_or_none, list_pages, merge_pages
-from reconciler.providers.google.json import (
-    JsonObject,
-    explain_another,
-    read_list,
-    read_text,
-    require_object,
-)
+from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import codec, labels, names
-from reconciler.providers.vertex.fields import PROJECT
-from reconciler.providers.vertex.regions import Regions
-
-PAGE_SIZE = 100
-JOBS, MODELS, ENDPOINTS = "tuningJobs", "models", "endpoints"
+from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS, Resources
 
 
-class Jobs:
-    """Reads jobs, models and endpoints.
-
-    Args:
-        regions: open the transports.
-        places: the (project, location) pairs of the manifests, "" for a default. A model that is recorded in
-            another place is found by its name.
-        page_size: how many entries a list call asks for.
-    """
-
-    def __init__(
-        self, regions: Regions, places: frozenset[tuple[str, str]], page_size: int = PAGE_SIZE
-    ) -> None:
-        self._regions = regions
-        self._places = places
-        self._asked: dict[str, set[str]] = {}
-        self._tried: set[tuple[str, str]] = set()
-        self._page_size = page_size
-
-    def list_places(self) -> list[tuple[str, str]]:
-        """Return the (project, location) pairs to look for models in."""
-        named = {self._regions.place(project, location) for project, location in self._places}
-        default = {self._regions.place()} if all(self._regions.default) or not named else set()
-        return sorted(named | default)
-
-    def _add_project_names(self, live: Live) -> Live:
-        """Add all names of the model's project: the service's (mostly a number), then the manifests'."""
-        own = names.parse(live.name, JOBS).project
-        known = (own, *sorted(self._asked.get(own, set()) - {own}))
-        return replace(live, attributes={**live.attributes, PROJECT: known[-1]}, aliases={PROJECT: known})
-
-    def learn_names(self, job: JsonObject) -> None:
-        """Find out which names in manifests mean this job's project. Asks once for each pair of names."""
-        if not (self._places or all(self._regions.default)):
-            return
-        name = names.parse(read_text(job, "name"), JOBS)
-        for project, _ in self.list_places():
-            if project.isdigit() == name.project.isdigit() or (name.project, project) in self._tried:
-                continue
-            self._tried.add((name.project, project))
-            if project in self._asked.get(name.project, ()):
-                continue
-            again = f"projects/{project}/locations/{name.location}/{JOBS}/{name.id}"
-            try:
-                found = self._regions.open_location(name.location).call("GET", f"v1/{again}")
-            except (NotFoundError, ForbiddenError):
-                continue
-            if read_text(found, "name") == read_text(job, "name"):
-                self._asked.setdefault(name.project, set()).add(project)
-
-    def get_resource(self, name: str, collection: str = "") -> JsonObject | None:
-        """Return one resource. None on a 404. ServiceError if the reply is about another resource."""
-        place = names.parse(name, collection)
-        found = get_or_none(self._regions.open_location(place.location), f"v1/{name}")
-        if found is None:
-            return None
-        version = read_text(found, "versionId") or place.version
-        if not names.is_answer(name, read_text(found, "name")) or (place.number and version != place.number):
-            raise explain_another("GET", name, found.get("name"))
-        return found
-
-    def list_resources(
-        self,
-        place: tuple[str, str],
-        collection: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        key: str = "",
-        odd: list[Odd] | None = None,
-        tell: Callable[[JsonObject], None] = lambda _resource: None,
-    ) -> Iterator[JsonObject]:
-        """Yield every resource of a collection. `key` is its name in the answer, if that differs.
-
-        `tell` gets each resource as soon as its page has come. An entry that is not such a resource goes into
-        `odd`; without `odd` it is an error. A resource that two pages show differently has changed meanwhile,
-        so it is asked for again.
-        """
-        project, location = place
-        path = f"v1/projects/{project}/locations/{location}/{collection}"
-        transport = self._regions.open_location(location)
-
-        def read_pages() -> Iterator[tuple[tuple[str, str], JsonObject]]:
-            for page in list_pages(transport, path, query or {}, page_size=self._page_size):
-                for entry in read_list(page, key or collection, path):
-                    try:
-                        resource = require_object(entry, path, "an entry")
-                        name = names.parse(read_text(resource, "name"), key or collection)
-                        if name.location != location:
-                            raise explain_another(path, f"the location {location}", resource.get("name"))
-                    except ServiceError as error:
-                        if odd is None:
-                            raise
-                        odd.append(Odd("", ascii(entry)[:60], error.summary))
-                    else:
-                        tell(resource)
-                        yield (name.key, read_text(resource, "versionId") if key else ""), resource
-
-        def ask_again(_key: object, resource: JsonObject) -> JsonObject | None:
-            return resource if key else self.get_resource(read_text(resource, "name"))
-
-        yield from merge_pages(read_pages(), ask_again)
+class Jobs(Resources):
+    """Reads tuning jobs, and the models and endpoints that they made. See `Resources`."""
 
     def list_living(self, place: tuple[str, str]) -> list[Live | Odd]:
         """List models and running trainings, each with a unique id.
@@ -156,8 +46,8 @@ class Jobs:
                 id = live.name.rpartition("/")[2] if live.id in found else live.id
                 found[id] = replace(live, id=id)
         for model in found.values():
-            self._asked.setdefault(names.parse(model.name, JOBS).project, set()).add(place[0])
-        return [*(self._add_project_names(model) for model in found.values()), *odd]
+            self.note_project(place[0], model.name)
+        return [*(self.add_project_names(model) for model in found.values()), *odd]
 
     def _list_with_jobs(
         self, place: tuple[str, str], collections: tuple[str, ...], odd: list[Odd]
@@ -228,7 +118,7 @@ class Jobs:
         name = codec.read_model_name(job) if codec.is_finished(job) else ""
         model = self.get_resource(name, MODELS) if name else None
         live = codec.read_model(job, None, None) if model is None else self._build_finished(job, model)
-        return None if live is None else self._add_project_names(live)
+        return None if live is None else self.add_project_names(live)
 
     def _build_finished(self, job: JsonObject, model: JsonObject) -> Live | None:
         """Read a finished job whose model exists. Asks for the endpoints of others that the model names.
@@ -297,6 +187,16 @@ class Jobs:
                 if job is not None:
                     return job
         return None
+
+    def find_deployable(self, model: Handle) -> str:
+        """Return the name of a record's model, with its version. "" if it has none yet. See `Deployables`."""
+        job = self.find_job(model)
+        return codec.read_model_name(job) if job is not None else ""
+
+    def find_own_place(self, model: Handle) -> str:
+        """Return the name of the endpoint that the service made for a model, else that of the model."""
+        job = self.find_job(model)
+        return (codec.read_endpoint_name(job) or codec.read_model_name(job)) if job is not None else ""
 
     def list_labelled(self, id: str, place: tuple[str, str] | None = None) -> list[JsonObject]:
         """Return every job with our label, oldest first."""

@@ -31,8 +31,9 @@ from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
-from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Jobs
+from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS, PAGE_SIZE
 
 _LOOKS = 8
 """Objects measured at once."""
@@ -69,7 +70,7 @@ class VertexProvider:
         self._jobs = Jobs(regions, places, page_size)
         self._creation = Creation(regions, self._jobs, lag_seconds)
         self._endpoints: dict[str, str] = {}
-        self._stable = VertexEndpoints(regions, self._jobs)
+        self._stable = VertexEndpoints(regions, self._jobs, self._jobs)
 
     @property
     def kind(self) -> Kind:

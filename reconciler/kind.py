@@ -83,7 +83,7 @@ class Kind:
     Attributes:
         name: "TunedModel".
         fields: path to Field.
-        data_field: the path of the training data.
+        data_field: the path of the training data. "" if there is none.
         api: host name of the API that serves it, as policies name a provider.
         permissions: whether permissions can be managed.
         access: who may use a model where they cannot, as a clause ("its access is the project's IAM").
@@ -94,6 +94,7 @@ class Kind:
         default_epochs, default_batch: what the service documents for them when undeclared, 0 for nothing.
         instead: the kind to declare where no base model is offered for this one, "" for none.
         has_endpoints: whether a manifest may declare a stable endpoint for it.
+        trains: whether its create is a training. Otherwise it copies a trained model.
         bases: name to row of the table of base models: the packaged one, with what a Stack adds to it.
     """
 
@@ -112,6 +113,7 @@ class Kind:
     default_batch: int = 0
     instead: str = ""
     has_endpoints: bool = False
+    trains: bool = True
     bases: Mapping[str, Base] = field(default_factory=dict)
 
     def find_base(self, name: str) -> Base | None:

@@ -336,6 +336,24 @@ DRAIN = timedelta(seconds=60)
 """By default a replaced model stays deployed for this time, for the requests that it is answering."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class StateSource:
+    """A model that another state records.
+
+    Attributes:
+        state: the address of the store, as for --state.
+        workspace: of the state.
+        address: of the model there.
+    """
+
+    state: str
+    workspace: str
+    address: Address
+
+    def __str__(self) -> str:
+        return f"state {self.state}, workspace {self.workspace}: {self.address}"
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """The stable endpoint that a manifest declares: the one name that programs call for ever.
@@ -346,6 +364,7 @@ class Serving:
         drain: how long the replaced model stays deployed after the new one has taken its traffic.
         adopt: take over an endpoint of this id that is not ours, with what is deployed to it.
         allow_interruption: undeploy the old model before the new one is deployed.
+        is_default: the manifest names no endpoint. If one is recorded, it is kept.
     """
 
     endpoint: str
@@ -353,6 +372,7 @@ class Serving:
     drain: timedelta = DRAIN
     adopt: bool = False
     allow_interruption: bool = False
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +435,8 @@ class Desired:
         effective: where it lives as far as the manifest leaves that to Stack and environment, in the kind's
             paths; {} until its service was asked.
         serving: the stable endpoint, None for none.
+        elsewhere: the source model, if another state records it; then the attribute of the source only names
+            it in words.
     """
 
     address: Address
@@ -434,6 +456,7 @@ class Desired:
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
     effective: Attributes = field(default_factory=dict)
     serving: Serving | None = None
+    elsewhere: StateSource | None = None
 
     @property
     def place(self) -> str:

@@ -45,6 +45,8 @@ def make_json_schema() -> dict[str, object]:
     for form in FORMS.values():
         for where, keys, required in form.choices:
             _add_choice(definitions[_find_model(form.manifest, where).__name__], keys, required=required)
+        if not form.data:
+            continue
         # a manifest that names a live model needs no training data
         alternatives = [
             {"properties": {"metadata": _NAMES_LIVE}},

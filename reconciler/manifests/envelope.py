@@ -202,9 +202,10 @@ class DeclaredServing(schema.Declared):
     adopt: schema.Flag | None = None
     allow_interruption: schema.Flag | None = None
 
-    def to_model(self) -> Serving:
-        """Convert to the core's type."""
-        return Serving(**{name: value for name, value in self if value is not None})
+    def to_model(self, *, is_default: bool = False) -> Serving:
+        """Convert to the core's type. `is_default`: the manifest does not name the endpoint."""
+        declared = {name: value for name, value in self if value is not None}
+        return Serving(**declared, is_default=is_default)
 
 
 class Envelope(schema.Declared):
@@ -220,7 +221,7 @@ class Envelope(schema.Declared):
 class ModelEnvelope(Envelope):
     """A document of a kind that is trained."""
 
-    HINTS: ClassVar = {**Envelope.HINTS, "serving": "Only a TuningJob has a stable endpoint."}
+    HINTS: ClassVar = {**Envelope.HINTS, "serving": "Only a TuningJob or a ModelCopy has a stable endpoint."}
 
     metadata: ModelMetadata
     permissions: list[DeclaredPermission] | None = None
@@ -234,3 +235,7 @@ class ServedEnvelope(ModelEnvelope):
     HINTS: ClassVar = Envelope.HINTS
 
     serving: DeclaredServing | None = None
+
+    def build_serving(self) -> Serving | None:
+        """Build the stable endpoint that the manifest asks for. None for none."""
+        return None if self.serving is None else self.serving.to_model()

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from reconciler.bases import Base
 from reconciler.datasets.chat import SUPERVISED
 from reconciler.datasets.data_sets import DataSets
-from reconciler.manifests import tuned_model, tuning_job
+from reconciler.manifests import model_copy, tuned_model, tuning_job
 from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.model import DataSet
+
+
+def read_endpoint(document: Document) -> tuple[str, str]:
+    """Return the id and the location of the stable endpoint that a document declares, "" for none."""
+    return document.at("serving.endpoint").text, document.at("serving.location").text
+
 
 Choice = tuple[str, tuple[str, str], bool]
 """Where, which keys exclude each other, whether one of them must be there."""
@@ -26,12 +32,15 @@ class Form:
         manifest: the schema of the whole document.
         choices: the API's oneofs.
         data: the keys of the training data. A model that may have to be trained needs one of them.
-        parent: the field that may name another manifest of the kind, "" if none.
+        parent: the field that may name another manifest, "" if none.
+        parents: the kinds that this manifest may be of beside its own.
         read_data_sets: takes the document, the DataSets that measure files, and how many bytes the request
             has beside the data. Returns the data sets, even if other parts of the document are wrong. Returns
             none after noting what is wrong with them.
         check_base: takes the document, the table of base models and the Stack's location. Notes what the base
             model does not accept. None if only the service knows.
+        find_endpoint: takes the document. Returns the id and the location of its stable endpoint, "" if it
+            has none.
         questions: the form (`datasets.measure.FORMS`) of the held-out files of the kind's checks.
     """
 
@@ -42,6 +51,8 @@ class Form:
     read_data_sets: Callable[[Document, DataSets, int], tuple[DataSet, ...]]
     check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
     questions: str = ""
+    parents: tuple[str, ...] = ()
+    find_endpoint: Callable[[Document], tuple[str, str]] = read_endpoint
 
 
 FORMS: Mapping[str, Form] = {
@@ -70,6 +81,19 @@ FORMS: Mapping[str, Form] = {
         read_data_sets=tuning_job.read_data_sets,
         check_base=check_base,
         questions=SUPERVISED,
+    ),
+    "ModelCopy": Form(
+        manifest=model_copy.ModelCopyManifest,
+        choices=(
+            ("spec.source", ("address", "model"), True),
+            ("spec.source", ("state", "model"), False),
+        ),
+        data=(),
+        parent="source.address",
+        read_data_sets=model_copy.read_data_sets,
+        questions=SUPERVISED,
+        parents=("TuningJob",),
+        find_endpoint=model_copy.find_endpoint,
     ),
 }
 

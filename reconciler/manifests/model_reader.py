@@ -23,7 +23,9 @@ from reconciler.manifests.checks import read_checks
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope, ServedEnvelope
 from reconciler.manifests.kinds import FORMS, Form
+from reconciler.manifests.model_copy import ModelCopyManifest
 from reconciler.manifests.references import Declaration
+from reconciler.manifests.schema_types import Named
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import (
@@ -37,6 +39,7 @@ from reconciler.model import (
     Permission,
     Serving,
     Stack,
+    StateSource,
     Value,
 )
 from reconciler.problems import Problems
@@ -96,7 +99,7 @@ class ModelReader:
         data = form.read_data_sets(document, self._data_sets, len(encode_canonical(attributes)))
         if declared is None or known is None or len(self._problems) > before:
             return None
-        if not data and not rules.is_there_already(document):
+        if form.data and not data and not rules.is_there_already(document):
             return None
         for stored in data[:1]:
             if not stored.uri:
@@ -123,6 +126,7 @@ class ModelReader:
             line=document.mark[0],
             places=_find_places(document, attributes, kind),
             serving=_read_serving(declared),
+            elsewhere=_read_elsewhere(declared),
         )
         return replace(desired, digest=_digest_meaning(desired, kind))
 
@@ -143,17 +147,19 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
     if not name:
         return None
     parent_path = f"spec.{form.parent}"
-    parent = document.at(parent_path).text
+    parent = "" if document.at("spec.source.state").is_there else document.at(parent_path).text
+    kinds = (kind.name, *form.parents)
     former = document.at("metadata.moved_from").text
     return Declaration(
         address=Address(kind.name, name),
         document=document,
         id=document.at("metadata.id").text,
         imports=document.at("metadata.import").text.removeprefix(kind.collection),
-        parent=_parse_address(parent) if parent.startswith(f"{kind.name}/") else None,
+        parent=_parse_address(parent) if parent.partition("/")[0] in kinds else None,
         parent_path=parent_path,
         moved_from=_parse_address(former if "/" in former else f"{kind.name}/{former}"),
-        endpoint=document.at("serving.endpoint").text if kind.has_endpoints else "",
+        endpoint=form.find_endpoint(document) if kind.has_endpoints else ("", ""),
+        trains=kind.trains,
     )
 
 
@@ -179,19 +185,25 @@ def _flatten(value: Any) -> Value:
     """Turn a list into a tuple, and a mapping into a tuple of KEY=VALUE."""
     if isinstance(value, dict):
         return tuple(sorted(f"{key}={text}" for key, text in value.items()))
+    if isinstance(value, Named):
+        return value.text
     flat: Value = tuple(value) if isinstance(value, list) else value
     return flat
 
 
 def _read_serving(declared: ModelEnvelope) -> Serving | None:
-    serving = declared.serving if isinstance(declared, ServedEnvelope) else None
-    return None if serving is None else serving.to_model()
+    return declared.build_serving() if isinstance(declared, ServedEnvelope) else None
+
+
+def _read_elsewhere(declared: ModelEnvelope) -> StateSource | None:
+    return declared.spec.source.to_model() if isinstance(declared, ModelCopyManifest) else None
 
 
 def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
     ways = {path: path if path.startswith(_BESIDE) else f"spec.{path}" for path in attributes}
     places = {path: document.at(way).mark for path, way in ways.items()}
-    places[kind.data_field] = document.at(f"spec.{kind.data_field}").key_mark
+    if kind.data_field:
+        places[kind.data_field] = document.at(f"spec.{kind.data_field}").key_mark
     for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions", "serving.endpoint"):
         node = document.at(path)
         if node.value is not None:

@@ -19,10 +19,11 @@ class Declaration:
         document: the document that declares it.
         id: the pinned id, "" if none.
         imports: the id or resource name of the live model that it imports, "" if none.
-        parent: the address of the model that it is tuned from, None if none.
+        parent: the address of the model that it is tuned or copied from, None if none.
         parent_path: the path of the key that names the parent.
         moved_from: the address that it had before, None if none.
-        endpoint: the id of its stable endpoint, "" if none.
+        endpoint: the id of its stable endpoint, and where it is; ("", "") if none.
+        trains: whether its create is a training, and no copy.
     """
 
     address: Address
@@ -32,7 +33,8 @@ class Declaration:
     parent: Address | None
     parent_path: str
     moved_from: Address | None
-    endpoint: str = ""
+    endpoint: tuple[str, str] = ("", "")
+    trains: bool = True
 
     def error(self, path: str, summary: str, detail: str) -> None:
         """Note an error at a path."""
@@ -73,17 +75,22 @@ def _check_endpoints(declarations: Sequence[Declaration]) -> None:
     """Note an endpoint that two addresses declare: each would send all its traffic to its own model."""
     owners: dict[tuple[str, ...], Declaration] = {}
     for model in declarations:
-        if not model.endpoint:
+        id = model.endpoint[0]
+        if not id:
             continue
-        places = ("serving.location", "metadata.project")
-        owner = owners.setdefault((model.endpoint, *(model.document.at(path).text for path in places)), model)
-        if owner is not model:
+        owner = owners.setdefault((*model.endpoint, model.document.at("metadata.project").text), model)
+        if owner is not model and owner.address != model.address:
+            first = owner.document.at(_find_endpoint_path(owner)).place
             model.error(
-                _ENDPOINT,
-                f"{model.address} and {owner.address} have one endpoint, {model.endpoint!r}, "
-                f"first at {owner.document.at(_ENDPOINT).place}",
-                "An endpoint serves one address: change one of them.",
+                _find_endpoint_path(model),
+                f"{model.address} and {owner.address} have one endpoint, {id!r}, first at {first}",
+                "An endpoint serves one address: give one of them another serving.endpoint.",
             )
+
+
+def _find_endpoint_path(model: Declaration) -> str:
+    """Return the path of the key that names the endpoint: the model's own name, if nothing else does."""
+    return _ENDPOINT if model.document.at(_ENDPOINT).is_there else _NAME
 
 
 def _check_imports(first: dict[Address, Declaration]) -> None:
@@ -103,11 +110,12 @@ def _check_imports(first: dict[Address, Declaration]) -> None:
 
 
 def _check_parents(first: dict[Address, Declaration]) -> None:
-    names = sorted({address.name for address in first})
     for model in first.values():
         if model.parent is None or model.parent in first:
             continue
-        near = find_nearest(model.parent.name, [name for name in names if name != model.address.name])
+        kind = model.parent.kind
+        names = sorted(other.name for other in first if other.kind == kind and other != model.address)
+        near = find_nearest(model.parent.name, names)
         meant = f"Did you mean {model.parent.kind}/{near}?" if near else ""
         model.error(
             model.parent_path,
@@ -152,6 +160,10 @@ def _check_circles(first: dict[Address, Declaration]) -> None:
             circle = list(trail)[list(trail).index(at) :]
             owner = first[circle[0]]
             way = " from ".join(map(str, (*circle, circle[0])))
-            summary = f"{circle[0]} is tuned from itself: {way}"
-            owner.error(owner.parent_path, summary, "Give one of them a base_model.")
+            how, advice = (
+                ("tuned", "Give one of them a base_model.")
+                if owner.trains
+                else ("copied", "Name a model as the source of one of them that is trained.")
+            )
+            owner.error(owner.parent_path, f"{circle[0]} is {how} from itself: {way}", advice)
         done.update(trail)

@@ -50,12 +50,13 @@ def _check_field(key: str, node: Node, spelled: Mapping[str, str], mutable: set[
         return
     if name not in spelled:
         near = find_nearest(name, sorted(mutable))
-        advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(sorted(mutable))}."
+        known = f"Known here: {', '.join(sorted(mutable))}." if mutable else "No field here changes in place."
+        advice = f"Did you mean {near}?" if near else known
         node.error(f"{key}: {name!r} is not a field", advice)
     elif spelled[name] not in mutable:
         node.error(
             f"{key}: {name} cannot change in place, so there is nothing to ignore",
-            "A change of it in the manifest is a new training; take the name out.",
+            "A change of it in the manifest makes a new model; take the name out.",
         )
 
 
@@ -111,7 +112,8 @@ def check_pinning(document: Document, kind: Kind) -> None:
     """Check that `id` is set only if the service accepts one, and `delete_first` only with `id`."""
     pinned, imported = document.at("metadata.id"), document.at("metadata.import")
     if pinned.value is not None and not kind.pinned_ids:
-        summary = f"the service chooses the id of a {kind.name}"
+        chooser = "the service" if kind.trains else "reconciler"
+        summary = f"{chooser} chooses the id of a {kind.name}"
         pinned.error(summary, "Remove metadata.id.", of_key=True)
     named_in_python = document.at(["metadata", "import_"])
     if named_in_python.value is not None:

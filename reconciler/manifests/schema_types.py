@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, get_args
@@ -46,6 +47,15 @@ class Declared(BaseModel):
 
     OUTPUT_ONLY: ClassVar[frozenset[str]] = frozenset()
     HINTS: ClassVar[Mapping[str, str]] = {}
+
+
+class Named(Declared):
+    """A mapping that is one value of the core: the text that names what it is about."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """How the core names it."""
 
 
 HOLDS_A_CREDENTIAL = "holds a credential"

@@ -42,6 +42,9 @@ def _check_state(value: str) -> str:
     return value
 
 
+StateUrl = Annotated[schema.Text, AfterValidator(_check_state)]
+
+
 def _read_variable(value: object) -> object:
     # `epochs: 5` means `epochs: "5"`, because a variable is always text
     return write_scalar(value) if isinstance(value, (bool, int, float)) else value
@@ -186,7 +189,7 @@ class StackSpec(schema.Declared):
     bucket: Bucket | None = None
     base_models: Annotated[list[StackBaseModel], AfterValidator(_check_bases)] = Field(default_factory=list)
     tunable_base_models: list[schema.Text] | None = None
-    state: Annotated[schema.Text, AfterValidator(_check_state)] | None = None
+    state: StateUrl | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
     guards: DeclaredGuards = Field(default_factory=DeclaredGuards)
     prices: DeclaredPrices = Field(default_factory=DeclaredPrices)

@@ -11,8 +11,9 @@ from reconciler.cli.apis import list_kinds
 from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.manifests import Loaded
 from reconciler.manifests.loading import load
+from reconciler.providers.vertex.fields import MODEL_COPY
 
-KINDS = list_kinds()
+KINDS = {**list_kinds(), MODEL_COPY.name: MODEL_COPY}
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]

@@ -50,7 +50,7 @@ def test_good_manifest(case: str, workspace: Path, load_manifests: Load) -> None
     assert loaded.desired or loaded.removals
     for manifest in loaded.desired:
         assert set(manifest.attributes) <= set(manifest.places)
-        assert manifest.data or manifest.imports or manifest.id
+        assert manifest.data or manifest.imports or manifest.id or manifest.address.kind == "ModelCopy"
         for data in manifest.data[:1]:
             assert data.field != "training_data" or "tuning_task.training_data" in manifest.places
         assert len(manifest.digest) == 64

@@ -36,6 +36,8 @@ BEYOND_A_SCHEMA = (
     "job-data-set-of-preference", "job-newest-", "job-key-elsewhere",
     "job-adapter-of-translation", "job-stack-location",
     "checks-pattern", "checks-no-such-file",
+    "copy-endpoint-twice", "copy-ignored-field", "copy-permissions", "copy-pinned-id", "copy-source-circle",
+    "copy-source-login", "copy-source-nowhere", "copy-source-self", "copy-source-workspace-alone",
     "spec-top-k-float", "name-newline", "spec-readers-huge",
 )  # fmt: skip
 """Cases whose fault only `validate` can see: other documents, files, syntax, what YAML itself refuses; and

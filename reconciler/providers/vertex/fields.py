@@ -1,7 +1,9 @@
-"""The field table of `kind: TuningJob`.
+"""The field tables of `kind: TuningJob` and `kind: ModelCopy`.
 
-Data only, and light to import. Paths are those of the API's TuningJob in snake_case; `metadata.location`
-and `metadata.project` are the manifest's own, because the API has them in the resource name.
+Data only, and light to import. Paths are those of the API's TuningJob and of its request for a copy
+(CopyModelRequest), in snake_case. Of a copy, `source` is the request's source_model.
+`metadata.location` and `metadata.project` are the manifest's own, because the API has them in the resource
+name.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ DESCRIPTION = "description"
 LABELS = "labels"
 EVALUATION = "supervised_tuning_spec.evaluation_config"
 """Its value is the JSON of the API's EvaluationConfig."""
+SOURCE = "source"
+SERVICE_ACCOUNT = "custom_service_account"
+KEY = "encryption_spec.kms_key_name"
 LOCATION = "metadata.location"
 PROJECT = "metadata.project"
 SPECS = ("supervised_tuning_spec", "preference_optimization_spec")
@@ -63,6 +68,11 @@ def _list_spec_fields(name: str) -> tuple[Field, ...]:
     )
 
 
+_PLACES = (
+    Field(LOCATION, FieldType.STRING, OnChange.REPLACE, role=FieldRole.PLACE),
+    Field(PROJECT, FieldType.NAMES, OnChange.REPLACE, role=FieldRole.PLACE),
+)
+
 _FIELDS = (
     Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=BASE_NAMES),
     # the project by its id or its number, because the service answers with the number
@@ -83,10 +93,9 @@ _FIELDS = (
     Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),
     Field(DESCRIPTION, FieldType.STRING, OnChange.UPDATE, absent=""),
     Field(LABELS, FieldType.STRINGS, OnChange.UPDATE, absent=()),
-    Field("encryption_spec.kms_key_name", FieldType.STRING, OnChange.REPLACE, absent=""),
+    Field(KEY, FieldType.STRING, OnChange.REPLACE, absent=""),
     Field("service_account", FieldType.STRING, OnChange.REPLACE, absent=""),
-    Field(LOCATION, FieldType.STRING, OnChange.REPLACE, role=FieldRole.PLACE),
-    Field(PROJECT, FieldType.NAMES, OnChange.REPLACE, role=FieldRole.PLACE),
+    *_PLACES,
 )
 
 TUNING_JOB = Kind(
@@ -98,4 +107,22 @@ TUNING_JOB = Kind(
     epochs="hyper_parameters.epoch_count",  # in either spec; Google documents no default
     has_endpoints=True,
     bases=PackagedBases(__package__),
+)
+
+_COPY_FIELDS = (
+    # the project by its id or its number, because the service answers with the number
+    Field(SOURCE, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=("projects/*/",)),
+    Field(SERVICE_ACCOUNT, FieldType.STRING, OnChange.REPLACE, absent=""),
+    Field(KEY, FieldType.STRING, OnChange.REPLACE, absent=""),
+    *_PLACES,
+)
+
+MODEL_COPY = Kind(
+    name="ModelCopy",
+    fields=MappingProxyType({field.path: field for field in _COPY_FIELDS}),
+    data_field="",
+    api="aiplatform.googleapis.com",
+    access="its access is the project's IAM",
+    has_endpoints=True,
+    trains=False,
 )

@@ -35,6 +35,7 @@ Removed  any                 any                forget; delete with `destroy: tr
 Removed  any                 CREATING           refused: a training goes on         undeclared.decide_removed
 no       any                 no                 forget                                  undeclared.forget
 yes      id, another held    both               held: nothing, or update what serves    held.keep_held
+yes      id, deposed called  both               restore: a lost rollback        lost_holds.find_lost_hold
 -        deposed             yes                delete when its time has come           deposed.decide_deposed
 no       no                  yes                not ours: never touched                 -
 
@@ -56,17 +57,27 @@ from reconciler.plan import guards
 from reconciler.plan.case import Answer, Case, Decision
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import hold_intent, prepend_intent
-from reconciler.plan.rows import adoption, deposed, endpoints, held, pinned, recorded, strange
+from reconciler.plan.rows import adoption, deposed, endpoints, held, lost_holds, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
 from reconciler.plan.steps import DeleteFirst, find_intent, find_step
-from reconciler.state.values import RecordedModel
+from reconciler.state.values import Record, RecordedModel
 
 
 def decide(case: Case) -> Decision:
     """Decide on an address that a manifest declares."""
+    if lost := lost_holds.find_lost_hold(case):
+        decision = _decide_settled(case, lost)
+        if decision.changes:
+            main = decision.changes[0]
+            note = lost_holds.describe_lost_hold(lost)
+            decision.changes[0] = replace(main, notes=(note, *main.notes))
+        return decision
     settled = pinned.take_back_delete_first(case) or held.end_hold(case)
-    if settled is None:
-        return _decide_row(case)
+    return _decide_row(case) if settled is None else _decide_settled(case, settled)
+
+
+def _decide_settled(case: Case, settled: Record) -> Decision:
+    """Decide on a record that is not what the state has, and commit it first."""
     decision = _decide_row(replace(case, record=settled))
     if not decision.errors and find_intent(decision.changes[0].steps) is None:
         main = decision.changes[0]

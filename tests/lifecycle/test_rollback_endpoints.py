@@ -75,3 +75,35 @@ def test_another_training_ends_a_hold_and_takes_the_endpoint(emulator: Emulator)
     assert split(sim) == {serving(sim): 100}
     assert record(sim).held == ()
     assert [model.id for model in record(sim).deposed] == [new, old]
+
+
+def test_a_state_of_before_the_rollback_learns_from_the_endpoint_what_serves(emulator: Emulator) -> None:
+    """The model that is called is recorded as serving, and going on to the other one is to be approved."""
+    sim, old, new = replace_model(emulator)
+    before = sim.store.stored
+    sim.roll_back()
+    sim.store.stored = before
+    assert serving(sim) == new
+    plan = sim.plan()
+    (change,) = [change for change in plan.changes if change.steps]
+    assert (change.action, change.id, change.serving) == (Action.RESTORE, new, old)
+    assert plan.has_changes
+    assert plan.trainings == ()
+    sim.apply()
+    assert split(sim) == {new: 100}
+    assert (serving(sim), [model.id for model in record(sim).deposed]) == (new, [old])
+    assert sim.settled()
+
+
+def test_a_manifest_that_goes_back_keeps_what_a_lost_rollback_serves(emulator: Emulator) -> None:
+    """Nothing is left to do at the service: the state catches up with the endpoint."""
+    sim, old, new = replace_model(emulator)
+    before = sim.store.stored
+    sim.roll_back()
+    sim.store.stored = before
+    sim.manifests = (declare("one"),)
+    assert not sim.plan().has_changes
+    assert sim.apply().told == []
+    assert split(sim) == {old: 100}
+    assert (serving(sim), [model.id for model in record(sim).deposed]) == (old, [new])
+    assert sim.settled()

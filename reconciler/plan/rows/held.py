@@ -3,9 +3,8 @@
 Rule: a hold ends only with another training in the manifest, with --replace or with `rollback --undo`. Until
 then nothing is trained, promoted or deleted here, and fields that can be updated are updated on what serves.
 
-A hold is known from the record alone. If the state is lost, or restored from before the rollback, nothing
-tells which model is called, and `generations.adopt` takes the youngest of the declared training. Only a
-stable endpoint can tell. It is to be asked there: the model that it serves is adopted as serving.
+A hold is known from the record alone. Where the state was restored from before the rollback, a stable
+endpoint still tells which model is called (`lost_holds`). Without one, nothing does.
 """
 
 from __future__ import annotations

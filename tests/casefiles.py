@@ -256,7 +256,7 @@ class Case:
         body = {"id": body} if isinstance(body, str) else body
         _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "kept_until",
                                    "started", "create_time", "error", "verdict", "waiting", "generation",
-                                   "digest", "assumed"})  # fmt: skip
+                                   "digest", "assumed", "model"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
         made: RecordedModel = make(id, body.get("data", "one"), _attributes(body))
@@ -273,6 +273,7 @@ class Case:
             kept_until=body.get("kept_until", ""),
             started=body.get("started", made.started),
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
+            model=body.get("model", self._deployable(id, body.get("status", made.status))),
         )
         if body.get("assumed"):
             made = replace(made, data=tuple(replace(data_set, assumed=True) for data_set in made.data))
@@ -293,8 +294,12 @@ class Case:
             create_time=body.get("create_time", worlds.CREATED),
             error=body.get("error", ""),
             traffic=tuple(body.get("traffic", ())),
-            deployable=worlds.deployable(self.id(id)) if "endpoints" in self.body else "",
+            deployable=self._deployable(self.id(id), body.get("status", "ACTIVE")),
         )
+
+    def _deployable(self, id: str, status: object) -> str:
+        """The name of a trained model, in a world with endpoints."""
+        return worlds.deployable(id) if "endpoints" in self.body and status == "ACTIVE" else ""
 
 
 def _endpoint_name(id: str) -> str:

@@ -188,6 +188,7 @@ def record_found(case: Case, generation: Generation, live: Live) -> RecordedMode
         status=live.status,
         sent=sent,
         create_time=live.create_time,
+        model=live.deployable,
         completed="" if live.status is Status.CREATING else live.complete_time,
         data=record_data(desired, assumed=desired.id is not None or bool(desired.imports)),
         started="",

@@ -216,6 +216,7 @@ def _record_training(record: Record, outcome: Outcome, now: str) -> Record:
         completed=(live.complete_time if live else "") or now,
         error=outcome.error,
         billed_tokens=outcome.billed_tokens or (live.billed_tokens if live else 0),
+        model=(live.deployable if live else "") or candidate.model,
         total_steps=outcome.total_steps or candidate.total_steps,
         create_time=(live.create_time if live else "") or candidate.create_time,
     )

@@ -139,7 +139,13 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
         before=live.attributes,
         steps=(AwaitTraining(),) if live.status is Status.CREATING else (),
     )
-    known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
+    known = replace(
+        candidate,
+        status=live.status,
+        create_time=live.create_time,
+        name=live.name,
+        model=live.deployable or candidate.model,
+    )
     intent = replace(record, candidate=known)
     if intent != record:
         change = replace(change, steps=prepend_intent(intent, change.steps))

@@ -108,6 +108,9 @@ class RecordedModel:
         held_by: user@host who ran that rollback.
         estimate: what the training was expected to cost. None if the Stack declared no price.
         billed_tokens: what the service billed for its training. 0 if it does not say.
+        model: resource name of the trained model, with its version, under which it is copied and deployed.
+            "" while it trains, and for services without such a name.
+        checkpoint: id of the checkpoint that was chosen to serve. "" if none was, or nobody manages that.
         unknown: see `Record`.
     """
 
@@ -140,6 +143,8 @@ class RecordedModel:
     waiting_said: str = ""
     estimate: RecordedEstimate | None = None
     billed_tokens: int = 0
+    model: str = ""
+    checkpoint: str = ""
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -347,7 +352,8 @@ class State:
         A program that knows only version 1 would refuse or misunderstand what makes it 2. One that knows only
         2 would not keep the costs, so it must not write a state that has them. One that knows only 3 would
         train again what is held back. One that knows only 4 would delete a model that is deployed to a stable
-        endpoint.
+        endpoint. One that knows no `model` and no `checkpoint` keeps both as they are. What it deploys is the
+        model's default checkpoint, which is the chosen one. So they need no version of their own.
         """
         if any(record.endpoints for record in self.resources.values()):
             return 5

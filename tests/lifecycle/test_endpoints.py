@@ -112,6 +112,20 @@ def test_a_replacement_takes_all_requests_before_the_old_model_goes(emulator: Em
     assert sim.settled()
 
 
+def test_the_name_of_a_trained_model_is_recorded_once_it_is_there(emulator: Emulator) -> None:
+    """With its version, so that another stack can copy it. While it trains, there is none."""
+    sim = simulate(emulator, served())
+    sim.apply(wait=False)
+    candidate = record(sim).candidate
+    assert candidate is not None
+    assert candidate.model == ""
+    sim.apply()
+    model = record(sim).serving
+    assert model is not None
+    assert model.model == model_of(sim, model.id)
+    assert model.model.endswith("@1")
+
+
 def test_destroy_deletes_the_endpoint_too(emulator: Emulator) -> None:
     """Undeployed first, deleted last; it counts as a deletion of its own."""
     sim = simulate(emulator, served())

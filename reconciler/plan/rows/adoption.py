@@ -204,6 +204,7 @@ def _record_imported(facts: Facts, desired: Desired, live: Live) -> RecordedMode
         started="",
         approved="",
         create_time=live.create_time,
+        model=live.deployable,
         completed=live.complete_time,
         data=record_data(desired, assumed=True),
     )

@@ -69,6 +69,7 @@ def _continue(
         create_time=live.create_time,
         name=live.name,
         billed_tokens=live.billed_tokens or candidate.billed_tokens,
+        model=live.deployable or candidate.model,
         approved=candidate.approved and digest_approval(case.desired, case.attributes, case.kind),
     )
     intent = drop_if_same(case, replace(renew_record(case, case.record), candidate=known))
@@ -101,6 +102,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         status=live.status,
         name=live.name,
         create_time=live.create_time,
+        model=live.deployable or serving.model,
         # declared values that are live count as sent, even a default that was written out
         sent=_keep_declared(case, serving)
         if fields

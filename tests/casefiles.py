@@ -22,6 +22,7 @@ from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import parse_duration
 from reconciler.identity import GENERATIONS, digest_owner
 from reconciler.model import (
+    Address,
     Attributes,
     Check,
     DeclaredBase,
@@ -44,8 +45,9 @@ from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
+from reconciler.providers.vertex.fields import MODEL_COPY
 from reconciler.state.values import Record, RecordedEndpoint, RecordedModel, Verdict
-from tests import worlds
+from tests import copy_cases, worlds
 from tests.steps_text import describe_changes
 from tests.worlds import make_plan
 
@@ -77,6 +79,10 @@ class Case:
         if not found:
             return text
         name, generation = found[1], int(found[2])
+        stack = self.body.get("stack", {}).get("name", "")
+        if name in self.body.get("made_from", {}):
+            made_from = self._resolve(self.body["made_from"][name])
+            return copy_cases.id_of(name, generation, made_from, stack)
         body = self.body["desired"][name] or {}
         parent = self.body.get("parents", {}).get(name)
         return worlds.id_of(
@@ -85,7 +91,7 @@ class Case:
             data=body.get("data", "one"),
             attributes=_attributes(body),
             source=f"tunedModels/{self.id(parent)}" if parent else str(_attributes(body).get(PARENT, "")),
-            stack=self.body.get("stack", {}).get("name", ""),
+            stack=stack,
             former=found[3] is not None,
         )
 
@@ -106,15 +112,59 @@ class Case:
             text = re.sub(rf"(?<![\w-]){re.escape(id)}(?![\w-])", symbol, text)
         return text
 
+    def _resolve(self, text: str) -> str:
+        """A text with the ids in braces filled in: projects/1/locations/us/models/{bot.0}@1."""
+        return re.sub(r"\{([a-z0-9-]+\.\d+)\}", lambda found: self.id(found[1]), text)
+
+    def _resolve_body(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**body, "source": self._resolve(body["source"])} if "source" in body else body
+
+    def _add_copies(self, facts: Facts) -> Facts:
+        """Add what a case says of copies: see `copy_cases`."""
+        body = self.body
+        if not copy_cases.KEYS & body.keys():
+            return facts
+        desired = {
+            copy_cases.address(name): copy_cases.want(name, self._resolve_body(one))
+            for name, one in body.get("copies", {}).items()
+        }
+        records = {
+            copy_cases.address(name): self._record(name, one, self._copy, of=copy_cases.address(name))
+            for name, one in body.get("recorded_copies", {}).items()
+        }
+        shown = {
+            self.id(id): copy_cases.live(self._resolve_body(one), self.id(id))
+            for id, one in body.get("live_copies", {}).items()
+        }
+        observed = replace(facts.observed, live={**facts.observed.live, copy_cases.KIND: shown})
+        found = {place: self._resolve_text(one) for place, one in body.get("sources", {}).items()}
+        return replace(
+            facts,
+            desired={**dict(sorted({**facts.desired, **desired}.items()))},
+            observed=copy_cases.add_sources(observed, found),
+            state=replace(facts.state, resources={**facts.state.resources, **records}),
+            kinds={**facts.kinds, copy_cases.KIND: MODEL_COPY},
+        )
+
+    def _resolve_text(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**body, "text": self._resolve(body["text"])} if "text" in body else body
+
+    def _copy(self, body: Mapping[str, Any] | None) -> RecordedModel | None:
+        return (
+            None if body is None else copy_cases.record_model(self._resolve_body(body), self.id(body["id"]))
+        )
+
     def _symbols(self) -> dict[str, str]:
         names = [name for name, body in self.body.get("desired", {}).items() if "id" not in (body or {})]
+        names += self.body.get("made_from", {})
         symbols = [f"{name}.{number}" for name in names for number in range(GENERATIONS)]
         return {self.id(symbol): symbol for symbol in symbols}
 
     def world(self) -> Facts:
         """What goes in."""
         body = self.body
-        _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
+        _only(body, copy_cases.KEYS | {
+                     "desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
                      "forbidden", "odd", "parents", "own", "removed", "chosen_epochs", "rollback",
                      "expect", "steps", "endpoints", "hidden_endpoints"})  # fmt: skip
         context = Context(**body.get("context", {}))
@@ -138,6 +188,7 @@ class Case:
                 for name, destroy in body.get("removed", {}).items()
             ],
         )
+        facts = self._add_copies(facts)
         if not body.get("chosen_epochs"):
             return facts
         kinds = {name: replace(kind, default_epochs=0) for name, kind in facts.kinds.items()}
@@ -204,7 +255,9 @@ class Case:
             want = replace(want, data=(replace(training, examples=0, characters=0, file=None, **uri),))
         return replace(want, data=()) if body.get("data") == "none" else want
 
-    def _record(self, name: str, body: Mapping[str, Any]) -> Record:
+    def _record(
+        self, name: str, body: Mapping[str, Any], copy: Any = None, of: Address | None = None
+    ) -> Record:
         _only(
             body,
             {
@@ -219,10 +272,10 @@ class Case:
             },
         )
         return Record(
-            worlds.address(name),
-            self._model(body.get("serving"), worlds.model),
-            self._model(body.get("candidate"), worlds.candidate),
-            self._models(body.get("deposed", ())),
+            of or worlds.address(name),
+            copy(body.get("serving")) if copy else self._model(body.get("serving"), worlds.model),
+            copy(body.get("candidate")) if copy else self._model(body.get("candidate"), worlds.candidate),
+            tuple(map(copy, body.get("deposed", ()))) if copy else self._models(body.get("deposed", ())),
             tuple(
                 replace(model, held="2026-11-21T12:00:00Z", held_by="ann@desk")
                 for model in self._models(body.get("held", ()))

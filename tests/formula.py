@@ -62,6 +62,20 @@ def identity_digest(
     return hashlib.sha256(compact(whole).encode("utf-8")).hexdigest()
 
 
+def copy_digest(*, source: str, generation: int = 0, stack: str = "", workspace: str = "default") -> str:
+    """SHA-256 in hex of a copy's identity: formula 2, without hyperparameters and data."""
+    whole = {
+        "version": 2,
+        "stack": stack,
+        "workspace": workspace,
+        "generation": generation,
+        "source": source,
+        "hyperparameters": {},
+        "data": {},
+    }
+    return hashlib.sha256(compact(whole).encode("utf-8")).hexdigest()
+
+
 def identity_digest_1(
     *,
     source: str,

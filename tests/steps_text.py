@@ -67,8 +67,10 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
         case Create():
             again = ", which an earlier run may have sent" * step.attempted
             said = f"create {step.id} (generation {step.generation}) from {step.source}{again}"
+            if step.copies:
+                said = f"copy {step.source} as {step.id} (generation {step.generation}){again}"
         case AwaitTraining():
-            said = "await the end of its training"
+            said = f"await the end of its {'copy' if step.copies else 'training'}"
         case AwaitEnd():
             said = f"await the end of {step.id}, if it could not be deleted in training"
         case Update():

@@ -479,6 +479,8 @@ WITHOUT_PARENT = {
     "Removed-of-an-unknown-address-is-nothing",
     "a-parent-that-nothing-declares-or-records-refuses-the-plan",
     "an-excluded-parent-that-does-not-serve-refuses-the-plan",
+    "copy-of-an-address-that-nothing-declares-or-records-refuses-the-plan",
+    "copy-of-itself-refuses-the-plan",
 }
 """Decided before the table: what they are tuned from could not be trained on, or there is no record."""
 

@@ -13,7 +13,9 @@ from typing import assert_never
 from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
+from reconciler.plan.base_models import find_source
 from reconciler.plan.change import Change, Plan
+from reconciler.plan.copies import write_source
 from reconciler.plan.costs import list_new_costs
 from reconciler.plan.facts import Facts, build_model
 from reconciler.plan.steps import Create, IsAccepted, Move, Serves
@@ -113,11 +115,14 @@ class Ledger:
         self.billed += [cost for cost in costs if not cost.is_estimate]
 
     def find_source(self, task: Task) -> str:
-        """Find the resource name to tune from; "" if the next step creates nothing.
+        """Find the resource name to tune or copy from; "" if the next step creates nothing.
 
         For a parent, that is the name of its serving model.
         """
         match task.next:
+            case Create(copies=True):
+                model = self.find_committed(task.change.address).candidate
+                return model.source if model is not None else ""
             case Create(after=Serves() as wait):
                 parent = self.find_committed(wait.address).serving
                 return parent.name if parent is not None else ""
@@ -133,14 +138,39 @@ class Ledger:
             case None:
                 return None
             case Serves():
-                parent = self.find_committed(wait.address).serving
-                serves = parent is not None and wait.model in {parent.name, parent.id}
+                parent, task_of_parent = (
+                    self.find_committed(wait.address).serving,
+                    self.tasks.get((wait.address, "")),
+                )
+                awaited = {wait.model, task_of_parent.id if task_of_parent is not None else ""}
+                serves = parent is not None and not awaited.isdisjoint({parent.name, parent.id} - {""})
                 return None if serves else wait.address
             case IsAccepted():
                 main = self.tasks.get((wait.address, ""))
                 return None if main is None or main.is_accepted else wait.address
             case _:
                 assert_never(wait)
+
+    def name_copy(self, task: Task) -> RecordedModel | None:
+        """Give a copy its id, once its source serves and so has a name. None if it has its id already.
+
+        The id is recorded before the request is sent, so a later run finds the copy by it.
+        """
+        change, step = task.change, task.next
+        desired = self.facts.desired.get(change.address)
+        if not isinstance(step, Create) or not step.copies or step.after is None or desired is None:
+            return None
+        candidate = self.find_committed(change.address).candidate
+        serving = self.find_committed(step.after.address).serving
+        if candidate is None or serving is None:
+            return None
+        source = write_source(serving, self.facts.find_live(step.after.address, serving.id))
+        if not source or candidate.source == source:
+            return None
+        path, _ = find_source(desired, self.facts.get_kind(change.address))
+        generation = next(self.facts.list_generations(desired, source, [task.generation]))
+        task.id, task.attempted = generation.id, False
+        return build_model(self.facts, desired, {**(change.after or {}), path: source}, generation, source)
 
     def take_next_generation(self, task: Task) -> RecordedModel | None:
         """Move a task to the next generation. Returns its model; None after the last generation.
@@ -155,6 +185,10 @@ class Ledger:
             return None
         task.generation += 1
         task.attempted = False
-        generation = next(self.facts.list_generations(desired, step.source, [task.generation]))
+        source, attributes = step.source, change.after or {}
+        candidate = self.find_record(change.address).candidate
+        if step.copies and candidate is not None:
+            source, attributes = candidate.source, candidate.sent
+        generation = next(self.facts.list_generations(desired, source, [task.generation]))
         task.id = generation.id
-        return build_model(self.facts, desired, change.after or {}, generation, step.source)
+        return build_model(self.facts, desired, attributes, generation, source)

@@ -103,6 +103,8 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             return _report_deletion(step, address, outcome)
         case steps.ReportFailure() if step.trained:
             return (fail_training(address, id, step.error),)
+        case steps.ReportFailure() if step.blocked:
+            return (Failed(address, Verb.CREATE, step.error, step.advice, id),)
         case steps.ReportFailure():
             return (Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True),)
         case steps.Move():

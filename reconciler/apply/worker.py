@@ -32,7 +32,7 @@ from reconciler.plan.recording import Outcome, Renumbered, recorded_after
 from reconciler.plan.steps import Create, IsAccepted, Nature, RecordStep
 from reconciler.providers import Training
 from reconciler.state.session import Session
-from reconciler.state.values import Record
+from reconciler.state.values import Record, RecordedModel
 
 _GRACE = 2.5
 """Seconds that running calls get after an interrupt, so that commit and unlock are done within 5."""
@@ -144,6 +144,8 @@ class Worker:
             elif isinstance(task.next, RecordStep):
                 record = self._ledger.find_record(task.change.address)
                 self._note(task, begin(task, record, self._context.moment))  # recorded first, then called
+            elif (model := self._ledger.name_copy(task)) is not None:
+                self._note(task, self._renumber(task, model))
             else:
                 self._running[self._submit(task)] = task
 
@@ -226,6 +228,13 @@ class Worker:
         if step is None or model is None:
             return settle_failure(task, record, error, now)
         return Settled(recorded_after(step, record, Renumbered(model), now))
+
+    def _renumber(self, task: Task, model: RecordedModel) -> Settled:
+        """Record the id of a copy that is known only now."""
+        record = self._ledger.find_record(task.change.address)
+        if task.next is None:
+            raise AssertionError(f"{task.change.address}: nothing is left to be done")
+        return Settled(recorded_after(task.next, record, Renumbered(model), self._context.moment))
 
     # -- commits -----------------------------------------------------------------------------------
 

@@ -68,7 +68,12 @@ def decide_after_wait(code: ExitCode, plan: Plan) -> ExitCode:
 
 
 def decide_after_plan(plan: Plan, *, is_detailed: bool) -> ExitCode:
-    """Return 2 with --detailed-exitcode for changes, or with --refresh-only for drift. Otherwise return 0."""
+    """Return 2 with --detailed-exitcode for changes, or with --refresh-only for drift. Otherwise return 0.
+
+    An address that is blocked by what it depends on is an error, although the others can be applied.
+    """
+    if any(change.is_blocked for change in plan.changes):
+        return ExitCode.ERROR
     has_drift = plan.inputs.refresh_only and decide_after_drift(plan.drift) is ExitCode.CHANGES
     return ExitCode.CHANGES if is_detailed and (plan.has_changes or has_drift) else ExitCode.DONE
 

@@ -133,7 +133,7 @@ def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None
     """List the live model of a change as it is, and as the change would leave it."""
     live = facts.find_live(change.address, _find_concerned_id(record, change))
     updated = {field.path: field.after for field in change.fields if field.after is not None}
-    if live is None or change.trains or not updated:
+    if live is None or change.creates or not updated:
         return [live]
     return [live, replace(live, attributes={**live.attributes, **updated})]
 
@@ -144,7 +144,7 @@ def _find_concerned_id(record: Record, change: Change) -> str:
     If nothing serves yet, the change's first record may let a superseded candidate serve. That one is checked
     before the record is written, and after.
     """
-    if not change.trains:
+    if not change.creates:
         return change.id
     serving = record.serving or (change.intent.serving if change.intent else None)
     return serving.id if serving else ""
@@ -198,7 +198,7 @@ def _keep_untouched(approved: Change, now: Change) -> Change | None:
         return None
     if now.action is approved.action:
         return now
-    if approved.action is Action.FAILED and now.trains:
+    if approved.action is Action.FAILED and now.creates:
         return replace(approved, steps=drop_intent(approved.steps))
     return None
 

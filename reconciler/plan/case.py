@@ -36,6 +36,7 @@ from reconciler.state.values import Record, RecordedModel
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
 RETRY_ADVICE = "Correct its data or its manifest, or train the same again with --retry-failed."
+COPY_ADVICE = "Correct its manifest, or copy the same again with --retry-failed."
 NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 
@@ -45,8 +46,10 @@ class Case:
 
     Attributes:
         attributes: the declared attributes. The source is already a resource name.
-        source: resource name of the model that it is tuned from.
+        source: resource name of the model that it is tuned or copied from, or (of a copy, see
+            `plan.copies`) the address that stands for it.
         parent: the address that must serve first; None if the source serves already.
+        awaited: id of the parent's model to wait for. "" if `source` names it.
         forced: --replace names this address.
         doubt: an undeclared address whose model may come from the same training.
     """
@@ -60,6 +63,7 @@ class Case:
     parent: Address | None = None
     forced: bool = False
     doubt: Address | None = None
+    awaited: str = ""
 
     @property
     def is_protected(self) -> bool:
@@ -125,15 +129,17 @@ def warn_of_deletion(live: Live | None) -> tuple[str, ...]:
     return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
 
 
-def block_address(record: Record, desired: Desired | None, reason: Reason, error: str, advice: str) -> Change:
-    """Build the change of an address for which nothing can be done."""
+def block_address(
+    record: Record, desired: Desired | None, reason: Reason, error: str, advice: str, *, blocked: bool = False
+) -> Change:
+    """Build the change of an address for which nothing can be done. `blocked`: see `ReportFailure`."""
     return Change(
         record.address,
         Action.FAILED,
         reason,
         serving=record.serving.id if record.serving else "",
         after=desired.attributes if desired else None,
-        steps=(ReportFailure(error, advice),),
+        steps=(ReportFailure(error, advice, blocked=blocked),),
         place=write_place(desired) if desired else "",
     )
 
@@ -260,7 +266,7 @@ def finish_training(
         start_change(case, action, reason),
         steps=(
             *([intend(record)] if record else []),
-            *([AwaitTraining()] if trains else []),
+            *([AwaitTraining(copies=not case.kind.trains)] if trains else []),
             *compile_update(Role.CANDIDATE, fields, sent, permissions, grants),
             *compile_promotion(desired.checks, promote, deletes_replaced=deletes),
         ),

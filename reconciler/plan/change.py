@@ -16,6 +16,7 @@ from reconciler.plan.steps import (
     Create,
     DeleteEndpoint,
     DeleteReplaced,
+    ReportFailure,
     Steps,
     find_intent,
     find_step,
@@ -84,6 +85,17 @@ class Reason(StrEnum):
     RENAMED = "its manifest was renamed: it declares the training that is recorded under the old name"
     TWIN = "another manifest declares the same training, and does not serve yet"
     RECORD_ONLY = "only the record changes"
+    SOURCE_CHANGED = "its source serves another model"
+    SOURCE_UNREADABLE = "the model it is copied from is not known"
+    SOURCE_FAILED = "the model it is copied from failed"
+    COPY_SUPERSEDED = "its source or its manifest changed before an earlier copy was promoted"
+    COPY_RETRY = "its copy failed, and --retry-failed asks for another"
+    COPY_FAILED = "its copy failed"
+    COPY_RENAMED = "its manifest was renamed: it declares the copy that is recorded under the old name"
+    IN_COPY = "an earlier run started it, and it is still being copied"
+    COPIED = "an earlier run started it, and it has been copied"
+    COPIED_BEFORE = "it was copied before, and is still there"
+    COPY_UNUSED = "it was superseded, and never served"
     ENDPOINT_MISSING = "its stable endpoint does not exist"
     ENDPOINT_DIFFERS = "its stable endpoint does not send all requests to it"
     ENDPOINT_MOVED = "its manifest declares another stable endpoint"
@@ -198,9 +210,21 @@ class Change:
         return find_intent(self.steps)
 
     @property
+    def creates(self) -> bool:
+        """Whether this creates a model, by a training or by a copy."""
+        return find_step(self.steps, Create) is not None
+
+    @property
     def trains(self) -> bool:
         """Whether this starts a training."""
-        return find_step(self.steps, Create) is not None
+        create = find_step(self.steps, Create)
+        return create is not None and not create.copies
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether nothing can be done for the address until something that it depends on is there."""
+        report = find_step(self.steps, ReportFailure)
+        return report is not None and report.blocked
 
     @property
     def is_change(self) -> bool:

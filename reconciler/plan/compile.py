@@ -39,7 +39,7 @@ def compile_training(create: steps.Create, *, delete_first: steps.DeleteFirst | 
     if delete_first is not None:
         yield from compile_deletion(delete_first)
     yield create
-    yield steps.AwaitTraining()
+    yield steps.AwaitTraining(create.copies)
 
 
 def compile_promotion(

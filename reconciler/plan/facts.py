@@ -25,12 +25,14 @@ from reconciler.model import (
     LiveEndpoint,
     Removal,
     Stack,
+    StateSource,
     Status,
     Value,
 )
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
 from reconciler.plan.change import Bill, Context, Inputs
+from reconciler.plan.copies import CopySource, SourceFault, write_source
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
@@ -70,6 +72,7 @@ class Observed:
         declared_endpoints: address to the endpoint of its declared id, where none is recorded for it.
         hidden_endpoints: resource names, or addresses as text, of endpoints that the service refuses to show,
             to the reason.
+        sources: what other states record of the models that copies come from, or why that is not known.
     """
 
     live: Mapping[str, Mapping[str, Live]] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Observed:
     endpoints: Mapping[str, LiveEndpoint] = field(default_factory=dict)
     declared_endpoints: Mapping[Address, LiveEndpoint] = field(default_factory=dict)
     hidden_endpoints: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[StateSource, CopySource | SourceFault] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -251,17 +255,25 @@ class Facts:
 
     @cached_property
     def _trained_from(self) -> Mapping[tuple[str, str], Address]:
-        """(kind, name of the model that it is tuned from) to the address whose candidate trains."""
+        """(kind, name of the model that it comes from) to the address whose candidate is being made.
+
+        Of a copy the kind is "", because it may be copied from another kind.
+        """
         return {
-            (address.kind, record.candidate.source): address
+            (address.kind if self._trains(address) else "", record.candidate.source): address
             for address, record in self.state.resources.items()
             if record.candidate is not None and record.candidate.status in {None, Status.CREATING}
         }
 
+    def _trains(self, address: Address) -> bool:
+        return address.kind not in self.kinds or self.kinds[address.kind].trains
+
     def find_child_in_training(self, address: Address, model: RecordedModel) -> Address | None:
-        """Find an address whose candidate is being trained from this model."""
+        """Find an address whose candidate is being trained or copied from this model."""
         names = (model.name, self.get_kind(address).build_reference(model.id))
-        found = (self._trained_from.get((address.kind, name)) for name in names if name)
+        keys = [(address.kind, name) for name in names]
+        keys.append(("", write_source(model, self.find_live(address, model.id))))
+        found = (self._trained_from.get(key) for key in keys if key[1])
         return next((child for child in found if child is not None), None)
 
     def is_hidden(self, address: Address, id: str) -> bool:

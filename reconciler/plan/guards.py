@@ -199,7 +199,7 @@ def _describe_place(context: Context) -> str:
 def find_contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
     """Refuse an id that two addresses would have, because one of them would delete the other's model."""
     claims = [
-        change for change in plan.changes if change.trains or find_step(change.steps, Adopt) is not None
+        change for change in plan.changes if change.creates or find_step(change.steps, Adopt) is not None
     ]
     if not claims:
         return []
@@ -236,7 +236,7 @@ def _advise_contested(facts: Facts, change: Change, other: Address) -> str:
     importing = [str(address) for address in (change.address, other) if facts.desired[address].imports]
     if importing:
         return f"One model cannot be both: take metadata.import out of {' or '.join(importing)}"
-    if change.trains:
+    if change.creates:
         return "Give one of them another metadata.id"
     return (
         "They declare the same training, and one model cannot be both: say whose it is with "

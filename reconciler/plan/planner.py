@@ -11,8 +11,10 @@ from reconciler.plan.base_models import BaseFinder, find_source, list_endings
 from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, Decision, block_address, refuse
 from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
+from reconciler.plan.copies import CopySource, describe_source
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts
+from reconciler.plan.rows.copied import Copied, find_beside, find_elsewhere, name_copies
 from reconciler.plan.rows.moves import find_moves, move, move_records
 from reconciler.plan.rows.undeclared import decide_removed, decide_undeclared, keep_for
 from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
@@ -52,7 +54,8 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         errors += refusals
         raise PlanError(errors[0].summary, errors[0].detail, errors)
     remark = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
-    plan = replace(plan, notes=(*([remark] if remark else []), *_list_notes(facts, plan)))
+    notes = (*([remark] if remark else []), *planner.warnings, *_list_notes(facts, plan))
+    plan = replace(plan, notes=notes)
     guards.check(plan, facts, refusals)
     plan = replace(
         plan,
@@ -75,12 +78,23 @@ def _list_notes(facts: Facts, plan: Plan) -> list[str]:
     return [*notes, unknown] if unknown else notes
 
 
+def _note_source(decision: Decision, case: Case) -> Decision:
+    """Note what another state records of the source of a copy, where the copy changes."""
+    changes, elsewhere = decision.changes, case.desired.elsewhere
+    source = case.facts.observed.sources.get(elsewhere) if elsewhere is not None else None
+    if elsewhere is None or not isinstance(source, CopySource) or not (changes and changes[0].is_change):
+        return decision
+    note = describe_source(elsewhere.address, elsewhere.state, source)
+    return replace(decision, changes=[replace(changes[0], notes=(note, *changes[0].notes)), *changes[1:]])
+
+
 class Planner:
     """Decides on each address once, and on a parent before its children."""
 
     def __init__(self, facts: Facts) -> None:
         self.read = self.facts = facts
         self.decisions: dict[Address, Decision] = {}
+        self.warnings: list[str] = []
         self.selected = self._select()
         self.moves = find_moves(facts, self.selected)
         self.facts = move_records(facts, self.moves)
@@ -96,7 +110,8 @@ class Planner:
         if old is None or change.deposed:
             return change
         record = self.facts.state.resources[change.address]
-        return move(change, old, record, inferred=change.address in self.moves.inferred)
+        moved = move(change, old, record, inferred=change.address in self.moves.inferred)
+        return name_copies([moved], self.facts.get_kind(change.address))[0]
 
     def decide(self, address: Address) -> Decision:
         """Decide on one address. The decision is empty if the address is not selected."""
@@ -119,8 +134,10 @@ class Planner:
         """Refuse a circle of parents. The manifests refuse one too."""
         for member in members:
             way = " <- ".join(str(member) for member in (*members, members[0]))
-            message = f"{member} is tuned from itself: {way}"
-            error = refuse(self.facts.desired[member], message, "Tune one of them from a base model")
+            trains = self.facts.get_kind(member).trains
+            message = f"{member} is {'tuned' if trains else 'copied'} from itself: {way}"
+            advice = "Tune one of them from a base model" if trains else "Copy one of them from another model"
+            error = refuse(self.facts.desired[member], message, advice)
             self.decisions[member] = Decision(errors=[error])
 
     def _parse_parent(self, address: Address) -> Address | None:
@@ -135,7 +152,10 @@ class Planner:
     def _decide_once(self, address: Address) -> Decision:
         if address not in self.decisions:
             self.decisions[address] = Decision()
-            self.decisions[address] = self._decide(address)
+            decision = self._decide(address)
+            if address.kind in self.facts.kinds:
+                decision.changes = name_copies(decision.changes, self.facts.get_kind(address))
+            self.decisions[address] = decision
         return self.decisions[address]
 
     def _decide(self, address: Address) -> Decision:
@@ -161,7 +181,7 @@ class Planner:
         case = self._build_case(desired, record)
         if isinstance(case, Decision):
             return case
-        return decide(case)
+        return _note_source(decide(case), case)
 
     def _decide_removed(self, record: Record) -> Decision:
         removal = self.facts.removals[record.address]
@@ -185,7 +205,14 @@ class Planner:
         kind = self.facts.get_kind(desired.address)
         path, source = find_source(desired, kind)
         attributes = {**desired.effective, **desired.attributes}
-        if parent := self.facts.parse_source(source):
+        awaited = ""
+        if not kind.trains:
+            copied = self._find_copied(desired, record, source)
+            if isinstance(copied, Decision):
+                return copied
+            source, parent, awaited = copied.source, copied.parent, copied.awaited
+            attributes[path] = source
+        elif parent := self.facts.parse_source(source):
             found = self._find_parent(desired, parent)
             if isinstance(found, Decision):
                 return found
@@ -195,7 +222,25 @@ class Planner:
         replaced = self.facts.inputs.replace
         forced = any(matches(desired.address, desired.labels, pattern) for pattern in replaced)
         doubt = self.moves.doubts.get(desired.address)
-        return Case(self.facts, desired, record, kind, attributes, source, parent, forced, doubt)
+        return Case(self.facts, desired, record, kind, attributes, source, parent, forced, doubt, awaited)
+
+    def _find_copied(self, desired: Desired, record: Record, source: str) -> Copied | Decision:
+        """Find what a copy is copied from. Returns a Decision if that cannot be known."""
+        parent = self.facts.parse_source(source)
+        found: Copied | Decision | None = Copied(source)
+        if desired.elsewhere is not None:
+            found = find_elsewhere(self.facts, desired, record)
+        elif parent is not None:
+            decision = self.decide(parent)
+            found = find_beside(self.facts, desired, record, parent, decision.changes)
+            if found is None and (decision.errors or decision.refusals):
+                return Decision()  # the parent is refused already
+            if found is None:
+                leaves = bool(decision.changes)
+                return self._refuse_without_parent(desired, parent, leaves=leaves)
+        if isinstance(found, Copied) and found.warning:
+            self.warnings.append(found.warning)
+        return found or Decision()
 
     def _find_parent(self, desired: Desired, parent: Address) -> tuple[str, bool] | Decision:
         """Find the parent's name for an identity, and whether the parent serves already."""
@@ -241,12 +286,14 @@ class Planner:
         return held if is_tuned_from_held or parent.serving is None else parent.serving
 
     def _refuse_without_parent(self, desired: Desired, parent: Address, *, leaves: bool) -> Decision:
-        message = f"{desired.address} is tuned from {parent}, which no manifest declares and no state records"
+        made = "tuned" if self.facts.get_kind(desired.address).trains else "copied"
+        start = f"{desired.address} is {made} from {parent}"
+        message = f"{start}, which no manifest declares and no state records"
         advice = f"Declare {parent}, or name a live model by its resource name"
         if leaves:
-            message = f"{desired.address} is tuned from {parent}, which no manifest declares any more"
+            message = f"{start}, which no manifest declares any more"
         elif parent in self.facts.desired:
-            message = f"{desired.address} is tuned from {parent}, which is left out and does not serve yet"
+            message = f"{start}, which is left out and does not serve yet"
             advice = f"Leave {desired.address} out too, or let {parent} in"
         return Decision(errors=[refuse(desired, message, advice)])
 

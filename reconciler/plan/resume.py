@@ -161,7 +161,7 @@ def _is_due(steps: Steps) -> bool:
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:
     """Return whether a create is unchanged since an apply sent it and the service had no room."""
-    if not candidate.has_no_room or not main.trains or main.id != candidate.id:
+    if not candidate.has_no_room or not main.creates or main.id != candidate.id:
         return False
     return bool(candidate.approved) and is_approved(
         candidate.approved, desired, main.after or {}, facts.get_kind(desired.address)

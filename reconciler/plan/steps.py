@@ -35,7 +35,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """Wait until an address serves `model` (an id or a resource name), which this one is tuned from."""
+    """Wait until an address serves `model` (an id or a resource name), which this one comes from."""
 
     address: Address
     model: str
@@ -197,11 +197,17 @@ class ForgetDeposed(RecordStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class ReportFailure(RecordStep, AtOnce):
-    """Report a failure. `trained`: a training failed; otherwise nothing could be trained."""
+    """Report a failure.
+
+    Attributes:
+        trained: a training failed, or a copy. Otherwise none could be started.
+        blocked: it cannot be started before something that it depends on is there, which no run waits for.
+    """
 
     error: str
     advice: str
     trained: bool = False
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +221,15 @@ class DeleteFirst(Deletion):
 
 @dataclass(frozen=True, slots=True)
 class Create(CallStep):
-    """Start the training of the candidate.
+    """Start the training of the candidate, or its copy.
 
     Attributes:
         id: the candidate's id. Apply may have to take a later generation.
-        source: resource name of the model that it is tuned from.
+        source: resource name of the model that it is tuned or copied from.
         replaces: id of the model that it is to replace; "" if there is none.
         attempted: an earlier run recorded this step and may have sent its request.
         after: set if the parent does not serve yet.
+        copies: it copies a model, and trains nothing.
     """
 
     id: str
@@ -231,11 +238,14 @@ class Create(CallStep):
     replaces: str = ""
     attempted: bool = False
     after: Serves | None = None
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitTraining(WatchStep):
-    """Wait until the candidate's training has ended."""
+    """Wait until the candidate's training has ended. `copies`: it is a copy, which trains nothing."""
+
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

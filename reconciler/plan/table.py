@@ -34,6 +34,8 @@ no       declared elsewhere  yes                refused: not ours to delete     
 Removed  any                 any                forget; delete with `destroy: true` undeclared.decide_removed
 Removed  any                 CREATING           refused: a training goes on         undeclared.decide_removed
 no       any                 no                 forget                                  undeclared.forget
+a copy   any                 -                  what it copies, if another state has it copied.find_elsewhere
+a copy   any                 -                  what it copies, or the address to wait for copied.find_beside
 yes      id, another held    both               held: nothing, or update what serves    held.keep_held
 yes      id, deposed called  both               restore: a lost rollback        lost_holds.find_lost_hold
 -        deposed             yes                delete when its time has come           deposed.decide_deposed

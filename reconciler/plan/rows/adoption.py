@@ -54,10 +54,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
             case.desired,
             f"{desired.address}: metadata.import names {desired.imports}, which does not exist at "
             f"{facts.observed.context.endpoint or 'the service'}",
-            "Correct the name, the project or the location, or take the line out"
-            + (
-                ": then it is trained" if desired.data else f" and declare {case.kind.data_field} to train it"
-            ),
+            "Correct the name, the project or the location, or take the line out" + _say_what_then(case),
             path="metadata.import",
         )
     if any(deposed.id == live.id for deposed in case.record.deposed):
@@ -68,9 +65,18 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
     except PlanError as error:
         return refuse(desired, f"{desired.address}: {error.summary}", error.detail, path="metadata.import")
     model = replace(model, approved=digest_approval(desired, case.attributes, case.kind))
-    note = "metadata.import names it; nobody can see its training data, so the manifest is taken at its word"
+    note = "metadata.import names it"
+    if case.kind.trains:
+        note += "; nobody can see its training data, so the manifest is taken at its word"
     change = build_adoption(case, model, live, replace(record, candidate=model), (note,))
     return replace(change, reason=Reason.IMPORTED)
+
+
+def _say_what_then(case: Case) -> str:
+    """Say what happens without the line metadata.import."""
+    if not case.kind.trains:
+        return ": then it is copied"
+    return ": then it is trained" if case.desired.data else f" and declare {case.kind.data_field} to train it"
 
 
 def refuse_another(case: Case) -> Diagnostic | None:

@@ -50,7 +50,7 @@ def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
         elif model.promoted:
             yield _decide_replaced(case, record, model, about, main)
         else:
-            wait = IsAccepted(case.desired.address) if main.trains else None
+            wait = IsAccepted(case.desired.address) if main.creates else None
             deletion = Delete(model.id, deposed=True, trains=_is_training(live), after=wait)
             yield replace(
                 about,
@@ -154,7 +154,10 @@ def _explain_stay(case: Case, record: Record, model: RecordedModel, live: Live |
         return "it is what the manifest declares, and no model of that training serves yet"
     if live is not None and live.traffic:
         return explain_traffic(live)
-    return f"{child} is being trained from it" if child is not None else ""
+    if child is None:
+        return ""
+    made = "trained" if case.facts.get_kind(child).trains else "copied"
+    return f"{child} is being {made} from it"
 
 
 def explain_traffic(live: Live) -> str:

@@ -108,6 +108,7 @@ def find_renamed(case: Case) -> Found | None:
         if _may_be_renamed(case, id)
         and (live := facts.find_live(desired.address, id))
         and (generation.formula == FORMULA or not describe_difference(case, live))
+        and (case.kind.trains or not is_elsewhere(case, live))
     ]
     return choose_usable(case, found)
 

@@ -14,9 +14,10 @@ from itertools import islice
 
 from reconciler.errors import Diagnostic
 from reconciler.kind import FieldRole
-from reconciler.model import Address, Attributes, Desired, Status
+from reconciler.model import Address, Attributes, Desired, Status, Value
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.copies import CopySource, write_source
 from reconciler.plan.facts import Facts, find_replacement_reasons
 from reconciler.plan.naming import is_name_of
 from reconciler.plan.rows.same_training import SameTraining, has_dropped_hyperparameter
@@ -105,7 +106,15 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
     """
     attributes = dict(desired.attributes)
     for path, row in facts.get_kind(desired.address).fields.items():
-        parent = facts.parse_source(attributes.get(path)) if row.role is FieldRole.SOURCE else None
+        if row.role is not FieldRole.SOURCE:
+            continue
+        if not facts.get_kind(desired.address).trains:
+            source = _resolve_copied(facts, desired, attributes[path], resources)
+            if not source:
+                return None
+            attributes[path] = source
+            continue
+        parent = facts.parse_source(attributes.get(path))
         if parent is None:
             continue
         record = resources.get(parent)
@@ -114,6 +123,22 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
             return None
         attributes[path] = facts.get_kind(parent).build_reference(model.id)
     return attributes
+
+
+def _resolve_copied(
+    facts: Facts, desired: Desired, source: Value, resources: Mapping[Address, Record]
+) -> str:
+    """Resolve the source of a copy as far as it is known before any decision. "" if it is not."""
+    if desired.elsewhere is not None:
+        found = facts.observed.sources.get(desired.elsewhere)
+        return found.text if isinstance(found, CopySource) else ""
+    parent = facts.parse_source(source)
+    if parent is None:
+        return str(source)
+    record = resources.get(parent)
+    if record is None or record.serving is None:
+        return ""
+    return write_source(record.serving, facts.find_live(parent, record.serving.id))
 
 
 class _Search:

@@ -9,6 +9,7 @@ from reconciler.difference import FieldChange
 from reconciler.kind import FieldRole
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.case import (
+    COPY_ADVICE,
     NOT_SHOWN_YET,
     RETRY_ADVICE,
     Answer,
@@ -147,9 +148,10 @@ def report_failed(case: Case, model: RecordedModel, live: Live) -> Change:
     record = replace(record, candidate=seen) if as_candidate else replace(record, serving=seen)
     error = live.error or model.error or "the service gave no reason"
     intent = drop_if_same(case, renew_record(case, record))
+    advice = RETRY_ADVICE if case.kind.trains else COPY_ADVICE
     return replace(
         start_change(case, Action.FAILED, Reason.FAILED),
-        steps=prepend_intent(intent, [ReportFailure(error, RETRY_ADVICE, trained=True)]),
+        steps=prepend_intent(intent, [ReportFailure(error, advice, trained=True)]),
         id=model.id,
         name=live.name,
         before=live.attributes,

@@ -75,9 +75,9 @@ class SameTraining:
             for models in self._list_places(desired, attributes, is_known=True):
                 yield from models.items()
             return
-        digests = _list_digests(desired.data)
+        digests, kind = _list_digests(desired.data), self._facts.get_kind(desired.address)
         for address, model in self._pinned.get((desired.address.kind, desired.id), {}).items():
-            if has_known_data(model) and _list_digests(model.data) == digests:
+            if has_known_data(model, kind) and _list_digests(model.data) == digests:
                 yield address, model
 
     def find_doubtful(
@@ -125,7 +125,7 @@ class SameTraining:
     def _index(self, shape: _Shape, kind: Kind) -> dict[_Key, Models]:
         places: dict[_Key, Models] = {}
         for address, model in self._models.get(shape.kind, {}).items():
-            is_known = has_known_data(model)
+            is_known = has_known_data(model, kind)
             if self._is_move and is_known and has_dropped_hyperparameter(model, shape.declared, kind):
                 continue
             digests = _list_digests(model.data)
@@ -154,9 +154,14 @@ def _list_digests(data: Iterable[DataSet | RecordedData]) -> frozenset[str]:
     return frozenset(data_set.digest for data_set in data)
 
 
-def has_known_data(model: RecordedModel) -> bool:
-    """Return whether the digests of its data are certain. An assumed digest proves nothing."""
-    return bool(model.data) and all(data.digest and not data.assumed for data in model.data)
+def has_known_data(model: RecordedModel, kind: Kind) -> bool:
+    """Return whether it is certain what it was made of. A copy has no data.
+
+    An assumed digest proves nothing.
+    """
+    return (bool(model.data) or not kind.trains) and all(
+        data.digest and not data.assumed for data in model.data
+    )
 
 
 def has_dropped_hyperparameter(model: RecordedModel, declared: frozenset[str], kind: Kind) -> bool:

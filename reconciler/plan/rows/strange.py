@@ -24,7 +24,7 @@ def block(facts: Facts, record: Record, desired: Desired | None) -> Change | Non
 def block_training(case: Case, answer: Answer) -> Answer:
     """Do not train a model under an id whose present model is not understood: it may be the same one."""
     facts = case.facts
-    if not facts.observed.odd or isinstance(answer, Diagnostic) or not answer.trains:
+    if not facts.observed.odd or isinstance(answer, Diagnostic) or not answer.creates:
         return answer
     kind = case.desired.address.kind
     ours = {generation.id[-SUFFIX:] for generation in facts.list_generations(case.desired, case.source)}

@@ -57,7 +57,7 @@ def start_training(
         before=live.attributes if live else None,
         fields=fields,
         data=data,
-        bill=facts.compute_bill(desired),
+        bill=facts.compute_bill(desired) if case.kind.trains else None,
         notes=(*note_generations(case, record), *_list_doubts(case, unknown=unknown)),
         steps=_compile_steps(
             case,
@@ -97,7 +97,7 @@ def _compile_steps(
     """
     desired = case.desired
     known = case.facts.state.resources.get(desired.address, Record(desired.address)).models
-    after = None if case.parent is None else Serves(case.parent, case.source)
+    after = None if case.parent is None else Serves(case.parent, case.awaited or case.source)
     create = Create(
         model.id,
         model.generation,
@@ -105,6 +105,7 @@ def _compile_steps(
         replaces,
         attempted=any(recorded.id == model.id and recorded.is_pending for recorded in known),
         after=after,
+        copies=not case.kind.trains,
     )
     delete_first = None
     if first is not None:
@@ -120,19 +121,21 @@ def _compile_steps(
 
 
 def can_train(case: Case) -> bool:
-    """Return whether a training is possible: the manifest has data and no `metadata.import`."""
-    return bool(case.desired.data) and not case.desired.imports
+    """Return whether the model can be made: the manifest has data or is a copy, and no `metadata.import`."""
+    return (bool(case.desired.data) or not case.kind.trains) and not case.desired.imports
 
 
 def refuse_training(case: Case, reason: Reason) -> Diagnostic:
     """Refuse a training because `can_train` is false."""
     desired = case.desired
-    why = f"{desired.address} would have to be trained ({_explain(case, reason)})"
-    if desired.data:
+    made, make = ("trained", "train") if case.kind.trains else ("copied", "copy")
+    why = f"{desired.address} would have to be {made} ({_explain(case, reason)})"
+    if desired.data or not case.kind.trains:
+        never = "trains" if case.kind.trains else "copies"
         return refuse(
             case.desired,
-            f"{why}, and metadata.import never trains",
-            "Take the line metadata.import out to train it, or correct the manifest",
+            f"{why}, and metadata.import never {never}",
+            f"Take the line metadata.import out to {make} it, or correct the manifest",
             path="metadata.import",
         )
     line = f"take the line metadata.import: {desired.imports} out and " if desired.imports else ""
@@ -197,6 +200,8 @@ def _list_doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
             f"if it is {case.doubt} under a new name, add metadata.moved_from: {case.doubt.name}, "
             "and nothing is trained"
         )
+    if case.parent is not None and case.source == str(case.parent):
+        notes.append(f"its id follows from what {case.parent} serves, and is known then")
     if unknown:
         notes.append(describe_undocumented(case.source, case.kind, case.facts))
     return tuple(notes)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.identity import GENERATIONS
+from reconciler.kind import FieldRole
 from reconciler.model import Status
 from reconciler.plan.case import Answer, Case, record_training, refuse, renew_record
 from reconciler.plan.change import Reason
+from reconciler.plan.copies import is_unnamed
 from reconciler.plan.rows import generations
 from reconciler.plan.rows.adoption import adopt_imported
 from reconciler.plan.rows.deposed import depose
@@ -73,6 +75,8 @@ def _supersede_candidate(case: Case) -> Record:
     record, facts, superseded = case.record, case.facts, case.record.candidate
     if superseded:
         record = replace(record, candidate=None)
+    if superseded and is_unnamed(superseded, case.kind):
+        superseded = None  # it waited for its source, so nothing was sent
     if superseded and not case.find_serving(record) and _can_serve(case, superseded):
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=facts.timestamp))
         superseded = None
@@ -88,14 +92,16 @@ def _can_serve(case: Case, model: RecordedModel) -> bool:
 
 def _choose_reason(case: Case) -> Reason:
     record = case.record
-    if record.candidate is not None:
+    if record.candidate is not None and not is_unnamed(record.candidate, case.kind):
         live = case.find_live(record.candidate)
         if live is None or live.status is Status.CREATING:
             return Reason.SUPERSEDED
     if record.serving is not None and case.find_serving(record) is None:
         return Reason.DELETED_OUTSIDE
     reference = record.serving or record.candidate
-    if reference is None:
+    if reference is None or is_unnamed(reference, case.kind):
         return Reason.NOT_LIVE
     fields, _ = case.compare(reference)
+    if not case.kind.trains and {case.kind.fields[one.path].role for one in fields} == {FieldRole.SOURCE}:
+        return Reason.SOURCE_CHANGED
     return Reason.IMMUTABLE_CHANGED if fields else Reason.DATA_CHANGED

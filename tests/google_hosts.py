@@ -14,6 +14,7 @@ from reconciler.http import Transport
 from reconciler.providers import Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.copies import CopyProvider
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions, explain_host, find_served
 from tests.fakes import FakeClock
@@ -102,6 +103,12 @@ class Google:
         """Open a provider, as a new process does."""
         regions = Regions(project="p", location=location, open=self.open)
         return VertexProvider(regions, Bucket(regions, "gs://b", lambda _: None), places=frozenset(places))
+
+    def open_copies(self, *places: tuple[str, str], declared: str = "numbers") -> CopyProvider:
+        """Open a provider of copies, as a new process does."""
+        regions = Regions(project="p", location="", open=self.open, kind="ModelCopy")
+        named = frozenset(places or [("p", "us")])
+        return CopyProvider(regions, places=named, declared=frozenset({declared}))
 
     def train(self, region: str, serves: str, number: str = "7", id: str = ID) -> Handle:
         """Add a job that has ended, with its model and its endpoint."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from reconciler.kind import Kind
 from reconciler.providers.api import Api
 from reconciler.providers.gemini.api import GEMINI
-from reconciler.providers.vertex.api import VERTEX
+from reconciler.providers.vertex.api import MODEL_COPIES, VERTEX
 
 APIS: tuple[Api, ...] = (
     GEMINI,
     VERTEX,
+    MODEL_COPIES,
 )
 
 
@@ -27,7 +28,7 @@ def list_variables() -> frozenset[str]:
 
 def join_endpoint_variables(conjunction: str, apis: tuple[Api, ...] = APIS) -> str:
     """Return the variables that name endpoints, for a sentence: "A or B"."""
-    return f" {conjunction} ".join(api.endpoint_variable for api in apis)
+    return f" {conjunction} ".join(dict.fromkeys(api.endpoint_variable for api in apis))
 
 
 def has_named_endpoint(environ: Mapping[str, str]) -> bool:

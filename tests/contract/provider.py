@@ -50,11 +50,13 @@ class Sample:
 
     Attributes:
         attributes: declared fields, all of which the service shows again.
-        data: the field of its data set.
+        data: the field of its data set, "" if it has none.
         epochs: an immutable field; parent: the one that names a tuned model.
         change: an update, with an empty value in it.
         looks: how often a create looks before it is sent.
         history: a cancelled training stays as a failed one.
+        source: the field that shows what the model was made from.
+        early: a list shows a model before it has been made.
     """
 
     kind: str
@@ -65,12 +67,14 @@ class Sample:
     change: Attributes
     looks: int = 0
     history: bool = False
+    source: str = "base_model"
+    early: bool = True
 
     def want(self, attributes: Attributes | None = None) -> Desired:
         """The desired model of a manifest."""
-        data = DataSet("0" * 64, len(EXAMPLES), 60, field=self.data)
+        data = (DataSet("0" * 64, len(EXAMPLES), 60, field=self.data),) if self.data else ()
         declared = self.attributes if attributes is None else attributes
-        return Desired(Address(self.kind, "numbers"), declared, (data,))
+        return Desired(Address(self.kind, "numbers"), declared, data)
 
 
 TUNED_MODEL = Sample(
@@ -114,7 +118,7 @@ class Tuner(Protocol):
 
     @property
     def source(self) -> str:
-        """The base model to tune."""
+        """The base model to tune, or the model to copy."""
 
     @property
     def sample(self) -> Sample:
@@ -158,11 +162,22 @@ def create(
     attributes: Attributes | None = None,
     *,
     fence: Fence = unfenced,
+    source: str = "",
+    attempted: bool = False,
 ) -> Accepted:
-    """Start a training."""
+    """Start a training, or a copy."""
     sample = bench.sample
-    data = {sample.data: EXAMPLES}
-    return bench.provider.create(sample.want(attributes), id, bench.source, data, fence=fence)
+    data = {sample.data: EXAMPLES} if sample.data else {}
+    return bench.provider.create(
+        sample.want(attributes), id, source or bench.source, data, fence=fence, attempted=attempted
+    )
+
+
+def listed(bench: Bench, *, own: bool = False) -> list[str]:
+    """The ids of all models, once the service lists them."""
+    if not bench.sample.early:
+        bench.finish()
+    return [live.id for live in bench.provider.list(own=own)]
 
 
 def handle(accepted: Accepted, id: str = "numbers-aaaaaaaa") -> Handle:
@@ -179,18 +194,19 @@ class ProviderContract:
         found = bench.provider.get(made)
         assert found is not None
         assert (found.id, found.status) == (made.id, Status.CREATING)
-        assert [live.id for live in bench.provider.list()] == [made.id]
         assert bench.provider.poll(made).status is Status.CREATING
         assert bench.trainings(made.id) == 1
+        assert listed(bench) == [made.id]
 
     def test_what_was_declared_is_what_is_live(self, bench: Bench) -> None:
         """Every declared field is live, apart from float32 rounding, and has the type that its kind says."""
         made = handle(create(bench))
+        assert listed(bench) == [made.id]
         found = bench.provider.get(made)
         assert found is not None
         for path, value in bench.sample.attributes.items():
             assert found.attributes[path] == (pytest.approx(value) if isinstance(value, float) else value)
-        assert found.attributes["base_model"] == bench.source
+        assert found.attributes[bench.sample.source] == bench.source
         types = {
             FieldType.STRING: str,
             FieldType.INTEGER: int,
@@ -242,6 +258,61 @@ class ProviderContract:
         assert (first.name, first.operation) == (second.name, second.operation)
         assert bench.trainings("numbers-aaaaaaaa") == 1
 
+    def test_what_does_not_exist_is_none(self, bench: Bench) -> None:
+        """For an unknown id get returns None, and poll raises NotFound."""
+        nobody = Handle("nobody-aaaaaaaa")
+        assert bench.provider.get(nobody) is None
+        with pytest.raises(NotFoundError):
+            bench.provider.poll(nobody)
+
+    def test_a_closed_fence_lets_nothing_change(self, bench: Bench) -> None:
+        """A fence that raises stops create and delete, and the service does not change."""
+        with pytest.raises(LockLostError):
+            create(bench, "nothing-aaaaaaaa", fence=closed)
+        assert bench.trainings("nothing-aaaaaaaa") == 0
+        made = handle(create(bench))
+        bench.finish()
+        before = bench.provider.get(made)
+        assert before is not None
+        with pytest.raises(LockLostError):
+            bench.provider.delete(made, fence=closed)
+        assert bench.provider.get(made) == before
+
+    @pytest.mark.parametrize("finished", [True, False])
+    def test_deleting_is_final_and_repeatable(self, bench: Bench, *, finished: bool) -> None:
+        """A deleted model is gone, in training or not. Deleting it again succeeds."""
+        made = handle(create(bench))
+        if finished:
+            bench.finish()
+        bench.provider.delete(made, fence=unfenced)
+        bench.provider.delete(made, fence=unfenced)
+        found = bench.provider.get(made)
+        assert found is None or (bench.sample.history and not finished and found.status is Status.FAILED)
+        assert list(bench.provider.list()) == []
+
+    def test_the_list_is_whole_and_without_doubles(self, bench: Bench) -> None:
+        """Every model is listed exactly once, and `own` lists ours."""
+        ids = {f"numbers-aaaaaaa{letter}" for letter in "abcdefg"}
+        for id in ids:
+            create(bench, id)
+        for own in (False, True):
+            assert sorted(listed(bench, own=own)) == sorted(ids)
+
+    def test_threads_do_not_disturb_each_other(self, bench: Bench) -> None:
+        """Creates from several threads at once are each accepted once under their own ids."""
+        ids = [f"numbers-aaaaaaa{letter}" for letter in "abcdefgh"]
+        threads = [threading.Thread(target=create, args=(bench, id)) for id in ids]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [bench.trainings(id) for id in ids] == [1] * len(ids)
+        assert sorted(listed(bench)) == ids
+
+
+class TrainingContract:
+    """What holds where a create is a training, and the model can be changed afterwards."""
+
     def test_another_model_under_the_same_id_is_refused(self, bench: Bench) -> None:
         """A create with other hyperparameters under a taken id is AlreadyExists, visible."""
         create(bench)
@@ -267,15 +338,6 @@ class ProviderContract:
         assert found.attributes[sample.parent] == kind.build_reference("numbers-aaaaaaaa")
         assert "base_model" not in found.attributes
 
-    def test_what_does_not_exist_is_none(self, bench: Bench) -> None:
-        """For an unknown id get returns None, and poll and update raise NotFound."""
-        nobody = Handle("nobody-aaaaaaaa")
-        assert bench.provider.get(nobody) is None
-        with pytest.raises(NotFoundError):
-            bench.provider.poll(nobody)
-        with pytest.raises(NotFoundError):
-            bench.provider.update(nobody, {"description": "x"}, fence=unfenced)
-
     def test_an_update_sets_just_its_fields(self, bench: Bench) -> None:
         """The given fields change, to zero and empty values too, and all others stay."""
         made = handle(create(bench))
@@ -293,32 +355,20 @@ class ProviderContract:
             path: before.attributes[path] for path in kept
         }
 
-    def test_a_closed_fence_lets_nothing_change(self, bench: Bench) -> None:
-        """A fence that raises stops create, update and delete, and the service does not change."""
-        with pytest.raises(LockLostError):
-            create(bench, "nothing-aaaaaaaa", fence=closed)
-        assert bench.trainings("nothing-aaaaaaaa") == 0
+    def test_the_source_is_on_offer(self, bench: Bench) -> None:
+        """The base model that creates are accepted for is among the tunable ones."""
+        assert bench.source in bench.provider.list_base_models().tunable
+
+    def test_an_update_needs_a_model_and_a_fence(self, bench: Bench) -> None:
+        """An update of an unknown id raises NotFound. A fence that raises stops it, and nothing changes."""
+        with pytest.raises(NotFoundError):
+            bench.provider.update(Handle("nobody-aaaaaaaa"), {"description": "x"}, fence=unfenced)
         made = handle(create(bench))
         bench.finish()
         before = bench.provider.get(made)
-        assert before is not None
         with pytest.raises(LockLostError):
             bench.provider.update(made, bench.sample.change, fence=closed)
-        with pytest.raises(LockLostError):
-            bench.provider.delete(made, fence=closed)
         assert bench.provider.get(made) == before
-
-    @pytest.mark.parametrize("finished", [True, False])
-    def test_deleting_is_final_and_repeatable(self, bench: Bench, *, finished: bool) -> None:
-        """A deleted model is gone, in training or not. Deleting it again succeeds."""
-        made = handle(create(bench))
-        if finished:
-            bench.finish()
-        bench.provider.delete(made, fence=unfenced)
-        bench.provider.delete(made, fence=unfenced)
-        found = bench.provider.get(made)
-        assert found is None or (bench.sample.history and not finished and found.status is Status.FAILED)
-        assert list(bench.provider.list()) == []
 
     def test_an_active_model_answers(self, bench: Bench) -> None:
         """Generate returns text from an ACTIVE model and raises ServiceError for one in training."""
@@ -327,30 +377,6 @@ class ProviderContract:
             bench.provider.generate(made, Prompt("1"))
         bench.finish()
         assert bench.provider.generate(made, Prompt("1"), temperature=0.0)
-
-    def test_the_source_is_on_offer(self, bench: Bench) -> None:
-        """The base model that creates are accepted for is among the tunable ones."""
-        assert bench.source in bench.provider.list_base_models().tunable
-
-    def test_the_list_is_whole_and_without_doubles(self, bench: Bench) -> None:
-        """Every model is listed exactly once, and `own` lists ours."""
-        ids = {f"numbers-aaaaaaa{letter}" for letter in "abcdefg"}
-        for id in ids:
-            create(bench, id)
-        for own in (False, True):
-            listed = [live.id for live in bench.provider.list(own=own)]
-            assert sorted(listed) == sorted(ids)
-
-    def test_threads_do_not_disturb_each_other(self, bench: Bench) -> None:
-        """Creates from several threads at once are each accepted once under their own ids."""
-        ids = [f"numbers-aaaaaaa{letter}" for letter in "abcdefgh"]
-        threads = [threading.Thread(target=create, args=(bench, id)) for id in ids]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [bench.trainings(id) for id in ids] == [1] * len(ids)
-        assert sorted(live.id for live in bench.provider.list()) == ids
 
 
 class FaultContract:
@@ -390,7 +416,7 @@ class FaultContract:
             accepted = create(faulty)
         assert accepted.name
         assert faulty.trainings("numbers-aaaaaaaa") == 1
-        assert len(list(faulty.provider.list())) == 1
+        assert len(listed(faulty)) == 1
 
     @pytest.mark.parametrize("seconds", [3.0, 20.0])
     def test_a_lost_reply_and_a_lagging_get_train_once(self, faulty: FaultyBench, seconds: float) -> None:

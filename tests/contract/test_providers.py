@@ -21,6 +21,7 @@ from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
+from tests.contract.copies import GONE, MODEL_COPY, PLACE, PROD, open_copies, tune
 from tests.contract.provider import (
     ANNA,
     TUNED_MODEL,
@@ -34,6 +35,7 @@ from tests.contract.provider import (
     ProgressContract,
     ProviderContract,
     Sample,
+    TrainingContract,
     create,
     handle,
 )
@@ -57,6 +59,7 @@ class EmulatorBench:
     source: str = "models/gemini-1.5-flash-001-tuning"
     sample: Sample = TUNED_MODEL
     look: str = PATHS["model"]
+    paths: Mapping[str, str] = field(default_factory=lambda: PATHS)
     provider: Provider = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +107,7 @@ class EmulatorBench:
         """One rule; what hangs is not waited for long."""
         if "hang" in rule:
             self._connect("0.25")
-        path = self.look if call == "look" else PATHS[call]
+        path = self.look if call == "look" else self.paths[call]
         self.control("faults", [{"method": method, "path": path, **rule}])
 
     def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
@@ -113,7 +116,7 @@ class EmulatorBench:
         return [
             request
             for request in log
-            if request["method"] == method and re.search(PATHS[call], request["path"])
+            if request["method"] == method and re.search(self.paths[call], request["path"])
         ]
 
 
@@ -150,6 +153,40 @@ class VertexBench(EmulatorBench):
         """A look at an id is a list here."""
         del id, what
         self.control("faults", [{"lag": seconds, "what": "list", "path": "tuningJobs"}])
+
+
+@dataclass
+class CopyBench(EmulatorBench):
+    """The provider of copies. A copy takes an hour, and does not show before it has been made."""
+
+    source: str = ""
+    sample: Sample = MODEL_COPY
+    look: str = "/models/numbers-[a-z]+(/operations)?$"
+    paths: Mapping[str, str] = field(
+        default_factory=lambda: {"create": "/models:copy$", "list": f"/{PROD}/locations/[^/]+/models$"}
+    )
+
+    def _provider(self, transport: Transport) -> Provider:
+        if not self.source:
+            self.source = tune(transport, self.finish)
+        return open_copies(transport, page_size=3)
+
+    def trainings(self, id: str) -> int:
+        """Operations under the copy's name. Faults end here, they would meet this look too."""
+        self.session.delete(f"{self.url}/emulator/faults", timeout=5)
+        path = f"{self.url}/v1/projects/{PROD}/locations/{PLACE}/models/{id}/operations"
+        return len(self.session.get(path, timeout=5).json().get("operations", []))
+
+    def fail(self, id: str, message: str) -> None:
+        """At the end of the operation."""
+        rule = {"operation": f"^copy models/{id}$", "fail": {"code": 13, "message": message}}
+        self.control("faults", [rule])
+
+    def lag(self, id: str, what: str, seconds: float) -> None:
+        """Looks do not see it for a while: each look asks twice, and waits longer than the last."""
+        del what
+        path = f"/models/{id}(/operations)?$"
+        self.control("faults", [{"method": "GET", "path": path, "times": int(seconds), **GONE}])
 
 
 @dataclass
@@ -211,7 +248,7 @@ def vertex() -> Iterator[VertexBench]:
         yield VertexBench(served.url, session)
 
 
-class TestVertex(ProviderContract, FaultContract):
+class TestVertex(ProviderContract, TrainingContract, FaultContract):
     """Vertex AI: no chosen ids, no progress, no permissions."""
 
     @pytest.fixture
@@ -225,8 +262,32 @@ class TestVertex(ProviderContract, FaultContract):
         return vertex
 
 
+@pytest.fixture
+def copies() -> Iterator[CopyBench]:
+    """The same, for copies."""
+    settings = Settings(training_seconds=3600.0, vertex_copy_seconds=3600.0)
+    with run_emulator(settings=settings) as served, requests.Session() as session:
+        session.trust_env = False
+        yield CopyBench(served.url, session)
+
+
+class TestCopies(ProviderContract, FaultContract):
+    """Copies of Vertex AI: chosen ids, and neither data nor updates."""
+
+    @pytest.fixture
+    def bench(self, copies: CopyBench) -> Bench:
+        """On the emulator."""
+        return copies
+
+    @pytest.fixture
+    def faulty(self, copies: CopyBench) -> FaultyBench:
+        """The same: it can be made to fail."""
+        return copies
+
+
 class TestGemini(
     ProviderContract,
+    TrainingContract,
     ProgressContract,
     PermissionContract,
     ChosenIdContract,
@@ -246,7 +307,7 @@ class TestGemini(
         return emulator
 
 
-class TestFake(ProviderContract, ProgressContract, PermissionContract, ChosenIdContract):
+class TestFake(ProviderContract, TrainingContract, ProgressContract, PermissionContract, ChosenIdContract):
     """The fake, by the same suite, so that what is tested with it is true of a real provider."""
 
     @pytest.fixture

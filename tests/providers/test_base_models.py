@@ -16,7 +16,7 @@ from reconciler.providers.base_models import FILE, PackagedBases
 from reconciler.providers.vertex.fields import TUNING_JOB
 
 SIZES = {1, 2, 4, 8, 16, 32}
-KINDS = list_kinds()
+KINDS = {name: kind for name, kind in list_kinds().items() if kind.trains}
 
 
 def rows() -> Iterator[tuple[str, Base]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,14 @@ from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.model import Desired, Stack
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.providers.google.settings import LOGIN_VARIABLES, PROJECT_VARIABLE, SERVICE, TRUSTED_HOSTS
-from reconciler.providers.vertex.fields import LOCATION, PROJECT, TUNING_JOB
+from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT, TUNING_JOB
 from reconciler.providers.vertex.starter import STARTER
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
 
 if TYPE_CHECKING:
     from reconciler.http import Transport
-    from reconciler.providers.vertex.provider import VertexProvider
+    from reconciler.providers import Provider
     from reconciler.providers.vertex.regions import Regions
 
 ENDPOINT_VARIABLE = "GOOGLE_VERTEX_BASE_URL"
@@ -30,7 +31,9 @@ _LOCAL_PROJECT, _LOCAL_LOCATION, _LOCAL_BUCKET = "local", "us-central1", "gs://r
 
 
 class VertexConnection:
-    """Implements `providers.api.Connection`."""
+    """Implements `providers.api.Connection` for tuning jobs."""
+
+    kind = TUNING_JOB
 
     def __init__(self, setup: Setup) -> None:
         environ, stack = setup.environ, setup.stack
@@ -55,6 +58,7 @@ class VertexConnection:
             open=self._open,
             base_url=self._url,
             storage_url=self._storage_url,
+            kind=self.kind.name,
         )
 
     def _open(self, base_url: str) -> Transport:
@@ -93,21 +97,24 @@ class VertexConnection:
         url = transport.base_url
         return Target(url, find_service(url, SERVICE), self._paying_project, transport.credential.description)
 
-    def open_provider(self) -> VertexProvider:
+    def _list_places(self) -> frozenset[tuple[str, str]]:
+        """List the (project, location) pairs of the manifests, "" for a default."""
+        declared = [model.attributes for model in self._setup.desired]
+        return frozenset(
+            (str(attributes.get(PROJECT, "")), str(attributes.get(LOCATION, ""))) for attributes in declared
+        )
+
+    def open_provider(self) -> Provider:
         """See `Connection`."""
         from reconciler.providers.vertex.bucket import Bucket
         from reconciler.providers.vertex.provider import VertexProvider
 
         stack = self._setup.stack
-        declared = [model.attributes for model in self._setup.desired]
-        places = {
-            (str(attributes.get(PROJECT, "")), str(attributes.get(LOCATION, ""))) for attributes in declared
-        }
         folder = stack.bucket or (_LOCAL_BUCKET if self._is_local else "")
         return VertexProvider(
             self._regions,
             Bucket(self._regions, folder, self._setup.tell),
-            places=frozenset(places),
+            places=self._list_places(),
             tunable=stack.tunable_base_models,
             declared=stack.base_models,
             lag_seconds=self._setup.lag,
@@ -116,6 +123,27 @@ class VertexConnection:
     def close(self) -> None:
         """Close every connection."""
         self._regions.close()
+
+
+class CopyConnection(VertexConnection):
+    """Implements `providers.api.Connection` for copies of models."""
+
+    kind = MODEL_COPY
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self._storage_url = ""  # a copy has no data
+
+    def open_provider(self) -> Provider:
+        """See `Connection`."""
+        from reconciler.providers.vertex.copies import CopyProvider
+
+        return CopyProvider(
+            self._regions,
+            places=self._list_places(),
+            declared=frozenset(model.address.name for model in self._setup.desired),
+            lag_seconds=self._setup.lag,
+        )
 
 
 def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
@@ -127,6 +155,13 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
         yield from (
             _report_missing_bucket(model) for model in desired if not all(data.uri for data in model.data)
         )
+    yield from check_places(stack, settings, desired)
+
+
+def check_places(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
+    """Find the models without a project or a location (a warning)."""
+    if is_loopback(stack.endpoint or settings.get(ENDPOINT_VARIABLE, "")):
+        return
     named = {
         PROJECT: stack.project or settings.get(PROJECT_VARIABLE, ""),
         LOCATION: stack.location or settings.get(LOCATION_VARIABLE, ""),
@@ -175,3 +210,5 @@ VERTEX = Api(
     check=check,
     starter=STARTER,
 )
+MODEL_COPIES = replace(VERTEX, kind=MODEL_COPY, connect=CopyConnection, check=check_places, starter=None)
+"""The same API, for copies of its models."""

@@ -28,7 +28,7 @@ from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
-from reconciler.providers.vertex.deletion import Deletion
+from reconciler.providers.vertex.deletion import JobDeletion
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
 from reconciler.providers.vertex.jobs import Jobs
@@ -280,7 +280,7 @@ class VertexProvider:
             jobs = [] if job is None else [job]
         else:
             jobs = self._jobs.list_labelled(handle.id)
-        deletion = Deletion(self._regions, self._jobs, fence)
+        deletion = JobDeletion(self._regions, self._jobs, fence)
         for job in jobs:
             deletion.delete(job)
 

@@ -87,6 +87,7 @@ class Regions:
             its own location alone, so the others keep theirs.
         storage_url: the address of Cloud Storage. "" for `base_url`, or for Google's own if `base_url` is
             Google's own or "".
+        kind: whose models they are, for messages.
     """
 
     project: str
@@ -94,6 +95,7 @@ class Regions:
     open: Callable[[str], Transport]
     base_url: str = ""
     storage_url: str = ""
+    kind: str = "TuningJob"
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _opened: dict[str, Transport] = field(default_factory=dict, init=False)
 
@@ -103,12 +105,12 @@ class Regions:
         whose = str(project or self.project)
         if not whose:
             raise UsageError(
-                "no project is set for TuningJob models",
+                f"no project is set for {self.kind} models",
                 "Set GOOGLE_CLOUD_PROJECT, the Stack's spec.project, or metadata.project.",
             )
         if not where:
             raise UsageError(
-                "no location is set for TuningJob models",
+                f"no location is set for {self.kind} models",
                 "Set GOOGLE_CLOUD_LOCATION, the Stack's spec.location, or metadata.location (us-central1).",
             )
         return whose, where

@@ -1,0 +1,286 @@
+"""Copies tuned models with Vertex AI's models.copy (aiplatform v1), and finds the copies again.
+
+A copy is a model of its own in the Model Registry of its project and location. Deleting its source does not
+touch it. It has no endpoint of its own: programs call the stable endpoint, and its checks call an endpoint
+that has the copy's own id. That endpoint goes with the copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from reconciler.errors import InUseError, NotFoundError, UsageError
+from reconciler.kind import Kind
+from reconciler.model import (
+    LAG_SECONDS,
+    Attributes,
+    Desired,
+    Example,
+    Live,
+    Odd,
+    Permission,
+    Prompt,
+    Status,
+)
+from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
+from reconciler.providers.google.attributes import require_mutable
+from reconciler.providers.google.json import JsonObject, read_text
+from reconciler.providers.vertex import codec, copy_codec, names
+from reconciler.providers.vertex.copy_creation import CopyCreation, Copying, Operations, read_begin
+from reconciler.providers.vertex.copy_listing import CopyListing
+from reconciler.providers.vertex.copy_reader import (
+    CopyReader,
+    explain_failure,
+    explain_missing,
+    list_other_endpoints,
+    may_have,
+    measure_share,
+    write_own_endpoint,
+)
+from reconciler.providers.vertex.deletion import Deletion
+from reconciler.providers.vertex.endpoints import Submissions, VertexEndpoints
+from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
+from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.resources import MODELS, PAGE_SIZE, Resources
+
+_PLACES_AT_ONCE = 4
+
+
+class CopyProvider:
+    """Serves `kind: ModelCopy`; implements `providers.Provider`.
+
+    Args:
+        regions: open the transports.
+        places: the (project, location) pairs of the manifests, "" for a default.
+        declared: metadata.name of each declared copy.
+        lag_seconds: how long an accepted change may stay invisible.
+        page_size: how many entries a list call asks for.
+    """
+
+    def __init__(
+        self,
+        regions: Regions,
+        *,
+        places: frozenset[tuple[str, str]] = frozenset(),
+        declared: frozenset[str] = frozenset(),
+        lag_seconds: float = LAG_SECONDS,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        self._regions = regions
+        self._resources = Resources(regions, places, page_size)
+        self._operations = Operations(regions)
+        self._copies = CopyReader(self._resources, self._operations)
+        submissions = Submissions()
+        self._creation = CopyCreation(regions, self._resources, self._operations, submissions, lag_seconds)
+        # a copy is where its manifest says, and never in the multi-region around it
+        self._stable = VertexEndpoints(regions, self._resources, self._copies, submissions, is_wider=False)
+        self._listing = CopyListing(self._resources, self._copies, self._stable, declared)
+        self._called: dict[str, str] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """The kind ModelCopy."""
+        return MODEL_COPY
+
+    @property
+    def endpoints(self) -> VertexEndpoints:
+        """The stable endpoints of all locations."""
+        return self._stable
+
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+        """Yield every copy of a tuned model in the places that are declared or the default.
+
+        The other models of a registry are left out: those of jobs, and those that people uploaded. A model
+        that is no copy, but has an id as a declared copy would have, is an Odd: its id is taken. A copy that
+        is being made does not show before it has been made.
+        """
+        del own
+        places = self._resources.list_places()
+        with ThreadPoolExecutor(max_workers=min(_PLACES_AT_ONCE, len(places))) as pool:
+            listed = list(pool.map(self._listing.list_place, places))
+        # two places may be the same, with the project's id and with its number
+        found = {one.name: one for place in listed for one in place if isinstance(one, Live)}
+        yield from (self._resources.add_project_names(live) for live in found.values())
+        yield from (one for place in listed for one in place if isinstance(one, Odd))
+
+    def list_ended(self) -> Iterator[Ended]:
+        """Yield nothing: a copy that failed or was deleted leaves nothing."""
+        yield from ()
+
+    def get(self, handle: Handle) -> Live | None:
+        """Return one copy. CREATING while it is being made, FAILED if that failed, None if it was deleted.
+
+        Raises:
+            NotUnderstoodError: the model is no copy.
+        """
+        model = self._copies.find_model(handle)
+        if model is not None:
+            self._resources.learn_names(model)
+            (traffic,) = self._listing.list_traffic([model])
+            return self._resources.add_project_names(copy_codec.read_copy(model, traffic))
+        operation = self._copies.find_operation(handle)
+        if operation is None:
+            return None
+        failure = explain_failure(operation)
+        if operation.get("done") and not failure:
+            return None  # it was made, and deleted since
+        status = Status.FAILED if failure else Status.CREATING
+        name = _find_made(handle, operation)
+        unseen = copy_codec.build_unseen(name, status, read_begin(operation), failure)
+        return self._resources.add_project_names(unseen)
+
+    def poll(self, handle: Handle) -> Training:
+        """Ask whether a copy is made. The service tells no percentage.
+
+        Raises:
+            NotFoundError: neither the copy nor an operation that makes it exists, or it was made a moment ago
+                and does not show yet.
+        """
+        operation = self._copies.get_operation(handle)
+        if operation is not None and not operation.get("done"):
+            return Training(Status.CREATING)
+        if self._copies.find_model(handle) is not None:
+            return Training(Status.ACTIVE)
+        operation = operation or self._copies.find_operation(handle)
+        if operation is not None and not operation.get("done"):
+            return Training(Status.CREATING)
+        if operation is not None and (failure := explain_failure(operation)):
+            return Training(Status.FAILED, error=failure)
+        raise explain_missing(handle)
+
+    def create(
+        self,
+        desired: Desired,
+        id: str,
+        source: str,
+        examples: Mapping[str, Iterable[Example]],
+        *,
+        fence: Fence,
+        attempted: bool = False,
+    ) -> Accepted:
+        """Copy the source with one POST. See `copy_creation`.
+
+        `source` is projects/P/locations/L/models/M@V, perhaps with #CHECKPOINT behind it. models.copy takes
+        no checkpoint: a copy has all of them, and the default one of its source.
+
+        Raises:
+            AlreadyExistsError: see `providers.Provider`.
+            ReplyLostError, UnavailableError: see `exactly_once`.
+            ServiceError: the service refused the copy. See `copy_refusals`.
+        """
+        del examples
+        attributes = desired.attributes
+        place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
+        copying = Copying(id, *place, attributes, source)
+        return self._creation.create(copying, attempted=attempted, fence=fence)
+
+    def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
+        """Refuse: no field of a copy can be changed. ValueError for any."""
+        del handle, fence
+        require_mutable(attributes, MODEL_COPY.fields)
+
+    def delete(self, handle: Handle, *, fence: Fence) -> None:
+        """Cancel what makes the copy, delete its own endpoint and the copy. A missing one counts as deleted.
+
+        Raises:
+            StillTrainingError: it is still being made though that was cancelled. Try again later.
+            InUseError: it stands on an endpoint that is not its own. Nothing was deleted.
+        """
+        deletion = Deletion(self._regions, self._resources, fence)
+        model = self._copies.find_model(handle)
+        if model is None:
+            operation = self._copies.find_operation(handle)
+            if operation is None or operation.get("done"):
+                return
+            deletion.cancel_operation(read_text(operation, "name"))
+            model = self._copies.find_model(handle)  # it may have been made just before
+        if model is None:
+            return
+        copy_codec.read_copy(model, ())  # a model that is no copy is not ours to delete
+        answers = self._listing.look_at(list_other_endpoints(model))
+        users = [name for name, answer in answers.items() if may_have(answer, model)]
+        ours, own = copy_codec.read_deployable(model), self._copies.find_own_endpoint(model)
+        if users:
+            raise InUseError(
+                f"it stands on {', '.join(users)}, which is not its own endpoint",
+                f"Undeploy {ours} there, then run the command again.",
+            )
+        deletion.delete_model(ours, [own] if own else [])
+
+    def find_endpoint(self, handle: Handle) -> str:
+        """Return the endpoint that answers with the copy: its own for checks, else one with all requests.
+
+        Raises:
+            NotFoundError: the copy does not exist, or no endpoint sends it requests.
+        """
+        known = self._called.get(handle.name or handle.id)
+        if known:
+            return known
+        model = self._copies.find_model(handle)
+        if model is None:
+            raise explain_missing(handle)
+        answers = self._listing.look_at(codec.read_deployments(model))
+        shares = {name: measure_share(answer, model) for name, answer in answers.items()}
+        own = names.parse(write_own_endpoint(model)).key
+        called = sorted(
+            (name for name, share in shares.items() if share),
+            key=lambda name: (names.parse(name).key != own, -shares[name], name),
+        )
+        if not called:
+            raise NotFoundError(
+                f"{copy_codec.read_deployable(model)} is deployed to no endpoint that sends it requests",
+                "Declare serving.endpoint, and apply: that deploys it.",
+                status=404,
+            )
+        self._called[handle.name or handle.id] = called[0]
+        return called[0]
+
+    def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
+        """Ask the endpoint of `find_endpoint`. A stable endpoint is called by `endpoints.generate`."""
+        endpoint = self.find_endpoint(handle)
+        try:
+            return self._stable.generate(endpoint, prompt, temperature=temperature)
+        except NotFoundError:
+            self._called.pop(handle.name or handle.id, None)  # the one for checks is deleted after them
+            raise
+
+    def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
+        """Fill in each copy's place. A copy has no data."""
+        return [self._set_place(model) for model in desired]
+
+    def _set_place(self, desired: Desired) -> Desired:
+        declared = desired.attributes
+        try:
+            project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
+        except UsageError:  # the first request reports the fault
+            return desired
+        return replace(desired, effective={LOCATION: location, PROJECT: project})
+
+    def read_data(self, uri: str) -> None:
+        """Return None: a copy has no data."""
+        del uri
+
+    def list_base_models(self) -> BaseModels:
+        """Return none: a copy is of a tuned model, and trains on nothing."""
+        return BaseModels(frozenset(), assumed=True)
+
+    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
+        """Return nothing, because the project's IAM decides who has access."""
+        del handle
+        return ()
+
+    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
+        """Refuse, because the project's IAM decides who has access."""
+        del fence
+        if desired:
+            raise UsageError(
+                f"{handle.id}: a ModelCopy has no permissions of its own", "Use the project's IAM."
+            )
+
+
+def _find_made(handle: Handle, operation: JsonObject) -> names.Name:
+    """Find the name of the copy that an operation makes: it begins the operation's own name."""
+    made = names.parse(read_text(operation, "name"))
+    return made if made.collection == MODELS else names.parse(handle.name, MODELS)

@@ -1,0 +1,74 @@
+"""Lists the copies in the Model Registry of a place, with the endpoints that send them requests.
+
+The registry also has the models of tuning jobs, and those that people uploaded. They are no copies, and are
+left out. Rule: a list costs one request for each page, and none for a single model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from reconciler.errors import NotUnderstoodError, ServiceError
+from reconciler.identity import is_generation_of
+from reconciler.model import Live, LiveEndpoint, Odd
+from reconciler.providers import EndpointHandle
+from reconciler.providers.google.json import JsonObject, read_text
+from reconciler.providers.vertex import copy_codec, names
+from reconciler.providers.vertex.copy_reader import CopyReader, list_other_endpoints, may_send
+from reconciler.providers.vertex.endpoints import VertexEndpoints
+from reconciler.providers.vertex.resources import MODELS, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class CopyListing:
+    """Lists copies. `declared` has metadata.name of each declared copy."""
+
+    _resources: Resources
+    _reader: CopyReader
+    _endpoints: VertexEndpoints
+    _declared: frozenset[str]
+
+    def list_place(self, place: tuple[str, str]) -> list[Live | Odd]:
+        """List the copies of tuned models in a (project, location)."""
+        odd: list[Odd] = []
+        models: list[JsonObject] = []
+        for listed in self._resources.list_resources(place, MODELS, odd=odd):
+            name = names.parse(read_text(listed, "name"), MODELS)
+            with suppress(NotUnderstoodError):  # whoever reads it says so
+                if not copy_codec.is_copy(listed):
+                    if any(is_generation_of(declared, name.id) for declared in self._declared):
+                        odd.append(Odd(name.id, name.resource, "it has the id of a copy, and is none"))
+                    continue
+            if copy_codec.is_tuned(listed):
+                models.append(self._reader.choose_version(listed))
+        found: list[Live | Odd] = []
+        for model, traffic in zip(models, self.list_traffic(models), strict=True):
+            try:
+                live = copy_codec.read_copy(model, traffic)
+            except ServiceError as error:
+                name = names.parse(read_text(model, "name"), MODELS)
+                odd.append(Odd(name.id, name.resource, error.summary))
+            else:
+                self._resources.note_project(place[0], live.name)
+                found.append(live)
+        return [*found, *odd]
+
+    def list_traffic(self, models: Sequence[JsonObject]) -> list[tuple[str, ...]]:
+        """List the endpoints that send each model requests, except the one for its checks.
+
+        An endpoint that we may not read counts as one with traffic: a wrong deletion cannot be undone.
+        """
+        deployed = [list_other_endpoints(model) for model in models]
+        answers = self.look_at({name for found in deployed for name in found})
+        return [
+            tuple(name for name in found if may_send(answers[name], model))
+            for model, found in zip(models, deployed, strict=True)
+        ]
+
+    def look_at(self, endpoints: Iterable[str]) -> dict[str, LiveEndpoint | str | None]:
+        """Look at endpoints by their names. See `Endpoints.find`."""
+        looked = sorted(endpoints)
+        handles = [EndpointHandle(name.rpartition("/")[2], name) for name in looked]
+        return dict(zip(looked, self._endpoints.find(handles), strict=True))

@@ -18,6 +18,8 @@ class OnChange(StrEnum):
 
     UPDATE = "update"
     REPLACE = "replace"
+    NOTHING = "nothing"
+    """It says how the model is made, and the model does not show it. A change concerns the next model."""
 
 
 class FieldType(StrEnum):
@@ -57,7 +59,7 @@ class Field:
     Attributes:
         path: snake_case, dotted.
         type: how to compare.
-        on_change: update in place, or replace.
+        on_change: update in place, replace, or neither.
         role: what it is to the identity.
         absent: what the service takes it for where it is absent: an empty value or a fixed, documented
             default. None where zero is a value too, or where the service chooses.

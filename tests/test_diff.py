@@ -12,7 +12,7 @@ from reconciler.identity import encode_canonical, to_comparable, to_float32
 from reconciler.kind import Kind
 from reconciler.model import Attributes, Permission, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
-from reconciler.providers.vertex.fields import TUNING_JOB
+from reconciler.providers.vertex.fields import MODEL_COPY, SERVICE_ACCOUNT, TUNING_JOB
 from tests import worlds
 from tests.limits import examples
 
@@ -288,3 +288,12 @@ def test_another_location_is_a_move(
     """Another location replaces a job. An unknown location does not."""
     found = diff.compare_immutable(sent, live, {LOCATION: declared}, TUNING_JOB.fields)
     assert bool(found) is moved
+
+
+@pytest.mark.parametrize("sent", [{}, {SERVICE_ACCOUNT: "a@example.com"}], ids=["found again", "recorded"])
+def test_how_a_copy_is_made_is_no_difference(sent: Attributes) -> None:
+    """The account that reads the source leaves no trace in the copy. Another one makes no new copy."""
+    declared = {SERVICE_ACCOUNT: "b@example.com"}
+    for live in (None, {}):
+        assert diff.compare_immutable(sent, live, declared, MODEL_COPY.fields) == ()
+    assert diff.compare_mutable({}, declared, MODEL_COPY.fields) == ()

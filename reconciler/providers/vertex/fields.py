@@ -112,7 +112,8 @@ TUNING_JOB = Kind(
 _COPY_FIELDS = (
     # the project by its id or its number, because the service answers with the number
     Field(SOURCE, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=("projects/*/",)),
-    Field(SERVICE_ACCOUNT, FieldType.STRING, OnChange.REPLACE, absent=""),
+    # it only reads the source while the copy is made, and the copy does not show it
+    Field(SERVICE_ACCOUNT, FieldType.STRING, OnChange.NOTHING, absent=""),
     Field(KEY, FieldType.STRING, OnChange.REPLACE, absent=""),
     *_PLACES,
 )

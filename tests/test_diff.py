@@ -294,6 +294,7 @@ def test_another_location_is_a_move(
 def test_how_a_copy_is_made_is_no_difference(sent: Attributes) -> None:
     """The account that reads the source leaves no trace in the copy. Another one makes no new copy."""
     declared = {SERVICE_ACCOUNT: "b@example.com"}
-    for live in (None, {}):
+    nowhere: Attributes = {}
+    for live in (None, nowhere):
         assert diff.compare_immutable(sent, live, declared, MODEL_COPY.fields) == ()
     assert diff.compare_mutable({}, declared, MODEL_COPY.fields) == ()

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from reconciler.emulator.base_models import RETIRES, TUNABLE, VERTEX_RETIRES, VERTEX_TUNABLE
 from reconciler.emulator.errors import ArgumentError
 
+CARRIED = ("labels", "checkpoints", "default_checkpoint")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -47,7 +49,8 @@ class Settings:
             deployments that named no checkpoint, the endpoint that the job shows, both, or nothing. No
             document says.
         vertex_copy_seconds: how long it takes to copy a model; no document says.
-        vertex_copy_carries: what a copy has of its source, of labels and checkpoints; no document says.
+        vertex_copy_carries: what a copy has of its source: labels, checkpoints, and which of them is the
+            default, else it is the last one. No document says.
         vertex_copy_scope: whether a copy may change project and region in one call, only one of them, or only
             the region. The documents contradict each other.
         vertex_copy_to_multi_regions: whether models can be copied to `us` and `eu`; no document says.
@@ -82,7 +85,7 @@ class Settings:
     vertex_gemini_3_place: Literal["multi_region", "job"] = "multi_region"
     vertex_default_checkpoint_moves: Literal["nothing", "deployments", "job", "both"] = "nothing"
     vertex_copy_seconds: float = 0.5
-    vertex_copy_carries: tuple[str, ...] = ("labels", "checkpoints")
+    vertex_copy_carries: tuple[str, ...] = CARRIED
     vertex_copy_scope: Literal["any", "one_at_a_time", "one_project"] = "any"
     vertex_copy_to_multi_regions: bool = True
     vertex_copy_grants: tuple[str, ...] = ("*",)
@@ -162,7 +165,7 @@ def _is_day(text: object) -> bool:
 
 
 def _is_list_of_carried(value: object) -> bool:
-    return isinstance(value, list) and all(item in ("labels", "checkpoints") for item in value)
+    return isinstance(value, list) and all(item in CARRIED for item in value)
 
 
 def _is_list_of_grants(value: object) -> bool:
@@ -187,7 +190,7 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "vertex_endpoint_ids": _expect_one_of("everywhere", "regions"),
     "vertex_gemini_3_place": _expect_one_of("multi_region", "job"),
     "vertex_default_checkpoint_moves": _expect_one_of("nothing", "deployments", "job", "both"),
-    "vertex_copy_carries": (_is_list_of_carried, "a list of labels, checkpoints"),
+    "vertex_copy_carries": (_is_list_of_carried, f"a list of {', '.join(CARRIED)}"),
     "vertex_copy_scope": _expect_one_of("any", "one_at_a_time", "one_project"),
     "vertex_copy_to_multi_regions": _BOOLEAN,
     "vertex_copy_grants": (_is_list_of_grants, 'a list of SOURCE>DESTINATION, SOURCE>ACCOUNT or "*"'),

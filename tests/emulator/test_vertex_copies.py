@@ -208,6 +208,30 @@ def test_what_no_document_says_of_copies_is_a_setting(vertex: Vertex, source: st
     assert refuse_copy(vertex, source, multi_region)[0] == 400
 
 
+def test_whether_the_default_checkpoint_is_carried_is_a_setting(vertex: Vertex, source: str) -> None:
+    """Without it, the last of the copied checkpoints is the default. It can be changed."""
+    made = ""
+    for carried, default in ((["checkpoints", "default_checkpoint"], "1"), (["checkpoints"], "2")):
+        vertex.api.control("settings", {"vertex_copy_carries": carried})
+        made = copy(vertex, source)["response"]["model"]
+        assert vertex.ok("GET", made)["defaultCheckpointId"] == default
+        assert [one["checkpointId"] for one in vertex.ok("GET", made)["checkpoints"]] == ["1", "2"]
+    change = {"defaultCheckpointId": "1"}
+    vertex.ok("PATCH", made, params={"updateMask": "defaultCheckpointId"}, json=change)
+    assert vertex.ok("GET", made)["defaultCheckpointId"] == "1"
+
+
+def test_a_copy_that_is_one_too_many_leaves_nothing(vertex: Vertex, source: str) -> None:
+    """A 429 of the quota of operations: the id is free, and no operation is listed."""
+    vertex.api.control("settings", {"vertex_submissions_per_minute": 1})
+    copy(vertex, source)
+    assert refuse_copy(vertex, source, modelId="support-1a2b")[0] == 429
+    assert vertex.refused("GET", f"{PROD_PLACE}/models/support-1a2b")[0] == 404
+    assert vertex.ok("GET", f"{PROD_PLACE}/models/support-1a2b/operations") == {}
+    vertex.api.advance(61)
+    assert copy(vertex, source, modelId="support-1a2b")["response"]
+
+
 def test_a_copy_takes_its_time(start: Callable[..., Api]) -> None:
     """As long as a setting says."""
     vertex = Vertex(start(vertex_copy_seconds=600))

@@ -1,7 +1,8 @@
 """Copies of models: models.copy, to another region, to another project, or as a new version.
 
 A copy is a model of its own. It answers like its source, also when the source was deleted. Its aliases,
-encryption and deployments are not carried. It is made by a long-running operation.
+encryption and deployments are not carried. It is made by a long-running operation. No document says whether a
+copy has the default checkpoint of its source, or the last one.
 """
 
 import re
@@ -61,6 +62,7 @@ def _make_copy(
         fields["labels"] = source.fields["labels"]
     if "checkpoints" in carries:
         system["checkpoints"] = source.system["checkpoints"]
+    if {"checkpoints", "default_checkpoint"} <= {*carries}:
         fields["defaultCheckpointId"] = source.default_checkpoint
     if key:
         system["encryptionSpec"] = key

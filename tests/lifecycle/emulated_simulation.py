@@ -26,6 +26,10 @@ from reconciler.providers.google.credentials import GoogleCredential
 from reconciler.providers.google.errors import GoogleErrors
 from reconciler.providers.vertex import labels
 from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.copies import CopyProvider
+from reconciler.providers.vertex.fields import LOCATION as PLACE
+from reconciler.providers.vertex.fields import MODEL_COPY
+from reconciler.providers.vertex.fields import PROJECT as OWNER
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM
@@ -194,6 +198,7 @@ class EmulatedSimulation(Simulation):
         **settings: Any,
     ) -> None:
         super().__init__(*manifests, kinds=(GEMINI.kind, VERTEX.kind))
+        self.kinds[MODEL_COPY.name] = MODEL_COPY
         self.services.clear()
         self.emulator = emulator
         self.context = Context(endpoint=emulator.url, service="emulator")
@@ -239,7 +244,15 @@ class EmulatedSimulation(Simulation):
         return {
             GEMINI.kind.name: Gemini(transport(), lag_seconds=LAG),
             VERTEX.kind.name: Vertex(regions, bucket, lag_seconds=LAG),
+            MODEL_COPY.name: self._open_copies(regions),
         }
+
+    def _open_copies(self, regions: Regions) -> CopyProvider:
+        """The provider of copies, which knows what is declared now."""
+        declared = [model for model in self.manifests if model.address.kind == MODEL_COPY.name]
+        places = {(str(one.attributes[OWNER]), str(one.attributes[PLACE])) for one in declared}
+        names = frozenset(one.address.name for one in declared)
+        return CopyProvider(regions, places=frozenset(places), declared=names, lag_seconds=LAG)
 
     def before_deletion(self, kind: Kind, id: str, fuse: Fuse) -> None:
         """Call the simulation before a live model is deleted. Fault rules do not apply to this lookup."""

@@ -1,0 +1,217 @@
+"""The crash matrix of copies: a run dies before and after every request and write, and the next finishes.
+
+A process of the simulation dies; the providers, the emulator and the state are real. `make test-all` tries
+every point, `make test` a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ExitCode
+from reconciler.events import Failed
+from reconciler.model import Address, Desired, Serving, Stack
+from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT, SOURCE
+from tests.fakes import Crash, Fuse
+from tests.lifecycle.apis import PROJECT as DEV
+from tests.lifecycle.apis import VERTEX
+from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.simulation import address, want
+
+SAMPLE = 18
+SHARDS = 4
+PROD = "prod"
+BOT, COPY = address("bot", VERTEX.kind), Address(MODEL_COPY.name, "bot")
+
+
+def tuned(data: str = "one", **lifecycle: Any) -> Desired:
+    """The tuning job that is copied."""
+    return want("bot", data, kind=VERTEX.kind, **lifecycle)
+
+
+def copied(*, endpoint: str = "support", location: str = "us", **lifecycle: Any) -> Desired:
+    """A copy of it in the project PROD, with a stable endpoint unless that is ""."""
+    made = Desired(
+        COPY,
+        {SOURCE: str(BOT), LOCATION: location, PROJECT: PROD},
+        (),
+        lifecycle=replace(tuned().lifecycle, **lifecycle),
+        serving=Serving(endpoint) if endpoint else None,
+        file="copy.yaml",
+        line=1,
+    )
+    return replace(made, digest=repr((made.attributes, made.serving, made.lifecycle)))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was applied, and what the run that dies applies.
+
+    Attributes:
+        forgets: the state is lost in between.
+        trainings, copies: of both runs together.
+        endpoints: the ids in the end.
+    """
+
+    before: tuple[Desired, ...]
+    after: tuple[Desired, ...]
+    trainings: int = 1
+    copies: int = 1
+    endpoints: tuple[str, ...] = ("support",)
+    forgets: bool = False
+
+
+SCENES = {
+    "first": Scene((tuned(),), (tuned(), copied())),
+    "between": Scene((tuned(),), (tuned(), copied(endpoint="")), endpoints=()),
+    "with its source": Scene((), (tuned(), copied())),
+    "replace": Scene((tuned(), copied()), (tuned("two"), copied()), trainings=2, copies=2),
+    "lost state": Scene((tuned(), copied()), (tuned(), copied()), forgets=True),
+    "destroy": Scene((tuned(), copied()), (tuned(),), endpoints=()),
+}
+
+
+def models(sim: EmulatedSimulation) -> list[dict[str, Any]]:
+    """The copies in PROD."""
+    sim.emulator.tell(sim.clock())
+    found: list[dict[str, Any]] = sim.emulator.call("GET", f"v1/projects/{PROD}/locations/us/models").get(
+        "models", []
+    )
+    return found
+
+
+def copies(sim: EmulatedSimulation) -> int:
+    """How many copies were begun and not refused: the emulator's log has every request."""
+    return sum(entry["effect"] for entry in sim.emulator.log() if entry["path"].endswith("/models:copy"))
+
+
+def endpoints(sim: EmulatedSimulation) -> dict[str, dict[str, Any]]:
+    """The endpoints in PROD, by id."""
+    path = f"v1/projects/{PROD}/locations/us/endpoints"
+    return {
+        one["name"].rpartition("/")[2]: one for one in sim.emulator.call("GET", path).get("endpoints", [])
+    }
+
+
+def check_end(sim: EmulatedSimulation, scene: Scene) -> None:
+    """The next run has finished: nothing was done twice, nothing is left over, nothing is left to do."""
+    assert sim.emulator.trainings(VERTEX.kind).total() == scene.trainings
+    assert copies(sim) == scene.copies
+    record = sim.state.resources.get(COPY)
+    expected = [] if record is None or record.serving is None else [record.serving.id]
+    assert [one["name"].rpartition("/")[2] for one in models(sim)] == expected
+    assert bool(expected) == (COPY in {desired.address for desired in scene.after})
+    assert tuple(endpoints(sim)) == scene.endpoints
+    for shown in endpoints(sim).values():
+        (deployed,) = shown["deployedModels"]
+        assert (deployed["displayName"], shown["trafficSplit"]) == (expected[0], {deployed["id"]: 100})
+    assert sim.settled()
+
+
+def begin(emulator: Emulator, scene: Scene) -> EmulatedSimulation:
+    """The services and the state before the run that dies."""
+    sim = EmulatedSimulation(emulator, *scene.before, vertex_copy_seconds=2, vertex_deploy_seconds=0.5)
+    sim.stack = Stack(name="team")  # without a name, the label of an endpoint proves nothing
+    if scene.before:
+        sim.apply()
+    if scene.forgets:
+        sim.store.stored = None
+    sim.manifests = scene.after
+    return sim
+
+
+def try_points(emulator: Emulator, scene: Scene, first: int, stride: int) -> None:
+    """Let a run die at every `stride`-th point, and the next one finish."""
+    whole = Fuse()
+    sim = begin(emulator, scene)
+    sim.apply(process=sim.process(fuse=whole))
+    check_end(sim, scene)
+    assert whole.count > 10
+    for at in range(first + 1, whole.count + 1, stride):
+        sim = begin(emulator, scene)
+        fuse = Fuse(at)
+        try:
+            with pytest.raises(Crash):
+                sim.apply(process=sim.process(fuse=fuse))
+            sim.clock.sleep(5.0)
+            sim.apply()
+            check_end(sim, scene)
+        except AssertionError as error:
+            raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_copy_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
+    """At a sample of points: nothing is trained or copied twice, and no endpoint is left over."""
+    try_points(emulator, SCENES[name], list(SCENES).index(name), SAMPLE)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("name", SCENES)
+def test_a_copy_killed_at_any_point_is_finished_by_the_next_run(
+    emulator: Emulator, name: str, shard: int
+) -> None:
+    """At every point: nothing is trained or copied twice, and no endpoint is left over."""
+    try_points(emulator, SCENES[name], shard, SHARDS)
+
+
+FAULTS = {
+    "copy": {"method": "POST", "path": "/models:copy$"},
+    "poll": {"method": "GET", "path": "/models/bot-[a-z2-7]+/operations/[0-9]+$"},
+    "look": {"method": "GET", "path": "/models/bot-[a-z2-7]+$"},
+    "list": {"method": "GET", "path": f"/{PROD}/locations/us/models$"},
+    "deploy": {"method": "POST", "path": "/endpoints/support:deployModel$"},
+    "delete": {"method": "DELETE", "path": "/models/bot-[a-z2-7]+$"},
+}
+LOSSES: dict[str, dict[str, Any]] = {
+    "dropped before": {"drop": True},
+    "dropped after": {"drop": True, "when": "after"},
+    "cut": {"truncate": 20, "when": "after"},
+    "unavailable": {"error": "unavailable"},
+    "limited": {"error": "rate_limited"},
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("call", FAULTS)
+def test_a_lost_reply_copies_once(emulator: Emulator, call: str, loss: str) -> None:
+    """Of each call that copies are about: the run succeeds, or the next one does."""
+    scene = SCENES["destroy" if call == "delete" else "first"]
+    sim = begin(emulator, scene)
+    emulator.fault([{**FAULTS[call], **LOSSES[loss]}])
+    sim.apply()
+    emulator.heal()
+    sim.apply()
+    check_end(sim, scene)
+
+
+@pytest.mark.parametrize("refusal", ["call", "operation"])
+def test_a_copy_that_is_refused_says_why_and_is_made_when_it_may_be(emulator: Emulator, refusal: str) -> None:
+    """The training is kept, and nothing is deployed. With the role, the next run makes the copy."""
+    sim = begin(emulator, SCENES["with its source"])
+    emulator.adjust(vertex_copy_grants=[], vertex_copy_refusal=refusal)
+    run = sim.apply()
+    failed = run.find_only(Failed)
+    assert failed.address == COPY
+    assert "roles/aiplatform.serviceAgent" in f"{failed.error} {failed.advice}"
+    assert run.code is ExitCode.FAILED
+    assert (models(sim), endpoints(sim)) == ([], {})
+    emulator.adjust(vertex_copy_grants=[f"{DEV}>{PROD}"])
+    sim.apply(retry_failed=True)
+    check_end(sim, replace(SCENES["with its source"], copies=1 if refusal == "call" else 2))
+
+
+@pytest.mark.parametrize("carries", [["labels", "checkpoints"], ["labels"], []], ids=str)
+def test_what_a_copy_carries_makes_no_difference(emulator: Emulator, carries: list[str]) -> None:
+    """Without labels and checkpoints it is found, deployed and adopted just the same."""
+    sim = begin(emulator, SCENES["first"])
+    emulator.adjust(vertex_copy_carries=carries)
+    sim.apply()
+    sim.store.stored = None
+    sim.apply()
+    check_end(sim, SCENES["first"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 from reconciler.datasets.held_out import split_example
 from reconciler.errors import NoTextError, RateLimitedError, ReplyLostError, UnavailableError
 from reconciler.formats import format_share
-from reconciler.identity import encode_canonical
-from reconciler.model import AnyCheck, Check, Comparison, DataSet, Example, HeldOut, Prompt, Score
+from reconciler.identity import digest_questions
+from reconciler.model import PROMPTS, AnyCheck, Check, Comparison, DataSet, Example, HeldOut, Prompt, Score
 from reconciler.observe import run_each
 from reconciler.problems import Refusal
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Verdict
 
-PROMPTS = "prompts"
-"""The name of the score of all checks with a prompt."""
 _AT_ONCE = 8
 """Questions of a held-out file that are asked at the same time."""
 _SHOWN = 80
@@ -26,6 +23,9 @@ _SHOWN = 80
 
 Examples = Callable[[DataSet], Iterable[Example]]
 """Reads a data set again and verifies its digest."""
+
+Ask = Callable[[Prompt], str]
+"""Asks a model at temperature 0. Raises like `Provider.generate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,12 @@ class CheckResult:
     detail: str = ""
 
 
-def run_checks(
-    provider: Provider, handle: Handle, checks: Iterable[AnyCheck], examples: Examples
-) -> Iterator[CheckResult]:
+def ask_model(provider: Provider, handle: Handle) -> Ask:
+    """Ask a model where it stands."""
+    return lambda prompt: provider.generate(handle, prompt, temperature=0.0)
+
+
+def run_checks(ask: Ask, checks: Iterable[AnyCheck], examples: Examples) -> Iterator[CheckResult]:
     """Run the checks one after the other, up to the first whose result is unknown.
 
     It is unknown when a 429, a 5xx or a time-out outlasts the provider's own retries. The checks after it
@@ -57,13 +60,13 @@ def run_checks(
         StalePlanError: a held-out file has changed since it was read with the manifest.
     """
     for check in checks:
-        result = run_check(provider, handle, check, examples)
+        result = run_check(ask, check, examples)
         yield result
         if result.verdict is Verdict.UNKNOWN:
             return
 
 
-def run_check(provider: Provider, handle: Handle, check: AnyCheck, examples: Examples) -> CheckResult:
+def run_check(ask: Ask, check: AnyCheck, examples: Examples) -> CheckResult:
     """Ask the model at temperature 0 and compare its answers, ignoring white space around them.
 
     An answer without text is a wrong one.
@@ -71,9 +74,9 @@ def run_check(provider: Provider, handle: Handle, check: AnyCheck, examples: Exa
     try:
         match check:
             case Check():
-                return _run_prompt(provider, handle, check)
+                return _run_prompt(ask, check)
             case HeldOut():
-                return _run_held_out(provider, handle, check, examples)
+                return _run_held_out(ask, check, examples)
     except (RateLimitedError, UnavailableError, ReplyLostError) as error:
         return CheckResult(check, Verdict.UNKNOWN, detail=error.summary)
 
@@ -95,7 +98,7 @@ def sum_scores(results: Sequence[CheckResult]) -> tuple[Score, ...]:
     return tuple(
         Score(
             name,
-            _digest(result.check for result in part),
+            digest_questions(result.check for result in part),
             sum(result.passed for result in part),
             sum(result.asked for result in part),
         )
@@ -103,20 +106,9 @@ def sum_scores(results: Sequence[CheckResult]) -> tuple[Score, ...]:
     )
 
 
-def _digest(checks: Iterable[AnyCheck]) -> str:
-    """Digest what is asked and expected. The share that must be right does not count."""
-    asked = [
-        [check.digest, check.by]
-        if isinstance(check, HeldOut)
-        else [check.prompt, check.system, check.by, check.expect, check.one_of]
-        for check in checks
-    ]
-    return hashlib.sha256(encode_canonical(asked)).hexdigest()
-
-
-def _run_prompt(provider: Provider, handle: Handle, check: Check) -> CheckResult:
+def _run_prompt(ask: Ask, check: Check) -> CheckResult:
     try:
-        answer = provider.generate(handle, Prompt(check.prompt, check.system), temperature=0.0).strip()
+        answer = ask(Prompt(check.prompt, check.system)).strip()
     except NoTextError as error:
         return CheckResult(check, Verdict.FAILED, 0, 1, f"{check.prompt!r}: {error.summary}")
     if _is_right(answer, check):
@@ -150,7 +142,7 @@ def _describe_miss(check: Check) -> str:
             return f"not one of {', '.join(repr(choice.strip()) for choice in check.one_of)[:_SHOWN]}"
 
 
-def _run_held_out(provider: Provider, handle: Handle, check: HeldOut, examples: Examples) -> CheckResult:
+def _run_held_out(ask: Ask, check: HeldOut, examples: Examples) -> CheckResult:
     data = check.to_data()
 
     def is_right(example: Example) -> bool:
@@ -159,7 +151,7 @@ def _run_held_out(provider: Provider, handle: Handle, check: HeldOut, examples: 
             raise TypeError(question.summary)
         prompt, expected = question
         try:
-            answer = provider.generate(handle, prompt, temperature=0.0).strip()
+            answer = ask(prompt).strip()
         except NoTextError:
             return False
         return answer == expected if check.by is Comparison.EXACT else expected in answer

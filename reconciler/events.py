@@ -30,6 +30,7 @@ class Verb(StrEnum):
     PERMISSIONS = "permissions"
     CHECK = "check"
     PROMOTE = "promote"
+    CHECKPOINT = "checkpoint"
     DELETE = "delete"
     FORGET = "forget"
     WAIT = "wait"

@@ -253,6 +253,17 @@ def list_check_meanings(checks: Iterable[AnyCheck]) -> list[object]:
     ]
 
 
+def digest_questions(checks: Iterable[AnyCheck]) -> str:
+    """Digest what checks ask and expect. The share that must be right does not count."""
+    asked = [
+        [check.digest, check.by]
+        if isinstance(check, HeldOut)
+        else [check.prompt, check.system, check.by, check.expect, check.one_of]
+        for check in checks
+    ]
+    return hashlib.sha256(encode_canonical(asked)).hexdigest()
+
+
 def list_serving_meanings(serving: Serving) -> list[object]:
     """List what a stable endpoint is asked for, as JSON, for a digest."""
     return [
@@ -261,6 +272,7 @@ def list_serving_meanings(serving: Serving) -> list[object]:
         serving.drain.total_seconds(),
         serving.adopt,
         serving.allow_interruption,
+        *([serving.checkpoint] if serving.checkpoint else []),  # digests without one stay as they were
     ]
 
 

@@ -260,6 +260,10 @@ class Score:
     unknown: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
+PROMPTS = "prompts"
+"""The name of the score of all checks with a prompt."""
+
+
 def describe_scores(scores: Iterable[Score]) -> str:
     """Say how many answers were right: prompts 2 of 2 (1.00), data/held-out.jsonl 46 of 50 (0.92)."""
     return ", ".join(f"{score.check} {format_share(score.passed, score.asked)}" for score in scores)
@@ -365,6 +369,7 @@ class Serving:
         adopt: take over an endpoint of this id that is not ours, with what is deployed to it.
         allow_interruption: undeploy the old model before the new one is deployed.
         is_default: the manifest names no endpoint. If one is recorded, it is kept.
+        checkpoint: the checkpoint of the model to deploy: LAST, BEST or an id. "" leaves that to the service.
     """
 
     endpoint: str
@@ -373,6 +378,29 @@ class Serving:
     adopt: bool = False
     allow_interruption: bool = False
     is_default: bool = False
+    checkpoint: str = ""
+
+
+LAST = "last"
+"""The checkpoint at the end of the training."""
+BEST = "best"
+"""The checkpoint that answers most of the checks right; of several, the earliest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A state of a model during its training, which the service has kept.
+
+    Attributes:
+        id: only this model knows it.
+        epoch, step: when it was taken; 0 if the service does not say.
+        endpoint: resource name of the endpoint that the tuning service made for it. "" if there is none.
+    """
+
+    id: str
+    epoch: int = 0
+    step: int = 0
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +536,8 @@ class Live:
             checkpoints. Empty if the service has no endpoints.
         billed_tokens: what its training is billed for, 0 until the service tells.
         deployable: the resource name, with its version, under which endpoints have it. "" if there is none.
+        checkpoints: in the order of the training. Empty if the service shows none.
+        default_checkpoint: id of the one that is deployed where none is asked for. "" if it is not shown.
     """
 
     id: str
@@ -527,6 +557,8 @@ class Live:
     traffic: tuple[str, ...] = ()
     billed_tokens: int = 0
     deployable: str = ""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    default_checkpoint: str = ""
 
     @property
     def shown(self) -> Attributes:

@@ -20,11 +20,13 @@ import yaml
 
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import parse_duration
-from reconciler.identity import GENERATIONS, digest_owner
+from reconciler.identity import GENERATIONS, digest_owner, digest_questions
 from reconciler.model import (
+    PROMPTS,
     Address,
     Attributes,
     Check,
+    Checkpoint,
     DeclaredBase,
     Deployment,
     Desired,
@@ -37,6 +39,7 @@ from reconciler.model import (
     Prices,
     Removal,
     Replacement,
+    Score,
     Serving,
     Stack,
     Status,
@@ -46,7 +49,7 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.providers.vertex.fields import MODEL_COPY
-from reconciler.state.values import Record, RecordedEndpoint, RecordedModel, Verdict
+from reconciler.state.values import Record, RecordedCheckpoint, RecordedEndpoint, RecordedModel, Verdict
 from tests import copy_cases, worlds
 from tests.steps_text import describe_changes
 from tests.worlds import make_plan
@@ -224,12 +227,15 @@ class Case:
         _only(body, {"of", "stack", "models"})
         address = worlds.address(body.get("of", "nobody"))
         stack = self.body.get("stack", {}).get("name", "")
-        deployments = [
-            Deployment(self.id(model), worlds.deployable(self.id(model)), traffic=share)
-            for model, share in body.get("models", {}).items()
-        ]
+        deployments = [self._deployment(text, share) for text, share in body.get("models", {}).items()]
         owner = digest_owner(stack, "default", address) if "of" in body else ""
         return LiveEndpoint(_endpoint_name(id), id, "us", owner, tuple(deployments))
+
+    def _deployment(self, text: str, share: int) -> Deployment:
+        """A model on an endpoint: `bot.0`, or `bot.0#3` for its checkpoint 3."""
+        model, mark, checkpoint = text.partition("#")
+        id = self.id(model)
+        return Deployment(f"{id}{mark}{checkpoint}", worlds.deployable(id), checkpoint, share)
 
     def _want(self, name: str, body: Mapping[str, Any]) -> Desired:
         _only(body, _ATTRIBUTES | {"id", "import", "permissions", "lifecycle", "checks", "labels", "line",
@@ -293,7 +299,12 @@ class Case:
             body["id"],
             "us" if is_there else "",
             _endpoint_name(body["id"]) if is_there else "",
-            deployed=self.id(body.get("deployed", "")),
+            deployed="#".join(
+                [
+                    self.id(body.get("deployed", "").partition("#")[0]),
+                    *body.get("deployed", "").split("#")[1:],
+                ]
+            ),
             since=worlds.CREATED if "deployed" in body else "",
             interrupted=body.get("interrupted", False),
             retired=body.get("retired", ""),
@@ -309,7 +320,8 @@ class Case:
         body = {"id": body} if isinstance(body, str) else body
         _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "kept_until",
                                    "started", "create_time", "error", "verdict", "waiting", "generation",
-                                   "digest", "assumed", "model"})  # fmt: skip
+                                   "digest", "assumed", "model", "checkpoint", "choice", "right",
+                                   "checkpoints"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
         made: RecordedModel = make(id, body.get("data", "one"), _attributes(body))
@@ -327,6 +339,13 @@ class Case:
             started=body.get("started", made.started),
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
             model=body.get("model", self._deployable(id, body.get("status", made.status))),
+            checkpoint=body.get("checkpoint", ""),
+            choice=body.get("choice", ""),
+            scores=self._scores(body["right"]) if "right" in body else (),
+            checkpoints=tuple(
+                RecordedCheckpoint(one, self._scores(right))
+                for one, right in body.get("checkpoints", {}).items()
+            ),
         )
         if body.get("assumed"):
             made = replace(made, data=tuple(replace(data_set, assumed=True) for data_set in made.data))
@@ -338,7 +357,8 @@ class Case:
 
     def _live(self, id: str, body: Mapping[str, Any] | str) -> Live:
         body = {"status": body} if isinstance(body, str) else body
-        _only(body, _ATTRIBUTES | {"status", "permissions", "create_time", "error", "traffic"})
+        _only(body, _ATTRIBUTES | {"status", "permissions", "create_time", "error", "traffic",
+                                   "checkpoints", "default"})  # fmt: skip
         return worlds.live(
             self.id(id),
             Status(body.get("status", "ACTIVE")),
@@ -348,7 +368,17 @@ class Case:
             error=body.get("error", ""),
             traffic=tuple(body.get("traffic", ())),
             deployable=self._deployable(self.id(id), body.get("status", "ACTIVE")),
+            checkpoints=tuple(
+                Checkpoint(str(number), number, 10 * number, f"projects/1/locations/us/endpoints/{number}")
+                for number in range(1, body.get("checkpoints", 0) + 1)
+            ),
+            default_checkpoint=body.get("default", ""),
         )
+
+    def _scores(self, right: int) -> tuple[Score, ...]:
+        """So many right answers to the prompts of the manifest `bot`."""
+        checks = [Check(*pair) for pair in self.body["desired"]["bot"]["checks"]]
+        return (Score(PROMPTS, digest_questions(checks), right, len(checks)),)
 
     def _deployable(self, id: str, status: object) -> str:
         """The name of a trained model, in a world with endpoints."""
@@ -360,7 +390,7 @@ def _endpoint_name(id: str) -> str:
 
 
 def _serving(body: Mapping[str, Any]) -> Serving:
-    _only(body, {"endpoint", "location", "drain", "adopt", "allow_interruption"})
+    _only(body, {"endpoint", "location", "drain", "adopt", "allow_interruption", "checkpoint"})
     drain = {"drain": timedelta(seconds=parse_duration(body["drain"]) or 0)} if "drain" in body else {}
     return Serving(**{**body, **drain})
 

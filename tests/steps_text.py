@@ -12,6 +12,7 @@ from reconciler.plan.steps import (
     AwaitDrain,
     AwaitEnd,
     AwaitTraining,
+    ChooseCheckpoint,
     Create,
     CreateEndpoint,
     Delete,
@@ -31,6 +32,7 @@ from reconciler.plan.steps import (
     Restore,
     RunChecks,
     Serves,
+    SetDefaultCheckpoint,
     SetPermissions,
     Step,
     Undeploy,
@@ -80,6 +82,13 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
             said = f"set the permissions of the {step.of} model: {grants}"
         case RunChecks():
             said = f"run its checks ({len(step.checks)})"
+        case ChooseCheckpoint():
+            which = f"{step.choice} ({step.checkpoint})" if step.checkpoint else step.choice
+            on = "every checkpoint" if step.asks is None else f"{step.asks} of them"
+            checked = f", after {len(step.checks)} checks of {on}" * bool(step.checks)
+            said = f"choose the checkpoint of the {step.of} model: {which}{checked}"
+        case SetDefaultCheckpoint():
+            said = f"make {step.checkpoint or 'that'} the default checkpoint of the {step.of} model"
         case Promote():
             kept = f", which is kept ({step.kept})" if step.kept else ""
             said = f"promote it ({step.ending})" + (
@@ -102,7 +111,8 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
         case Deploy():
             replaced = f" in place of {', '.join(step.replaces)}" * bool(step.replaces)
             again = ", if it is not there" * step.is_fallback
-            said = f"deploy the {step.of} model to {step.endpoint}{replaced}{again}"
+            which = f" (checkpoint {step.checkpoint})" * bool(step.checkpoint)
+            said = f"deploy the {step.of} model{which} to {step.endpoint}{replaced}{again}"
         case AwaitDeployment():
             said = f"await that the {step.of} model has all requests of {step.endpoint}"
         case AwaitDrain():

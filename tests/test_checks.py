@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from reconciler.checks import CheckResult, decide_verdict, run_check, run_checks, sum_scores
+from reconciler.checks import CheckResult, ask_model, decide_verdict, run_check, run_checks, sum_scores
 from reconciler.errors import NoTextError, UnavailableError
 from reconciler.model import (
     AnyCheck,
@@ -51,7 +51,7 @@ def read(_data: DataSet) -> Iterable[Example]:
 
 def run(check: AnyCheck, answer: Callable[[Prompt], str]) -> CheckResult:
     """Run one check against a model that gives this answer."""
-    return run_check(cast("Provider", Parrot(answer)), HANDLE, check, read)
+    return run_check(ask_model(cast("Provider", Parrot(answer)), HANDLE), check, read)
 
 
 def make(by: Comparison, expect: str = "", one_of: tuple[str, ...] = ()) -> Check:
@@ -85,7 +85,7 @@ def test_a_check_sends_its_system_instruction() -> None:
     """The system instruction is part of the prompt."""
     parrot = Parrot(lambda prompt: prompt.system)
     check = Check("LXIII", "Count.", system="Count.")
-    assert run_check(cast("Provider", parrot), HANDLE, check, read).verdict is Verdict.PASSED
+    assert run_check(ask_model(cast("Provider", parrot), HANDLE), check, read).verdict is Verdict.PASSED
     assert parrot.asked == [Prompt("LXIII", "Count.")]
 
 
@@ -143,10 +143,10 @@ def test_an_unknown_result_ends_the_checks_and_a_wrong_answer_does_not() -> None
     """
     checks: list[AnyCheck] = [Check("a", "b"), Check("c", "d"), FILE]
     parrot = Parrot(lambda _: "b")
-    results = list(run_checks(cast("Provider", parrot), HANDLE, checks, read))
+    results = list(run_checks(ask_model(cast("Provider", parrot), HANDLE), checks, read))
     assert [result.verdict for result in results] == [Verdict.PASSED, Verdict.FAILED, Verdict.FAILED]
     assert len(parrot.asked) == count_calls(checks) == 6
-    away = list(run_checks(cast("Provider", Parrot(raise_unavailable)), HANDLE, checks, read))
+    away = list(run_checks(ask_model(cast("Provider", Parrot(raise_unavailable)), HANDLE), checks, read))
     assert [result.verdict for result in away] == [Verdict.UNKNOWN]
 
 

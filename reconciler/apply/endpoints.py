@@ -9,9 +9,9 @@ from reconciler.apply.subject import Subject
 from reconciler.model import Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
-from reconciler.plan.recording import Deploying, Done, EndpointReady, Outcome
+from reconciler.plan.recording import Deploying, Done, EndpointReady, Outcome, list_undeployed
 from reconciler.providers import EndpointHandle, Endpoints, Fence, Handle, Provider, Training
-from reconciler.state.values import Record, RecordedEndpoint
+from reconciler.state.values import Record, RecordedEndpoint, RecordedModel
 
 EndpointStep: TypeAlias = (
     steps.CreateEndpoint
@@ -20,6 +20,7 @@ EndpointStep: TypeAlias = (
     | steps.AwaitDrain
     | steps.Undeploy
     | steps.DeleteEndpoint
+    | steps.SetDefaultCheckpoint
 )
 
 
@@ -34,14 +35,22 @@ def execute_at_endpoint(step: EndpointStep, provider: Provider, subject: Subject
         case steps.CreateEndpoint():
             return _create(step, endpoints, subject, fence)
         case steps.Deploy():
-            model = find_role(record, step.of)
-            return Deploying(endpoints.deploy(make_endpoint_handle(record), model, fence=fence))
+            model, checkpoint = (
+                find_role(record, step.of),
+                step.checkpoint or find_checkpoint(record, step.of),
+            )
+            return Deploying(endpoints.deploy(make_endpoint_handle(record), model, checkpoint, fence=fence))
         case steps.AwaitDeployment():
             return look_at_deployment(step, provider, record)
         case steps.AwaitDrain():
             return Training(Status.ACTIVE)
         case steps.Undeploy():
-            endpoints.undeploy(make_endpoint_handle(record, step.endpoint), step.ids, fence=fence)
+            endpoints.undeploy(
+                make_endpoint_handle(record, step.endpoint), list_undeployed(step, record), fence=fence
+            )
+        case steps.SetDefaultCheckpoint():
+            if checkpoint := find_checkpoint(record, step.of):
+                endpoints.set_default_checkpoint(find_role(record, step.of), checkpoint, fence=fence)
         case steps.DeleteEndpoint():
             handle = make_endpoint_handle(record, step.id)
             if handle.name:
@@ -68,10 +77,20 @@ def _find_endpoint(record: Record, id: str = "") -> RecordedEndpoint:
 
 def find_role(record: Record, role: steps.Role) -> Handle:
     """Return the handle of the model in this role."""
+    return make_handle(require_model(record, role))
+
+
+def find_checkpoint(record: Record, role: steps.Role) -> str:
+    """Return the chosen checkpoint of the model in this role. "" if none was chosen."""
+    return require_model(record, role).checkpoint
+
+
+def require_model(record: Record, role: steps.Role) -> RecordedModel:
+    """Return the model in this role, which is recorded by now."""
     model = record.candidate if role is steps.Role.CANDIDATE else record.serving
     if model is None:
         raise AssertionError(f"{record.address}: no {role} model is recorded")
-    return make_handle(model)
+    return model
 
 
 def require_endpoints(provider: Provider) -> Endpoints:
@@ -99,5 +118,8 @@ def look_at_deployment(step: steps.AwaitDeployment, provider: Provider, record: 
     """Read how a deployment goes."""
     operation = _find_endpoint(record).operation
     return require_endpoints(provider).poll(
-        make_endpoint_handle(record), find_role(record, step.of), operation
+        make_endpoint_handle(record),
+        find_role(record, step.of),
+        operation,
+        step.checkpoint or find_checkpoint(record, step.of),
     )

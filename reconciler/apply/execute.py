@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from reconciler.apply.checkpoints import choose_checkpoint
 from reconciler.apply.endpoints import execute_at_endpoint
 from reconciler.apply.subject import Subject
-from reconciler.checks import decide_verdict, run_checks, sum_scores
+from reconciler.checks import ask_model, decide_verdict, run_checks, sum_scores
 from reconciler.errors import InUseError
 from reconciler.model import Live, Status
 from reconciler.observe import make_handle
@@ -38,9 +39,12 @@ def execute(  # noqa: C901, PLR0912  # a row for each step
         case steps.SetPermissions():
             provider.set_permissions(subject.find_handle(), step.permissions, fence=fence)
         case steps.RunChecks():
-            results = tuple(run_checks(provider, subject.find_handle(), step.checks, subject.examples))
+            ask = ask_model(provider, subject.find_handle())
+            results = tuple(run_checks(ask, step.checks, subject.examples))
             said = "; ".join(result.detail for result in results if result.verdict is not Verdict.PASSED)
             return Checked(decide_verdict(results), sum_scores(results), said)
+        case steps.ChooseCheckpoint():
+            return choose_checkpoint(step, provider, subject)
         case steps.DeleteFirst():
             old = _find_deposed(subject.record, step.id)
             provider.delete(make_handle(old) if old else subject.find_handle(step.id), fence=fence)
@@ -50,7 +54,7 @@ def execute(  # noqa: C901, PLR0912  # a row for each step
             return _delete(provider, subject.find_handle(step.id), fence)
         case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
             return execute_at_endpoint(step, provider, subject, fence)
-        case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint():
+        case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint() | steps.SetDefaultCheckpoint():
             return execute_at_endpoint(step, provider, subject, fence)
         case steps.RecordStep():
             pass

@@ -97,6 +97,10 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             return _report_training(task, record, outcome)
         case steps.RunChecks():
             return _report_checks(step, task, record, outcome)
+        case steps.ChooseCheckpoint():
+            return _report_choice(step, task, record, outcome)
+        case steps.SetDefaultCheckpoint():
+            return ()
         case steps.HoldBack():
             return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),)
         case steps.Deletion():
@@ -131,7 +135,8 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
         case steps.AwaitDeployment():
             return _report_deployment(step, task, record, outcome)
         case steps.Undeploy():
-            return (Completed(address, Verb.UNDEPLOY, step.endpoint, detail=", ".join(step.ids)),)
+            gone = ", ".join(recording.list_undeployed(step, record))
+            return (Completed(address, Verb.UNDEPLOY, step.endpoint, detail=gone),) if gone else ()
         case steps.DeleteEndpoint():
             return (Completed(address, Verb.DELETE_ENDPOINT, step.id),)
         case steps.AwaitDrain():
@@ -209,6 +214,35 @@ def _report_checks(
         case _:
             detail = f"{len(step.checks)} passed: {describe_scores(scores)}{beside}"
             return (Completed(address, Verb.CHECK, id, detail=detail, scores=scores),)
+
+
+def _report_choice(
+    step: steps.ChooseCheckpoint, task: Task, record: Record, outcome: recording.Outcome
+) -> tuple[Event, ...]:
+    """Report which checkpoint was chosen, with its scores and those of the others."""
+    address, id = task.change.address, task.id
+    if not isinstance(outcome, recording.Chosen):
+        return ()
+    scores = outcome.scores
+    others = [one for one in outcome.asked if one.id != outcome.checkpoint]
+    beside = "".join(f"; checkpoint {one.id}: {describe_scores(one.scores)}" for one in others)
+    match outcome.verdict:
+        case Verdict.FAILED:
+            stays = f"; {record.serving.id} goes on serving as before" if record.serving is not None else ""
+            advice = f"It does not come to serve{stays}. {_CHECK_ADVICE}"
+            return (Failed(address, Verb.CHECK, f"{outcome.said}{beside}", advice, id, scores=scores),)
+        case Verdict.UNKNOWN:
+            way = "wait or apply" if step.of is steps.Role.CANDIDATE else "apply"
+            reason = f"{outcome.said}; no checkpoint is chosen until {way} has asked the rest"
+            resume = choose_command(step)
+            return (Skipped(address, Verb.CHECK, reason, id, unfinished=True, resume=resume),)
+        case _ if not outcome.checkpoint and not scores:
+            return ()
+        case _:
+            said = f": {describe_scores(scores)}" if scores else ""
+            choice = "" if step.choice == outcome.checkpoint else f", the {step.choice}"
+            detail = f"checkpoint {outcome.checkpoint}{choice}{said}{beside}"
+            return (Completed(address, Verb.CHECKPOINT, id, detail=detail, scores=scores),)
 
 
 def _report_deletion(

@@ -141,6 +141,8 @@ def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a
             return Verb.PERMISSIONS
         case steps.RunChecks():
             return Verb.CHECK
+        case steps.ChooseCheckpoint() | steps.SetDefaultCheckpoint():
+            return Verb.CHECKPOINT
         case steps.Promote() | steps.HoldBack():
             return Verb.PROMOTE
         case steps.Forget() | steps.ForgetDeposed():
@@ -174,6 +176,8 @@ def choose_command(step: steps.Step | None) -> str:
             return WAIT
         case steps.Deploy(of=steps.Role.CANDIDATE) | steps.AwaitDeployment(of=steps.Role.CANDIDATE):
             return WAIT
+        case steps.ChooseCheckpoint() | steps.SetDefaultCheckpoint():
+            return WAIT if step.of is steps.Role.CANDIDATE else APPLY
         case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
             return APPLY
         case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint(is_due=True):
@@ -213,6 +217,8 @@ def is_still_ours(  # noqa: C901, PLR0912  # a row for each step
             return task.id == candidate
         case steps.SetPermissions() | steps.RunChecks() | steps.Promote() | steps.HoldBack():
             return task.id == candidate
+        case steps.ChooseCheckpoint() | steps.SetDefaultCheckpoint():
+            return task.id == (candidate if task.next.of is steps.Role.CANDIDATE else serving)
         case steps.Deploy() | steps.AwaitDeployment():
             return has_endpoint(record, task.next.endpoint) and (
                 task.falls_back or task.id == (candidate if task.next.of is steps.Role.CANDIDATE else serving)

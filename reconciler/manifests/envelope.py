@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests import schema_types as schema
-from reconciler.model import IgnoredDrift, Lifecycle, Replacement, Serving
+from reconciler.model import BEST, LAST, IgnoredDrift, Lifecycle, Replacement, Serving
 from reconciler.settings import forms
 
 API_VERSION = "reconciler/v1"
@@ -186,11 +186,39 @@ EndpointId = Annotated[
 Location = Annotated[str, schema.validate_by(forms.find_location_fault), schema.show_pattern(forms.LOCATION)]
 
 
+CHECKPOINT = r"[A-Za-z0-9_-]{1,63}"
+
+
+def _read_checkpoint(value: object) -> object:
+    """Read the id of a checkpoint, which mostly is a number."""
+    value = schema.read_integer(value)
+    return str(value) if type(value) is int else value
+
+
+CheckpointId = Annotated[
+    str,
+    schema.validate_pattern(
+        CHECKPOINT, "is not a checkpoint", "Write last, best or the id of a checkpoint, for example 3."
+    ),
+    BeforeValidator(_read_checkpoint),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": [LAST, BEST]},
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": f"^{CHECKPOINT}$"},
+            ]
+        }
+    ),
+]
+
+
 class DeclaredServing(schema.Declared):
     """The stable endpoint: programs call it, whichever model serves."""
 
     HINTS: ClassVar = {
-        "checkpoint": "A checkpoint cannot be chosen yet.",
+        "checkpoint_id": "Write checkpoint.",
+        "default_checkpoint_id": "Write checkpoint.",
         "name": "Write endpoint.",
         "id": "Write endpoint.",
         "traffic_split": "The serving model has all the traffic.",
@@ -201,6 +229,7 @@ class DeclaredServing(schema.Declared):
     drain: schema.Duration | None = None
     adopt: schema.Flag | None = None
     allow_interruption: schema.Flag | None = None
+    checkpoint: CheckpointId | None = None
 
     def to_model(self, *, is_default: bool = False) -> Serving:
         """Convert to the core's type. `is_default`: the manifest does not name the endpoint."""

@@ -39,6 +39,8 @@ class Form:
             none after noting what is wrong with them.
         check_base: takes the document, the table of base models and the Stack's location. Notes what the base
             model does not accept. None if only the service knows.
+        check_checkpoint: takes the document. Notes a chosen checkpoint that the training cannot have. None if
+            only the service knows.
         find_endpoint: takes the document. Returns the id and the location of its stable endpoint, "" if it
             has none.
         questions: the form (`datasets.measure.FORMS`) of the held-out files of the kind's checks.
@@ -50,6 +52,7 @@ class Form:
     parent: str
     read_data_sets: Callable[[Document, DataSets, int], tuple[DataSet, ...]]
     check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
+    check_checkpoint: Callable[[Document], None] | None = None
     questions: str = ""
     parents: tuple[str, ...] = ()
     find_endpoint: Callable[[Document], tuple[str, str]] = read_endpoint
@@ -80,6 +83,7 @@ FORMS: Mapping[str, Form] = {
         parent="pre_tuned_model.tuned_model_name",
         read_data_sets=tuning_job.read_data_sets,
         check_base=check_base,
+        check_checkpoint=tuning_job.check_checkpoint,
         questions=SUPERVISED,
     ),
     "ModelCopy": Form(
@@ -94,6 +98,7 @@ FORMS: Mapping[str, Form] = {
         questions=SUPERVISED,
         parents=("TuningJob",),
         find_endpoint=model_copy.find_endpoint,
+        check_checkpoint=model_copy.check_checkpoint,
     ),
 }
 

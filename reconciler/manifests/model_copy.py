@@ -183,6 +183,17 @@ class ModelCopyManifest(ServedEnvelope):
         return named.to_model(is_default=True)
 
 
+def check_checkpoint(document: Document) -> None:
+    """Refuse a choice of a checkpoint: a copy has those of its source, but no endpoint to check each at."""
+    checkpoint = document.at("serving.checkpoint")
+    if checkpoint.is_there:
+        checkpoint.error(
+            "serving.checkpoint: a copy serves the checkpoint that was chosen for its source",
+            "Remove the key, and declare it where the model is trained.",
+            of_key=True,
+        )
+
+
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
     """Return none: a copy has no data. Also checks that the keys of the source go together."""
     del data_sets, rest

@@ -85,6 +85,9 @@ class ModelReader:
         rules.check_data(document, form.data)
         rules.check_permissions(document, kind)
         rules.check_pinning(document, kind)
+        rules.check_checkpoint(document)
+        if form.check_checkpoint is not None:
+            form.check_checkpoint(document)
         checks = read_checks(document, self._data_sets, form.questions)
         declared: ModelEnvelope | None = None
         attributes: Attributes = {}
@@ -199,12 +202,15 @@ def _read_elsewhere(declared: ModelEnvelope) -> StateSource | None:
     return declared.spec.source.to_model() if isinstance(declared, ModelCopyManifest) else None
 
 
+_SERVING = ("serving.endpoint", "serving.checkpoint")
+
+
 def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
     ways = {path: path if path.startswith(_BESIDE) else f"spec.{path}" for path in attributes}
     places = {path: document.at(way).mark for path, way in ways.items()}
     if kind.data_field:
         places[kind.data_field] = document.at(f"spec.{kind.data_field}").key_mark
-    for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions", "serving.endpoint"):
+    for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions", *_SERVING):
         node = document.at(path)
         if node.value is not None:
             places[path] = node.mark

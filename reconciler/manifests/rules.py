@@ -8,6 +8,7 @@ from reconciler.formats import to_camel_case
 from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.documents import Document, Node
 from reconciler.manifests.located import YamlMap
+from reconciler.model import BEST
 from reconciler.problems import Place, find_nearest
 
 
@@ -106,6 +107,16 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
 def is_there_already(document: Document) -> bool:
     """Return whether the manifest takes over a live model. That is not trained, so data may be absent."""
     return any(isinstance(document.at(f"metadata.{key}").value, str) for key in ("import", "id"))
+
+
+def check_checkpoint(document: Document) -> None:
+    """Check that there are checks to choose the best checkpoint by."""
+    checkpoint = document.at("serving.checkpoint")
+    if checkpoint.value == BEST and not any(document.at("checks").items):
+        checkpoint.error(
+            "serving.checkpoint: best needs checks, which tell how good each checkpoint is",
+            "Declare checks beside spec, or write last or the id of a checkpoint.",
+        )
 
 
 def check_pinning(document: Document, kind: Kind) -> None:

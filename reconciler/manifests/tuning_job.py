@@ -29,7 +29,7 @@ from reconciler.manifests.envelope import ModelMetadata, ServedEnvelope
 from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.rules import is_there_already
 from reconciler.manifests.stack import Location, Project
-from reconciler.model import DataSet
+from reconciler.model import LAST, DataSet
 
 DISPLAY_NAME_LIMIT = 128
 LABEL_LIMIT = 63
@@ -274,6 +274,42 @@ class TuningJobManifest(ServedEnvelope):
     kind: Literal["TuningJob"]
     metadata: PlacedMetadata
     spec: TuningJobSpec
+
+
+_EVERY_EPOCH = 9
+"""Up to so many epochs, the service keeps a checkpoint of each, with the ids 1, 2, 3 (Google's page "Use
+checkpoints"). Of more epochs it keeps some, and the last."""
+
+
+def check_checkpoint(document: Document) -> None:
+    """Check that the training can have the chosen checkpoint, as far as documents tell that before."""
+    node = document.at("serving.checkpoint")
+    choice = str(node.value) if type(node.value) is int else node.text
+    if choice in {"", LAST}:
+        return
+    for spec in (SUPERVISED, PREFERENCE):
+        only_last = document.at(f"spec.{spec}.export_last_checkpoint_only")
+        epochs = document.at(f"spec.{spec}.hyper_parameters.epoch_count").value
+        if only_last.value is True:
+            node.error(
+                f"serving.checkpoint: {choice} cannot be chosen, because the training keeps only its last "
+                "checkpoint",
+                f"Write last. Or take export_last_checkpoint_only out (at {only_last.place}); that trains "
+                "again.",
+            )
+        elif _is_beyond(choice, epochs):
+            ids = ", ".join(map(str, range(1, epochs + 1)))
+            node.error(
+                f"serving.checkpoint: a training of {epochs} epochs has no checkpoint {choice}",
+                f"It has one of each epoch: {ids}. Write one of these, last or best.",
+            )
+
+
+def _is_beyond(choice: str, epochs: object) -> bool:
+    """Return whether a training of so many epochs has a checkpoint for each, and none with this number."""
+    if type(epochs) is not int or epochs > _EVERY_EPOCH or not choice.isdecimal():
+        return False
+    return not 1 <= int(choice) <= epochs
 
 
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler import observe
-from reconciler.checks import CheckResult, run_check
+from reconciler.checks import CheckResult, ask_model, run_check
 from reconciler.datasets.examples import read_examples
 from reconciler.errors import ServiceError, UsageError
 from reconciler.model import Address, Desired, Live, Prompt, Status
@@ -99,7 +99,7 @@ def run_declared_checks(operation: Operation) -> list[tuple[Address, CheckResult
 def _run_checks(provider: Provider, handle: Handle, desired: Desired) -> Iterator[CheckResult]:
     for check in desired.checks:
         try:
-            yield run_check(provider, handle, check, read_examples)
+            yield run_check(ask_model(provider, handle), check, read_examples)
         except ServiceError as error:  # it concerns this model alone
             yield CheckResult(check, Verdict.UNKNOWN, detail=error.summary)
 

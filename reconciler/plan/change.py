@@ -101,6 +101,8 @@ class Reason(StrEnum):
     ENDPOINT_MOVED = "its manifest declares another stable endpoint"
     ENDPOINT_REMOVED = "its manifest declares no stable endpoint any more"
     ENDPOINT_RETIRED = "another stable endpoint serves in its place"
+    CHECKPOINT_DIFFERS = "its manifest chooses another checkpoint than the one that serves"
+    DEFAULT_DIFFERS = "another checkpoint than the chosen one is the model's default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from reconciler.formats import add_seconds
 from reconciler.model import Score, Status
 from reconciler.plan import steps
 from reconciler.providers import Accepted, Training
-from reconciler.state.values import QUOTA, Record, RecordedModel, Verdict
+from reconciler.state.values import QUOTA, Record, RecordedCheckpoint, RecordedModel, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,25 @@ class Checked:
 
     verdict: Verdict
     scores: tuple[Score, ...] = ()
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The checkpoint that was chosen, and how its checks went.
+
+    Attributes:
+        checkpoint: its id. "" if none could be chosen.
+        verdict: of the chosen one: unknown if any result is unknown.
+        scores: of the chosen one.
+        asked: the checkpoints whose results are known.
+        said: why it did not pass.
+    """
+
+    checkpoint: str
+    verdict: Verdict = Verdict.NONE
+    scores: tuple[Score, ...] = ()
+    asked: tuple[RecordedCheckpoint, ...] = ()
     said: str = ""
 
 
@@ -93,6 +112,7 @@ Outcome: TypeAlias = (
     | Renumbered
     | Training
     | Checked
+    | Chosen
     | Unproven
     | StillTraining
 )
@@ -133,6 +153,10 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
                 steps.Role.CANDIDATE,
                 lambda model: replace(model, verdict=outcome.verdict, scores=outcome.scores),
             )
+        case steps.ChooseCheckpoint():
+            if not isinstance(outcome, Chosen):
+                raise _build_error(step, outcome)
+            return _change_model(record, step.of, lambda model: _record_choice(step, model, outcome))
         case steps.Promote():
             return _record_promotion(step, record, now)
         case steps.Deletion():
@@ -147,6 +171,8 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
             return drop_endpoint(record, step.id)
         case steps.AwaitEnd() | steps.AwaitDrain() | steps.HoldBack() | steps.ReportFailure():
             return record
+        case steps.SetDefaultCheckpoint():
+            return record
         case _:
             assert_never(step)
 
@@ -160,6 +186,10 @@ def expect_outcome(step: steps.Step) -> Outcome:
             return Training(Status.ACTIVE)
         case steps.RunChecks():
             return Checked(Verdict.PASSED)
+        case steps.ChooseCheckpoint():
+            return Chosen(step.checkpoint, Verdict.PASSED)
+        case steps.SetDefaultCheckpoint():
+            return Done()
         case steps.CreateEndpoint():
             return EndpointReady("", "")
         case steps.Deploy():
@@ -221,6 +251,19 @@ def _record_training(record: Record, outcome: Outcome, now: str) -> Record:
         create_time=(live.create_time if live else "") or candidate.create_time,
     )
     return replace(record, candidate=ended)
+
+
+def _record_choice(step: steps.ChooseCheckpoint, model: RecordedModel, outcome: Chosen) -> RecordedModel:
+    """Return the model with its checkpoint. One that serves keeps its own unless the other one passed."""
+    new = {one.id for one in outcome.asked}
+    known = (*(one for one in model.checkpoints if one.id not in new), *outcome.asked)
+    model = replace(model, checkpoints=known)
+    passed = outcome.verdict in {Verdict.NONE, Verdict.PASSED}
+    if passed:
+        model = replace(model, checkpoint=outcome.checkpoint, choice=step.choice)
+    if passed or step.of is steps.Role.CANDIDATE:
+        model = replace(model, verdict=outcome.verdict, scores=outcome.scores)
+    return model
 
 
 def _record_promotion(step: steps.Promote, record: Record, now: str) -> Record:
@@ -295,6 +338,12 @@ def _record_endpoint(
             return record
         case _:
             raise _build_error(step, outcome)
+
+
+def list_undeployed(step: steps.Undeploy, record: Record) -> tuple[str, ...]:
+    """List the deployments that a step undeploys."""
+    kept = record.endpoint.deployed if record.endpoint is not None and step.spares else ""
+    return tuple(id for id in step.ids if id != kept)
 
 
 def drop_endpoint(record: Record, id: str) -> Record:

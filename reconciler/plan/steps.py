@@ -286,6 +286,39 @@ class RunChecks(AtOnce):
 
 
 @dataclass(frozen=True, slots=True)
+class ChooseCheckpoint(AtOnce):
+    """Choose the checkpoint of a model that is to serve, after running the checks on it.
+
+    For the best one, the checks are run on every checkpoint that was not asked the same before.
+
+    Attributes:
+        of: the role of the model.
+        choice: as the manifest declares it.
+        checkpoint: its id, if it is known. "" if it is to be found out.
+        checks: none where the manifest has none.
+        asks: how many checkpoints are to be checked. None if the end of the training tells it.
+    """
+
+    nature: ClassVar = Nature.ASK
+    of: Role
+    choice: str
+    checkpoint: str = ""
+    checks: Checks = ()
+    asks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetDefaultCheckpoint(CallStep, AtOnce):
+    """Make the chosen checkpoint the model's default, so that a copy of the model has it too.
+
+    `checkpoint`: its id, if the plan knows it.
+    """
+
+    of: Role
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteReplaced(Deletion, AtOnce):
     """Delete a replaced model, if the service shows its successor as ACTIVE.
 
@@ -334,12 +367,14 @@ class Deploy(CallStep, AtOnce):
         replaces: ids of the deployments that have the requests now.
         is_fallback: deploy the model that serves again, because the other one could not be deployed. Does
             nothing if it is deployed.
+        checkpoint: the checkpoint to deploy, where that is not the one that is recorded as chosen.
     """
 
     of: Role
     endpoint: str
     replaces: tuple[str, ...] = ()
     is_fallback: bool = False
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +387,7 @@ class AwaitDeployment(WatchStep):
         keep_seconds: how long an endpoint is kept that this one replaces.
         interrupts: the endpoint has no other model meanwhile.
         rivals: other models are deployed to it.
+        checkpoint: as `Deploy.checkpoint`.
     """
 
     of: Role
@@ -359,6 +395,7 @@ class AwaitDeployment(WatchStep):
     keep_seconds: float = 0.0
     interrupts: bool = False
     rivals: bool = False
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,12 +414,15 @@ class Undeploy(CallStep, AtOnce):
         ids: of the deployments.
         interrupts: they have requests, and nothing answers until another model is deployed.
         is_due: another model took their requests in an earlier run, so nobody need approve it again.
+        spares: leave the one that has the requests by then: the checkpoint that is chosen meanwhile may be
+            deployed already.
     """
 
     endpoint: str
     ids: tuple[str, ...]
     interrupts: bool = False
     is_due: bool = False
+    spares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +455,8 @@ Step: TypeAlias = (
     | Update
     | SetPermissions
     | RunChecks
+    | ChooseCheckpoint
+    | SetDefaultCheckpoint
     | Promote
     | HoldBack
     | DeleteReplaced
@@ -440,6 +482,11 @@ _S = TypeVar("_S", bound=Step)
 def find_step(steps: Iterable[Step], kind: type[_S]) -> _S | None:
     """Find the first step of a kind."""
     return next((step for step in steps if isinstance(step, kind)), None)
+
+
+def find_checks(steps: Iterable[Step]) -> Checks:
+    """Find the checks that the steps run."""
+    return next((step.checks for step in steps if isinstance(step, (RunChecks, ChooseCheckpoint))), ())
 
 
 def find_intent(steps: Iterable[Step]) -> Record | None:
@@ -498,7 +545,7 @@ def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
             case SetPermissions() | RunChecks() | Promote() | HoldBack() | DeleteReplaced():
                 if not approved:
                     yield step
-            case CreateEndpoint() | Deploy() | Undeploy():
+            case CreateEndpoint() | Deploy() | Undeploy() | ChooseCheckpoint() | SetDefaultCheckpoint():
                 if not approved:
                     yield step
             case _:

@@ -149,19 +149,23 @@ class Endpoints(Protocol):
             ServiceError: there is an endpoint of this id, and it is not ours.
         """
 
-    def deploy(self, handle: EndpointHandle, model: Handle, *, fence: Fence) -> str:
+    def deploy(self, handle: EndpointHandle, model: Handle, checkpoint: str = "", *, fence: Fence) -> str:
         """Begin to deploy a model with all traffic, or give all traffic to one that is deployed.
 
+        With a `checkpoint`, a deployment of another one of the same model counts as another deployment.
         Returns the operation that does so; "" if nothing is left to do. An operation that an earlier run
         began is returned, and not begun again.
         """
 
-    def poll(self, handle: EndpointHandle, model: Handle, operation: str) -> Training:
-        """Ask how a deployment goes: ACTIVE once the model has all the traffic.
+    def poll(self, handle: EndpointHandle, model: Handle, operation: str, checkpoint: str = "") -> Training:
+        """Ask how a deployment goes: ACTIVE once the model, or its checkpoint, has all the traffic.
 
         Raises:
             NotFoundError: nothing is under way, and the model does not have all the traffic.
         """
+
+    def set_default_checkpoint(self, model: Handle, checkpoint: str, *, fence: Fence) -> None:
+        """Make a checkpoint the model's default. Does nothing if it is."""
 
     def undeploy(self, handle: EndpointHandle, ids: Collection[str], *, fence: Fence) -> None:
         """Undeploy deployments. One that is not there counts as undeployed."""

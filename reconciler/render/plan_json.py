@@ -77,7 +77,7 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
             ),
         ],
         "output_changes": _build_output_changes(changes),
-        "checks": [_build_check(change) for change in changes if find_step(change.steps, steps.RunChecks)],
+        "checks": [_build_check(change) for change in changes if steps.find_checks(change.steps)],
         "timestamp": plan.created,
         "applyable": any(program and not find_step(program, steps.ReportFailure) for program in programs),
         "complete": not (plan.inputs.targets or plan.inputs.excludes),
@@ -119,7 +119,7 @@ def build_drift_document(
 
 def list_actions(done: Iterable[steps.Step]) -> list[str]:  # noqa: C901, PLR0912  # a row for each step
     """List Terraform's actions for steps, in the order in which they happen."""
-    restores = False
+    restores, is_deployed = False, False
     for step in done:
         match step:
             case steps.DeleteFirst():
@@ -142,9 +142,15 @@ def list_actions(done: Iterable[steps.Step]) -> list[str]:  # noqa: C901, PLR091
                 restores = True
             case steps.Move() | steps.RecordIntent() | steps.AwaitTraining() | steps.AwaitEnd():
                 pass
-            case steps.SetPermissions() | steps.RunChecks() | steps.ReportFailure():
+            case (
+                steps.SetPermissions() | steps.RunChecks() | steps.ReportFailure() | steps.ChooseCheckpoint()
+            ):
                 pass
-            case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
+            case steps.AwaitDeployment():
+                is_deployed = True
+            case steps.SetDefaultCheckpoint() if not is_deployed:
+                return ["update"]
+            case steps.CreateEndpoint() | steps.Deploy() | steps.SetDefaultCheckpoint():
                 pass  # an endpoint has an entry of its own
             case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint():
                 pass

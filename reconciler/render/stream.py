@@ -131,14 +131,27 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
         ours["scores"] = encode(promote.scores)
     if promote is not None and promote.rivals:
         ours["serving_scores"] = encode(promote.rivals)
-    if run_checks := find_step(change.steps, steps.RunChecks):
-        ours["check_calls"] = count_calls(run_checks.checks)
+    ours |= _describe_checks(change)
     if failure := find_step(change.steps, steps.ReportFailure):
         ours["error"] = failure.error
     record = _build_record(
         "planned_change", f"{name_subject(change)} {find_wording(change).phrase}", timestamp
     )
     return record | {"change": planned, "reconciler": ours}
+
+
+def _describe_checks(change: Change) -> dict[str, Json]:
+    """Describe how many calls the checks make, and which checkpoint is to serve after them."""
+    if run_checks := find_step(change.steps, steps.RunChecks):
+        return {"check_calls": count_calls(run_checks.checks)}
+    choose = find_step(change.steps, steps.ChooseCheckpoint)
+    if choose is None:
+        return {}
+    calls = count_calls(choose.checks)
+    chosen: Json = {"choice": choose.choice, "id": choose.checkpoint}
+    if choose.asks is None:  # the training tells how many checkpoints there are
+        return {"checkpoint": chosen, "check_calls_per_checkpoint": calls}
+    return {"checkpoint": chosen, "check_calls": calls * choose.asks}
 
 
 def _build_planned_endpoints(change: Change, timestamp: str) -> Iterator[dict[str, Json]]:

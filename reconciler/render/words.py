@@ -13,9 +13,9 @@ from typing import NamedTuple, assert_never
 from reconciler.difference import DataChange
 from reconciler.events import Uploading
 from reconciler.formats import count_noun, format_period
-from reconciler.model import DataSet, count_calls, describe_rivals, describe_scores
+from reconciler.model import BEST, LAST, DataSet, count_calls, describe_rivals, describe_scores
 from reconciler.plan import steps
-from reconciler.plan.change import Action, Change, Context, Plan
+from reconciler.plan.change import Action, Change, Context, Plan, Reason
 from reconciler.plan.steps import find_step
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest
@@ -77,6 +77,10 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
             again = _was_checked(change) and find_step(change.steps, steps.RunChecks)
             done = "checked again" if again else "completed"
             return Wording(">", f"will be {done}: {id} is trained", "to complete", 5)
+        case Action.UPDATE if change.reason is Reason.CHECKPOINT_DIFFERS:
+            return Wording(
+                "~", f"will switch to another checkpoint of {id}: nothing is trained", "to update", 6
+            )
         case Action.UPDATE:
             return Wording("~", "will be updated in place", "to update", 6)
         case Action.REPLACE:
@@ -141,6 +145,11 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
                 yield f"nothing is trained; {checks} must pass this time {calls}"
             else:
                 yield f"{checks} must pass before it is promoted {calls}"
+        case steps.ChooseCheckpoint():
+            yield _describe_choice(step)
+        case steps.SetDefaultCheckpoint():
+            which = f"checkpoint {escape(step.checkpoint)}" if step.checkpoint else "the chosen checkpoint"
+            yield f"{which} becomes the model's default"
         case steps.Promote():
             if step.scores:
                 yield f"its last checks: {escape(describe_scores(step.scores))}"
@@ -187,6 +196,21 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             pass
         case _:
             assert_never(step)
+
+
+def _describe_choice(step: steps.ChooseCheckpoint) -> str:
+    """Say which checkpoint is chosen, and how many calls that makes."""
+    calls, checks = count_calls(step.checks), count_noun(len(step.checks), "check")
+    if step.choice != BEST or step.checkpoint:
+        which = f"checkpoint {escape(step.checkpoint or step.choice)}"
+        which = "its last checkpoint" if not step.checkpoint and step.choice == LAST else which
+        must = f"; {checks} must pass first ({count_noun(calls, 'billed call')})" if step.checks else ""
+        return f"{which} is to serve{must}"
+    if step.asks is None:
+        each = f"{count_noun(calls, 'billed call')} for each; how many there are is known after the training"
+        return f"the best checkpoint is to serve: {checks} on every checkpoint ({each})"
+    several, calls = count_noun(step.asks, "checkpoint"), calls * step.asks
+    return f"the best checkpoint is to serve: {checks} on {several} ({count_noun(calls, 'billed call')})"
 
 
 def describe_data(data: DataSet) -> str:

@@ -38,6 +38,7 @@ from reconciler.state.values import (
     Cost,
     MonthlyCost,
     Record,
+    RecordedCheckpoint,
     RecordedData,
     RecordedEndpoint,
     RecordedEstimate,
@@ -228,6 +229,7 @@ _RULES = {
     MonthlyCost: Rules({"month": read_name, "trainings": read_count, "tokens": read_count}),
     Permission: Rules({"grantee_type": read_name, "role": read_name}),
     RecordedData: Rules({"field": read_name, "examples": read_count, "characters": read_count}),
+    RecordedCheckpoint: Rules({"id": read_name}),
     RecordedEndpoint: Rules({"id": read_name, "retired": read_moment, "kept_until": read_moment}),
     Score: Rules({"check": read_name, "passed": read_count, "asked": read_count}),
     RecordedModel: Rules(

@@ -73,6 +73,21 @@ class RecordedEstimate:
     unknown: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedCheckpoint:
+    """The results of the checks of one checkpoint.
+
+    Attributes:
+        id: of the checkpoint.
+        scores: as `RecordedModel.scores`.
+        unknown: see `Record`.
+    """
+
+    id: str
+    scores: tuple[Score, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
 QUOTA = "quota"
 """The reason why an approved create waits: the service had no room for another training."""
 
@@ -111,6 +126,8 @@ class RecordedModel:
         model: resource name of the trained model, with its version, under which it is copied and deployed.
             "" while it trains, and for services without such a name.
         checkpoint: id of the checkpoint that was chosen to serve. "" if none was, or nobody manages that.
+        choice: what the manifest asked for when `checkpoint` was chosen: `Serving.checkpoint`.
+        checkpoints: results of the checks of single checkpoints, as far as they were run.
         unknown: see `Record`.
     """
 
@@ -145,6 +162,8 @@ class RecordedModel:
     billed_tokens: int = 0
     model: str = ""
     checkpoint: str = ""
+    choice: str = ""
+    checkpoints: tuple[RecordedCheckpoint, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -352,8 +371,9 @@ class State:
         A program that knows only version 1 would refuse or misunderstand what makes it 2. One that knows only
         2 would not keep the costs, so it must not write a state that has them. One that knows only 3 would
         train again what is held back. One that knows only 4 would delete a model that is deployed to a stable
-        endpoint. One that knows no `model` and no `checkpoint` keeps both as they are. What it deploys is the
-        model's default checkpoint, which is the chosen one. So they need no version of their own.
+        endpoint. One that does not know `model`, `checkpoint`, `choice` and `checkpoints` keeps them as
+        they are. It refuses a manifest that chooses a checkpoint. What it deploys is the default checkpoint,
+        which the chosen one has become. So they need no version of their own.
         """
         if any(record.endpoints for record in self.resources.values()):
             return 5

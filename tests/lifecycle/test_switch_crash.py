@@ -14,6 +14,7 @@ from reconciler.model import Desired
 from tests.fakes import Crash, Fuse
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.test_checkpoints import EASY, ONE, chosen, default, deployed, learns_best, model
 from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
 
 SAMPLE = 18
@@ -27,6 +28,8 @@ class Switch:
     Attributes:
         second_model: whether the service takes two tuned models on an endpoint.
         interrupts: the endpoint may have no model for a while.
+        best: the checkpoint that learns most in each training. "" for all alike.
+        checkpoint: the one that serves in the end. "" if none is chosen.
         trainings: of both runs together.
         ids: of the endpoints in the end.
     """
@@ -37,6 +40,8 @@ class Switch:
     ids: tuple[str, ...] = ("support",)
     second_model: str = "allow"
     interrupts: bool = False
+    best: str = ""
+    checkpoint: str = ""
 
 
 SWITCHES = {
@@ -47,6 +52,18 @@ SWITCHES = {
     ),
     "another id": Switch((served(),), (served(endpoint="sales"),), 1, ids=("sales",)),
     "destroy": Switch((served(),), (), 1, ids=()),
+    "checkpoint": Switch((chosen("2"),), (chosen("4", EASY),), 1, checkpoint="4"),
+    "first best": Switch((), (chosen("best", EASY, ONE),), 1, best="3", checkpoint="3"),
+    "another best": Switch((chosen("2"),), (chosen("best", ONE),), 1, best="3", checkpoint="3"),
+    "replace by a checkpoint": Switch((chosen("2"),), (chosen("last", data="two"),), 2, checkpoint="5"),
+    "interrupt for a checkpoint": Switch(
+        (chosen("2"),),
+        (chosen("4", allow_interruption=True),),
+        1,
+        second_model="refuse",
+        interrupts=True,
+        checkpoint="4",
+    ),
 }
 
 
@@ -62,6 +79,9 @@ def check_end(sim: EmulatedSimulation, switch: Switch) -> None:
     for id in switch.ids:
         assert split(sim, id) == {serving(sim): 100}
     assert sim.emulator.trainings(VERTEX.kind).total() == switch.trainings
+    if switch.checkpoint:
+        assert deployed(sim) == [(serving(sim), switch.checkpoint, 100)]
+        assert default(sim) == model(sim).checkpoint == switch.checkpoint
     expected = {serving(sim), *switch.ids} if switch.ids else set()
     assert sim.emulator.alive(VERTEX.kind) == expected
     assert sim.settled()
@@ -70,6 +90,8 @@ def check_end(sim: EmulatedSimulation, switch: Switch) -> None:
 def begin(emulator: Emulator, switch: Switch) -> EmulatedSimulation:
     """The service and the state before the run that dies."""
     sim = simulate(emulator, *switch.before, second_model=switch.second_model)
+    if switch.best:
+        learns_best(sim, switch.best)
     if switch.before:
         sim.apply()
     sim.manifests = switch.after

@@ -64,7 +64,9 @@ def test_a_stable_endpoint_arrives(workspace: Path, load_manifests: Load) -> Non
         "bot": None,
         "preferred": None,
         "served": Serving("support", "us", timedelta(seconds=90), adopt=True, allow_interruption=True),
-        "served-too": Serving("sales", "", timedelta(seconds=60)),
+        "served-too": Serving("sales", "", timedelta(seconds=60), checkpoint="3"),
+        "served-best": Serving("best", checkpoint="best"),
+        "served-last": Serving("last", checkpoint="last"),
     }
 
 

@@ -20,6 +20,7 @@ GOOD = sorted((CASES / "good").glob("*.yaml"))
 BEYOND_A_SCHEMA = (
     "syntax-", "alias-", "merge-", "tag-", "key-", "document-", "variable-", "data-file-", "address-twice",
     "removed-twice", "removed-and-", "removed-of-", "serving-twice",
+    "serving-checkpoint-best-", "serving-checkpoint-of-", "serving-checkpoint-beyond-",
     "import-twice", "import-beside-another-id", "import-of-a-pinned-model", "id-twice", "stack-twice",
     "stack-base-twice", "stack-price-twice",
     "spec-source-nowhere", "spec-source-near", "spec-source-self",

@@ -152,6 +152,15 @@ any_step: st.SearchStrategy[steps.Step] = st.one_of(
     st.builds(steps.SetPermissions, roles, grants, st.lists(permission_changes, max_size=2).map(tuple)),
     st.builds(steps.RunChecks, st.lists(checks, min_size=1, max_size=2).map(tuple)),
     st.builds(
+        steps.ChooseCheckpoint,
+        roles,
+        st.sampled_from(["last", "best", "3"]),
+        st.sampled_from(["", "3"]),
+        st.lists(checks, max_size=2).map(tuple),
+        st.none() | st.integers(0, 10),
+    ),
+    st.builds(steps.SetDefaultCheckpoint, roles, ids),
+    st.builds(
         steps.Promote,
         st.sampled_from(steps.Ending),
         ids,

@@ -30,6 +30,7 @@ from reconciler.state.values import (
     Cost,
     MonthlyCost,
     Record,
+    RecordedCheckpoint,
     RecordedData,
     RecordedEndpoint,
     RecordedEstimate,
@@ -95,6 +96,15 @@ def models() -> st.SearchStrategy[RecordedModel]:
         ),
         "billed_tokens": counts,
         "scores": st.lists(st.builds(Score, names, texts, counts, counts, unknowns), max_size=2).map(tuple),
+        "checkpoints": st.lists(
+            st.builds(
+                RecordedCheckpoint,
+                names,
+                st.lists(st.builds(Score, names, texts, counts, counts, unknowns), max_size=2).map(tuple),
+                unknowns,
+            ),
+            max_size=2,
+        ).map(tuple),
         "unknown": unknowns,
     }
     return st.fixed_dictionaries(every).map(lambda values: RecordedModel(**values))

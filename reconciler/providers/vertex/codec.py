@@ -14,7 +14,7 @@ from dataclasses import replace
 from reconciler.formats import to_camel_case
 from reconciler.identity import find_meaning, to_comparable
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
-from reconciler.model import Attributes, Live, Status, Value
+from reconciler.model import Attributes, Checkpoint, Live, Status, Value
 from reconciler.providers.google.advice import advise_denied
 from reconciler.providers.google.attributes import build_rows, is_equal, put, read_attributes, require_mutable
 from reconciler.providers.google.json import (
@@ -111,6 +111,27 @@ def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
     return tuple(dict.fromkeys(endpoint for endpoint in (read_text(tuned, "endpoint"), *found) if endpoint))
 
 
+def read_checkpoints(job: JsonObject, model: JsonObject) -> tuple[Checkpoint, ...]:
+    """Return the model's checkpoints in the order of the training.
+
+    The job names the endpoint of each. Of a training that keeps only the last checkpoint the job shows none,
+    and the model shows it.
+    """
+    of_job = read_objects(_get_tuned(job), "checkpoints", read_text(job, "name"))
+    found = of_job or read_objects(model, "checkpoints", read_text(model, "name"))
+    checkpoints = [
+        Checkpoint(
+            read_text(one, "checkpointId"),
+            (read_count(one, "epoch") if "epoch" in one else 0) or 0,
+            (read_count(one, "step") if "step" in one else 0) or 0,
+            read_text(one, "endpoint"),
+        )
+        for one in found
+        if read_text(one, "checkpointId")
+    ]
+    return tuple(sorted(checkpoints, key=lambda one: (one.step, one.epoch)))
+
+
 def read_deployments(model: JsonObject) -> tuple[str, ...]:
     """Return the endpoints that a model is deployed to now, by its training or by hand."""
     found = read_objects(model, "deployedModels", read_text(model, "name"))
@@ -198,6 +219,8 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
         unclear=_find_unclear(model, endpoint) if well else {},
         billed_tokens=read_billed_tokens(job),
         deployable=read_model_name(job) if well else "",
+        checkpoints=read_checkpoints(job, model) if well and model is not None else (),
+        default_checkpoint=read_text(model, "defaultCheckpointId") if well and model is not None else "",
         outputs=read_outputs(job) | ({"endpoint": read_text(endpoint, "name")} if endpoint else {}),
     )
 

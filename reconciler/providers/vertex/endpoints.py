@@ -12,6 +12,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,7 +33,7 @@ from reconciler.providers.google.json import (
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.fields import LOCATION, PROJECT
 from reconciler.providers.vertex.regions import Regions, find_multi_region
-from reconciler.providers.vertex.resources import ENDPOINTS, Resources
+from reconciler.providers.vertex.resources import ENDPOINTS, MODELS, Resources
 from reconciler.redaction import make_printable
 
 OPERATION_SECONDS = 600.0
@@ -50,12 +51,13 @@ _NOT_FOUND = 5
 _AGAIN = "Run the command again: it continues where this one stopped."
 
 
-def make_deployment_id(endpoint: str, model: str, attempt: int) -> str:
+def make_deployment_id(endpoint: str, model: str, attempt: int, checkpoint: str = "") -> str:
     """Choose the id of a deployment: 10 digits, which follow from what is deployed where.
 
     An id that the service refuses, because it was used before, is followed by that of the next attempt.
     """
-    digest = hashlib.sha256(f"{endpoint}\n{model}\n{attempt}".encode()).digest()
+    what = f"{model}#{checkpoint}" if checkpoint else model
+    digest = hashlib.sha256(f"{endpoint}\n{what}\n{attempt}".encode()).digest()
     return str(10**9 + int.from_bytes(digest[:8]) % (9 * 10**9))
 
 
@@ -167,7 +169,7 @@ class VertexEndpoints:
             self._run("POST", path, body, query={"endpointId": handle.id}, about=name, fence=fence)
         raise _build_loss(f"The create of {name}")
 
-    def deploy(self, handle: EndpointHandle, model: Handle, *, fence: Fence) -> str:
+    def deploy(self, handle: EndpointHandle, model: Handle, checkpoint: str = "", *, fence: Fence) -> str:
         """Begin to deploy a model with all traffic. Returns the operation; "" if nothing is left to do."""
         name, wanted, attempt = self._require_name(handle), self._find_model(model), 0
         for _ in self._try(name):
@@ -178,7 +180,7 @@ class VertexEndpoints:
                     return read_text(running[0], "name")  # perhaps of a run that died; poll tells
                 self._wait_for(running[0], name)
                 continue
-            mine = [one for one in _read(endpoint).deployments if names.is_same(one.model, wanted)]
+            mine = _find_mine(endpoint, wanted, checkpoint)
             if any(one.traffic == 100 for one in mine):
                 return ""
             if mine:
@@ -186,9 +188,10 @@ class VertexEndpoints:
                 continue
             body: JsonObject = {
                 "deployedModel": {
-                    "id": make_deployment_id(name.rpartition("/")[2], wanted, attempt),
+                    "id": make_deployment_id(name.rpartition("/")[2], wanted, attempt, checkpoint),
                     "model": wanted,
                     "displayName": model.id,
+                    **({"checkpointId": checkpoint} if checkpoint else {}),
                 },
                 "trafficSplit": {"0": 100},
             }
@@ -203,7 +206,7 @@ class VertexEndpoints:
                     raise  # it is no operation of somebody else that is in the way
         raise _build_loss(f"The deployment of {model.id} to {name}")
 
-    def poll(self, handle: EndpointHandle, model: Handle, operation: str) -> Training:
+    def poll(self, handle: EndpointHandle, model: Handle, operation: str, checkpoint: str = "") -> Training:
         """Ask whether a model is deployed and has the traffic."""
         name = self._require_name(handle)
         if operation:
@@ -214,15 +217,32 @@ class VertexEndpoints:
             if found is not None and (said := _read_error(found, name)):
                 return Training(Status.FAILED, error=said)
         wanted, endpoint = self._find_model(model), self._require(name)
-        mine = [one for one in _read(endpoint).deployments if names.is_same(one.model, wanted)]
+        mine = _find_mine(endpoint, wanted, checkpoint)
         serving = next((one for one in mine if one.traffic == 100), None)
         if serving is None:
             raise errors.NotFoundError(
-                f"{name} has {model.id} {'without all of its traffic' if mine else 'not deployed'}",
+                f"{name} has {model.id}{f' (checkpoint {checkpoint})' if checkpoint else ''} "
+                f"{'without all of its traffic' if mine else 'not deployed'}",
                 _AGAIN,
                 status=404,
             )
         return Training(Status.ACTIVE, deployment=serving.id)
+
+    def set_default_checkpoint(self, model: Handle, checkpoint: str, *, fence: Fence) -> None:
+        """Make a checkpoint the default of the model's version. Changes nothing else of the model.
+
+        The etag lets the service refuse the change if somebody else changed the model meanwhile.
+        """
+        name = self._find_model(model)
+        for _ in self._try(name):
+            found = self._resources.get_resource(name, MODELS)
+            if found is None:
+                raise errors.ServiceError(f"{name} does not exist any more", "Apply again.")
+            if read_text(found, "defaultCheckpointId") == checkpoint:
+                return
+            with suppress(errors.AlreadyExistsError, errors.WrongStateError, errors.NotReadyError):
+                self._patch({**found, "name": name}, {"defaultCheckpointId": checkpoint}, fence)
+        raise _build_loss(f"Making checkpoint {checkpoint} the default of {name}")
 
     def undeploy(self, handle: EndpointHandle, ids: Collection[str], *, fence: Fence) -> None:
         """Undeploy these deployments, one after the other. One that is not there counts as undeployed."""
@@ -332,7 +352,7 @@ class VertexEndpoints:
             return  # the next try looks again
 
     def _patch(self, endpoint: JsonObject, change: JsonObject, fence: Fence) -> JsonObject:
-        """Change an endpoint as it was read. The etag lets the service refuse it if it has changed."""
+        """Change an endpoint or a model as it was read: the etag lets the service refuse it otherwise."""
         name = read_text(endpoint, "name")
         transport = self._regions.open_location(names.parse(name).location)
         etag = read_text(endpoint, "etag")
@@ -450,6 +470,18 @@ def _read(endpoint: JsonObject) -> LiveEndpoint:
         owner=codec.read_labels(endpoint).get(labels.ENDPOINT, ""),
         deployments=tuple(sorted(found, key=lambda deployment: deployment.id)),
     )
+
+
+def _find_mine(endpoint: JsonObject, model: str, checkpoint: str) -> list[Deployment]:
+    """Find the deployments of a model, or of one checkpoint of it.
+
+    One that does not say its checkpoint may have the model's default of then or of now, so it does not count.
+    """
+    return [
+        one
+        for one in _read(endpoint).deployments
+        if names.is_same(one.model, model) and (not checkpoint or one.checkpoint == checkpoint)
+    ]
 
 
 def _is_deployment(operation: JsonObject) -> bool:

@@ -48,6 +48,13 @@ def _find_words(verb: Verb) -> _Words:  # noqa: C901, PLR0912  # a row for each 
             )
         case Verb.CHECK:
             return _Words("running its checks", "checked", "not checked", "check failed")
+        case Verb.CHECKPOINT:
+            return _Words(
+                "choosing its checkpoint",
+                "checkpoint chosen",
+                "no checkpoint chosen",
+                "choosing its checkpoint failed",
+            )
         case Verb.PROMOTE:
             return _Words("promoting", "promoted", "not promoted", "promote failed")
         case Verb.RESTORE:

@@ -1,0 +1,288 @@
+"""Checkpoints: chosen, checked, deployed and switched, with the real provider on the emulator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ExitCode, PlanError
+from reconciler.model import KEEP_DEPOSED, Check, Desired
+from reconciler.plan.change import Action, Reason
+from reconciler.state.values import RecordedModel, Verdict
+from tests.lifecycle.apis import VERTEX
+from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.test_endpoints import endpoints, record, served, serving, simulate
+
+ONE = Check("one 1", "1")
+"""What only the best checkpoint of the data "one" has learnt, if one is the best."""
+EASY = Check("one 0", "0")
+"""What each checkpoint has learnt."""
+
+
+def chosen(checkpoint: str, *checks: Check, data: str = "one", **more: Any) -> Desired:
+    """A tuning job of five epochs that chooses its checkpoint."""
+    made = served(data, checkpoint=checkpoint, **more)
+    return replace(made, checks=checks, digest=f"{made.digest} {checks}")
+
+
+def learns_best(sim: EmulatedSimulation, checkpoint: str) -> EmulatedSimulation:
+    """Only this checkpoint of the next training learns everything."""
+    sim.emulator.fault([{"train": ".", "best": checkpoint, "times": 99}])
+    return sim
+
+
+def deployed(sim: EmulatedSimulation, id: str = "support") -> list[tuple[str, str, int]]:
+    """Our id, checkpoint and share of everything that stands on an endpoint."""
+    shown = endpoints(sim)[id]
+    shares = shown.get("trafficSplit", {})
+    return [
+        (one["displayName"], one["checkpointId"], shares.get(one["id"], 0))
+        for one in shown.get("deployedModels", [])
+    ]
+
+
+def default(sim: EmulatedSimulation) -> str:
+    """The default checkpoint of the model that serves."""
+    name = model(sim).model
+    return str(sim.emulator.call("GET", f"v1/{name}")["defaultCheckpointId"])
+
+
+def model(sim: EmulatedSimulation) -> RecordedModel:
+    """The model that serves."""
+    found = record(sim).serving
+    assert found is not None
+    return found
+
+
+def asked(sim: EmulatedSimulation, since: int = 0) -> int:
+    """How many questions were asked."""
+    return sum(path.endswith(":generateContent") for _, path in calls(sim)[since:])
+
+
+def calls(sim: EmulatedSimulation) -> list[tuple[str, str]]:
+    """Method and path of every request."""
+    return [(request["method"], request["path"]) for request in sim.emulator.log()]
+
+
+@pytest.mark.parametrize(("choice", "id"), [("last", "5"), ("2", "2")])
+def test_a_chosen_checkpoint_serves_and_becomes_the_default(emulator: Emulator, choice: str, id: str) -> None:
+    """It is deployed by its id, recorded, and the model's default, so that a copy has it too."""
+    sim = simulate(emulator, chosen(choice))
+    run = sim.apply()
+    assert run.code == ExitCode.DONE
+    assert deployed(sim) == [(serving(sim), id, 100)]
+    assert default(sim) == id
+    assert (model(sim).checkpoint, model(sim).choice) == (id, choice)
+    assert sim.settled()
+
+
+def test_a_switch_trains_nothing_and_goes_through_the_checks(emulator: Emulator) -> None:
+    """The new one has all requests before the old one goes; the plan calls it a switch."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    sim.manifests = (chosen("4", EASY),)
+    (change,) = sim.plan().changes
+    assert (change.action, change.reason) == (Action.UPDATE, Reason.CHECKPOINT_DIFFERS)
+    run = sim.apply()
+    assert run.told == [
+        "bot checkpoint Completed",
+        "bot deploy Started",
+        "bot deploy Completed",
+        "bot undeploy Completed",
+    ]
+    assert deployed(sim) == [(serving(sim), "4", 100)]
+    assert default(sim) == "4"
+    assert model(sim).checkpoint == "4"
+    assert sim.emulator.trainings(VERTEX.kind).total() == 1
+    assert sim.settled()
+
+
+def test_a_switch_to_a_checkpoint_that_fails_its_checks_changes_nothing(emulator: Emulator) -> None:
+    """What serves goes on serving, as recorded. The next run asks again."""
+    sim = learns_best(simulate(emulator, chosen("2", ONE)), "2")
+    sim.apply()
+    sim.manifests = (chosen("4", ONE),)
+    for _ in range(2):
+        run = sim.apply()
+        assert run.code == ExitCode.FAILED
+        assert deployed(sim) == [(serving(sim), "2", 100)]
+        assert default(sim) == "2"
+        assert (model(sim).checkpoint, model(sim).choice, model(sim).verdict) == ("2", "2", Verdict.PASSED)
+    sim.manifests = (chosen("2", ONE),)
+    assert sim.plan().count(Action.UPDATE) == 0
+
+
+def test_the_best_checkpoint_is_found_by_the_checks(emulator: Emulator) -> None:
+    """Each is asked at its own endpoint, once; the scores of all are recorded."""
+    sim = learns_best(simulate(emulator, chosen("best", EASY, ONE)), "3")
+    run = sim.apply()
+    assert run.code == ExitCode.DONE
+    assert deployed(sim) == [(serving(sim), "3", 100)]
+    assert default(sim) == "3"
+    assert asked(sim) == 2 * 5
+    scores = {one.id: sum(score.passed for score in one.scores) for one in model(sim).checkpoints}
+    assert scores == {"1": 1, "2": 1, "3": 2, "4": 1, "5": 1}
+    assert sim.settled()
+    assert asked(sim) == 2 * 5
+
+
+def test_of_equally_good_checkpoints_the_earlier_serves(emulator: Emulator) -> None:
+    """It has trained less, and knows as much."""
+    sim = simulate(emulator, chosen("best", EASY))
+    sim.apply()
+    assert deployed(sim) == [(serving(sim), "1", 100)]
+
+
+def test_no_checkpoint_serves_if_all_fail_their_checks(emulator: Emulator) -> None:
+    """The former model goes on serving. The next apply asks nothing again that it knows."""
+    sim = simulate(emulator, served("two"))
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (chosen("best", Check("one 1", "never")),)
+    run = sim.apply()
+    assert run.code == ExitCode.FAILED
+    assert serving(sim) == old
+    assert asked(sim) == 5
+    again = sim.apply()
+    assert again.code == ExitCode.FAILED
+    assert asked(sim) == 5
+    assert sim.emulator.trainings(VERTEX.kind).total() == 2
+    sim.manifests = (chosen("best", EASY),)
+    assert sim.apply().code == ExitCode.DONE
+    assert serving(sim) != old
+    assert sim.emulator.trainings(VERTEX.kind).total() == 2
+
+
+def test_one_unknown_answer_leaves_all_undecided_and_the_next_run_goes_on(emulator: Emulator) -> None:
+    """Exit 3, nothing is promoted; the checkpoints that were asked are not asked again."""
+    sim = learns_best(simulate(emulator, chosen("best", EASY, ONE)), "4")
+    down = {"method": "POST", "path": ":generateContent$", "status": 503, "skip": 5, "times": 99}
+    sim.emulator.fault([down])
+    run = sim.apply()
+    assert run.code == ExitCode.UNFINISHED
+    candidate = record(sim).candidate
+    assert candidate is not None
+    assert (candidate.verdict, candidate.checkpoint) == (Verdict.UNKNOWN, "")
+    assert [one.id for one in candidate.checkpoints] == ["1", "2"]
+    sim.emulator.heal()
+    before = asked(sim)
+    assert sim.wait().code == ExitCode.DONE
+    assert asked(sim) - before == 2 * 3
+    assert deployed(sim) == [(serving(sim), "4", 100)]
+    assert sim.settled()
+
+
+def test_best_is_not_decided_again_with_other_checks(emulator: Emulator) -> None:
+    """Only another serving.checkpoint or another training decides again."""
+    sim = learns_best(simulate(emulator, chosen("best", ONE)), "3")
+    sim.apply()
+    sim.manifests = (chosen("best", EASY),)
+    before = asked(sim)
+    sim.apply()
+    assert asked(sim) == before
+    assert deployed(sim) == [(serving(sim), "3", 100)]
+    sim.manifests = (chosen("5", EASY),)
+    sim.apply()
+    sim.manifests = (chosen("best", EASY),)
+    sim.apply()
+    assert deployed(sim) == [(serving(sim), "1", 100)]
+    assert sim.settled()
+
+
+def test_the_best_may_be_what_serves_already(emulator: Emulator) -> None:
+    """Then nothing is deployed or undeployed, and the choice is recorded."""
+    sim = learns_best(simulate(emulator, chosen("3", ONE)), "3")
+    sim.apply()
+    sim.manifests = (chosen("best", ONE),)
+    run = sim.apply()
+    assert "bot undeploy Completed" not in run.told
+    assert deployed(sim) == [(serving(sim), "3", 100)]
+    assert model(sim).choice == "best"
+    assert sim.settled()
+
+
+def test_an_unknown_checkpoint_is_refused_with_those_that_there_are(emulator: Emulator) -> None:
+    """After a training it is a failed decision, and then an error of the plan. Nothing is trained twice."""
+    sim = simulate(emulator, chosen("9"))
+    run = sim.apply()
+    assert run.code == ExitCode.FAILED
+    assert "has no checkpoint 9: it has 1, 2, 3, 4, 5" in str(run.events)
+    with pytest.raises(PlanError, match="has no checkpoint 9: it has 1, 2, 3, 4, 5"):
+        sim.plan()
+    sim.manifests = (chosen("2"),)
+    assert sim.apply().code == ExitCode.DONE
+    assert deployed(sim) == [(serving(sim), "2", 100)]
+    assert sim.emulator.trainings(VERTEX.kind).total() == 1
+
+
+def test_a_choice_that_nobody_makes_any_more_stays_as_it_is(emulator: Emulator) -> None:
+    """Without the key the checkpoint is not managed: nothing is deployed, and the record forgets it."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    sim.manifests = (served(),)
+    run = sim.apply()
+    assert run.told == []
+    assert deployed(sim) == [(serving(sim), "2", 100)]
+    assert (model(sim).checkpoint, model(sim).choice) == ("", "")
+    assert sim.settled()
+
+
+def test_a_plan_of_what_is_chosen_asks_as_much_as_one_without_a_choice(emulator: Emulator) -> None:
+    """The lists that every plan reads tell checkpoints and defaults."""
+    counts = []
+    for manifest in (served(), chosen("2")):
+        sim = simulate(emulator, manifest)
+        sim.apply()
+        before = len(calls(sim))
+        sim.plan()
+        counts.append(len(calls(sim)) - before)
+    assert counts[0] == counts[1]
+
+
+def test_going_back_serves_the_checkpoint_that_the_former_model_had(emulator: Emulator) -> None:
+    """By rollback, while the manifest chooses another one; and by a reverted manifest."""
+    day: dict[str, Any] = {"keep_deposed": KEEP_DEPOSED}
+    sim = simulate(emulator, chosen("2", **day))
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (chosen("last", data="two", **day),)
+    sim.apply()
+    assert deployed(sim) == [(serving(sim), "5", 100)]
+    sim.roll_back()
+    assert deployed(sim) == [(old, "2", 100)]
+    assert sim.settled()
+    sim.roll_back(undo=True)
+    assert [one[1] for one in deployed(sim)] == ["5"]
+    sim.manifests = (chosen("2", **day),)
+    sim.apply()
+    assert deployed(sim) == [(old, "2", 100)]
+    assert sim.emulator.trainings(VERTEX.kind).total() == 2
+    assert sim.settled()
+
+
+def test_another_default_is_made_the_chosen_one_again(emulator: Emulator) -> None:
+    """By one request to the model, and nothing at the endpoint."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    body = {"defaultCheckpointId": "4"}
+    sim.emulator.call("PATCH", f"v1/{model(sim).model}?updateMask=defaultCheckpointId", body)
+    (change,) = sim.plan().changes
+    assert (change.action, change.reason) == (Action.UPDATE, Reason.DEFAULT_DIFFERS)
+    sim.apply()
+    assert default(sim) == "2"
+    assert sim.settled()
+
+
+def test_the_endpoints_of_checkpoints_go_with_their_model(emulator: Emulator) -> None:
+    """Never before: they answer as long as it exists. A replaced model leaves none behind."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    own = [one for one in sim.emulator.listed("endpoints") if one["name"].rpartition("/")[2].isdigit()]
+    assert len(own) == 5
+    sim.manifests = (chosen("2", data="two"),)
+    sim.apply()
+    left = {one["name"] for one in sim.emulator.listed("endpoints")}
+    assert not left & {one["name"] for one in own}
+    assert len(left) == 5 + 1

@@ -8,7 +8,7 @@ from reconciler.apply.endpoints import find_role, require_endpoints, require_mod
 from reconciler.apply.subject import Subject
 from reconciler.checks import Ask, ask_model, decide_verdict, run_checks, sum_scores
 from reconciler.errors import NotFoundError, ServiceError, StoppedError
-from reconciler.model import BEST, LAST, Checkpoint, Live
+from reconciler.model import BEST, LAST, Checkpoint, Live, describe_scores
 from reconciler.plan import steps
 from reconciler.plan.checkpoints import (
     Judged,
@@ -82,9 +82,8 @@ def _judge(
     if step.choice == BEST:
         scores = find_scores(require_model(subject.record, step.of), checkpoint.id)
         if verdict := judge_scores(scores, step.checks):
-            return Judged(
-                checkpoint, verdict, scores
-            ), "" if verdict is Verdict.PASSED else "as it did before"
+            why = "" if verdict is Verdict.PASSED else f"failed before ({describe_scores(scores)})"
+            return Judged(checkpoint, verdict, scores), why
     results = tuple(run_checks(ask, step.checks, subject.examples))
     why = "; ".join(result.detail for result in results if result.verdict is not Verdict.PASSED)
     is_unknown = any(result.verdict is Verdict.UNKNOWN for result in results)

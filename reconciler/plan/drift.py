@@ -17,7 +17,16 @@ from reconciler.bases import Base
 from reconciler.difference import PermissionChange
 from reconciler.formats import format_time
 from reconciler.identity import is_generation_of
-from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Lifecycle, Live, Status
+from reconciler.model import (
+    BASE_MODEL,
+    Address,
+    Deployment,
+    IgnoredDrift,
+    Lifecycle,
+    Live,
+    LiveEndpoint,
+    Status,
+)
 from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal, describe_way_on
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
@@ -26,7 +35,7 @@ from reconciler.plan.rows.deposed import find_end
 from reconciler.plan.rows.generations import list_ids
 from reconciler.plan.rows.held import describe_hold
 from reconciler.plan.rows.training import describe_undocumented
-from reconciler.state.values import Record, RecordedModel, Verdict
+from reconciler.state.values import Record, RecordedEndpoint, RecordedModel, Verdict
 
 
 def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
@@ -79,15 +88,39 @@ def _find_endpoint_drift(facts: Facts, record: Record) -> Iterator[Drift]:
     others = [one for one in live.deployments if one.id != endpoint.deployed]
     share = sum(one.traffic for one in live.deployments if one.id == endpoint.deployed)
     said = [] if share == 100 else [f"what was deployed to it has {share} % of its requests"]
-    said += [f"{one.model} is deployed to it with {one.traffic} %" for one in others if one.traffic]
+    said += [
+        f"{_name_deployment(one, record)} is deployed to it with {one.traffic} %"
+        for one in others
+        if one.traffic
+    ]
     names = _list_deployable(facts, record)
     said += [
         f"{one.model} is deployed to it without requests, and is not ours"
         for one in others
         if not one.traffic and not any(one.is_of(name) for name in names)
     ]
+    said += _list_other_checkpoints(record, endpoint, live)
     if said:
         yield found(DriftClass.CHANGED, detail="; ".join(said))
+
+
+def _name_deployment(deployment: Deployment, record: Record) -> str:
+    """Name what is deployed, with its checkpoint where somebody has chosen one."""
+    is_chosen = record.serving is not None and bool(record.serving.checkpoint)
+    which = f" (checkpoint {deployment.checkpoint})" if is_chosen and deployment.checkpoint else ""
+    return f"{deployment.model}{which}"
+
+
+def _list_other_checkpoints(record: Record, endpoint: RecordedEndpoint, live: LiveEndpoint) -> list[str]:
+    """Say which checkpoint an endpoint serves instead of the chosen one."""
+    serving = record.serving
+    if serving is None or not serving.checkpoint:
+        return []
+    return [
+        f"it serves checkpoint {one.checkpoint or '(not shown)'}, and {serving.checkpoint} was chosen"
+        for one in live.deployments
+        if one.id == endpoint.deployed and one.is_of(serving.model) and one.checkpoint != serving.checkpoint
+    ]
 
 
 def _list_deployable(facts: Facts, record: Record) -> list[str]:
@@ -125,6 +158,7 @@ def _find_model_drift(
     else:
         if model is record.serving:
             yield from _find_changes(facts, address, model, live)
+            yield from _find_default_drift(address, model, live)
         fail_on = facts.stack.fail_on
         if retired := _find_retirement(facts, address, model, live, finder):
             yield found(DriftClass.BASE_RETIRED, fails=DriftClass.BASE_RETIRED in fail_on, **retired)
@@ -132,6 +166,14 @@ def _find_model_drift(
             # reported so that its training is not paid in vain
             detail = _KEPT_BACK[model.verdict]
             yield found(DriftClass.UNPROMOTED, fails=DriftClass.UNPROMOTED in fail_on, detail=detail)
+
+
+def _find_default_drift(address: Address, model: RecordedModel, live: Live) -> Iterator[Drift]:
+    """Find another default checkpoint than the chosen one: a copy would have that."""
+    default = live.default_checkpoint
+    if model.checkpoint and default and default != model.checkpoint:
+        detail = f"checkpoint {default} is its default, and {model.checkpoint} was chosen"
+        yield Drift(address, DriftClass.CHANGED, model.id, live.name, detail=detail)
 
 
 _KEPT_BACK = {

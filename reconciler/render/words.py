@@ -209,6 +209,8 @@ def _describe_choice(step: steps.ChooseCheckpoint) -> str:
     if step.asks is None:
         each = f"{count_noun(calls, 'billed call')} for each; how many there are is known after the training"
         return f"the best checkpoint is to serve: {checks} on every checkpoint ({each})"
+    if not step.asks:
+        return "the best checkpoint is to serve: all were checked before"
     several, calls = count_noun(step.asks, "checkpoint"), calls * step.asks
     return f"the best checkpoint is to serve: {checks} on {several} ({count_noun(calls, 'billed call')})"
 

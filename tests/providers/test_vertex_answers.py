@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ForbiddenError, ReplyLostError, ServiceError
-from reconciler.model import Status
+from reconciler.model import Checkpoint, Status
 from reconciler.providers import Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex import codec, names
@@ -193,7 +193,7 @@ def test_figures_of_a_job_that_make_no_sense_are_left_out(value: object) -> None
     assert found is not None
     assert codec.read_steps(job) is None
     assert (found.create_time, found.complete_time) == ("", "")
-    assert found.outputs["checkpoint 1"] == "(step 3)"
+    assert found.checkpoints == (Checkpoint("1", 0, 3),)
     assert found.outputs["data: xs"] == "5"
 
 

@@ -145,6 +145,13 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "errors.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=False)),
     "errors-colour.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=True)),
     "stream.ndjson": _stream,
+    "checkpoints-60.txt": lambda: _lines(render_plan(plans.CHECKPOINTS, colour=False, width=60)),
+    "checkpoints.txt": lambda: _lines(render_plan(plans.CHECKPOINTS, colour=False, width=100)),
+    "checkpoints.json": lambda: _stable(planfile.dumps(plans.CHECKPOINTS, plans.KINDS).decode()),
+    "checkpoints.md": lambda: markdown.render_plan_comment(plans.CHECKPOINTS) + "\n",
+    "checkpoints.ndjson": lambda: _lines(
+        json.dumps(record) for record in stream.build_plan_records(plans.CHECKPOINTS, NOW)
+    ),
     "endpoints-60.txt": lambda: _lines(render_plan(plans.ENDPOINTS, colour=False, width=60)),
     "endpoints.txt": lambda: _lines(render_plan(plans.ENDPOINTS, colour=False, width=100)),
     "endpoints.json": lambda: _stable(planfile.dumps(plans.ENDPOINTS, plans.KINDS).decode()),

@@ -40,6 +40,7 @@ from reconciler.plan.steps import (
     AwaitDeployment,
     AwaitDrain,
     AwaitTraining,
+    ChooseCheckpoint,
     Create,
     CreateEndpoint,
     Delete,
@@ -59,6 +60,7 @@ from reconciler.plan.steps import (
     Restore,
     Role,
     Serves,
+    SetDefaultCheckpoint,
     SetPermissions,
     Step,
     Steps,
@@ -713,6 +715,46 @@ ENDPOINT_GONE = Drift(
 ENDPOINTS = Plan(
     changes=(SWITCH, INTERRUPT, MOVE_ENDPOINT, LEFT_OVER, DELETE_SERVED, FORMER),
     drift=(ENDPOINT_GONE, replace(ENDPOINT_GONE, drift_class=DriftClass.CHANGED, detail="x has 40 %")),
+    context=CONTEXT,
+    created="2026-11-22T18:00:00Z",
+)
+_ONE, _TWO = Check("one", "1"), Check("two", "2")
+
+
+def choose(name: str, choice: str, checkpoint: str, checks: tuple[Check, ...], asks: int | None) -> Change:
+    """A change that chooses a checkpoint, and switches to it."""
+    return replace(
+        NO_OP,
+        address=address(name, "TuningJob"),
+        action=Action.UPDATE,
+        reason=Reason.CHECKPOINT_DIFFERS,
+        steps=(
+            ChooseCheckpoint(Role.SERVING, choice, checkpoint, checks, asks),
+            Deploy(Role.SERVING, name, ("42",)),
+            AwaitDeployment(Role.SERVING, name),
+            SetDefaultCheckpoint(Role.SERVING, checkpoint),
+            AwaitDrain(60.0),
+            Undeploy(name, ("42",), spares=not checkpoint),
+        ),
+    )
+
+
+CHECKPOINTS = Plan(
+    changes=(
+        choose("by-id", "3", "3", (), 0),
+        choose("checked", "3", "3", (_ONE,), 1),
+        choose("last", "last", "", (), 0),
+        choose("best", "best", "", (_ONE, _TWO), 4),
+        choose("best-known", "best", "", (_ONE,), 0),
+        choose("best-later", "best", "", (_ONE, _TWO), None),
+        replace(
+            NO_OP,
+            address=address("default", "TuningJob"),
+            action=Action.UPDATE,
+            reason=Reason.DEFAULT_DIFFERS,
+            steps=(SetDefaultCheckpoint(Role.SERVING, "2"),),
+        ),
+    ),
     context=CONTEXT,
     created="2026-11-22T18:00:00Z",
 )

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import Snapshot
+from reconciler.model import Checkpoint, Score, Snapshot
 from reconciler.render.terminal import count_cells, escape
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.records import list_model_facts, render_record, render_state
-from reconciler.state.values import Record, RecordedEstimate, State
+from reconciler.state.values import Record, RecordedCheckpoint, RecordedEstimate, State
 from tests.render import plans
 from tests.render.strategies import records
 
@@ -111,6 +111,33 @@ def test_a_live_model_speaks_for_its_own_record_only() -> None:
     text = "\n".join(render_record(plans.RECORD_FULL, live, colour=False))
     assert text.count("0.123") == 1
     assert text.count("attributes as sent") == 2
+
+
+def test_the_checkpoints_of_a_model_are_listed_and_the_chosen_one_is_marked() -> None:
+    """With time, loss and scores as far as they are known. Without the service, those that are recorded."""
+    right, wrong = Score("prompts", "d", 2, 2), Score("prompts", "d", 1, 2)
+    model = plans.model(
+        "x-1",
+        checkpoint="2",
+        choice="best",
+        scores=(right,),
+        checkpoints=(RecordedCheckpoint("1", (wrong,)),),
+    )
+    record = Record(plans.address("x"), serving=model)
+    live = replace(
+        plans.LIVE,
+        id="x-1",
+        snapshots=(Snapshot(30, 3, 0.5),),
+        checkpoints=(Checkpoint("1", 1, 10, "e/1"), Checkpoint("2", 2, 20, "e/2"), Checkpoint("3", 3, 30)),
+        default_checkpoint="2",
+    )
+    lines = [" ".join(line.split()) for line in render_record(record, live, colour=False, width=200)]
+    assert "checkpoint 1 epoch 1, step 10, prompts 1 of 2 (0.50), e/1" in lines
+    assert "checkpoint 2 chosen (best), the default, epoch 2, step 20, prompts 2 of 2 (1.00), e/2" in lines
+    assert "checkpoint 3 epoch 3, step 30, mean loss 0.5" in lines
+    lines = [" ".join(line.split()) for line in render_record(record, None, colour=False, width=200)]
+    assert "checkpoint 1 prompts 1 of 2 (0.50)" in lines
+    assert "checkpoint 2 chosen (best), prompts 2 of 2 (1.00)" in lines
 
 
 def test_a_pending_model_says_so() -> None:

@@ -284,13 +284,6 @@ def read_outputs(job: JsonObject) -> dict[str, str]:
         "model": read_text(tuned, "model"),
         "endpoint": read_text(tuned, "endpoint"),
     }
-    for checkpoint in read_objects(tuned, "checkpoints", name):
-        label = f"checkpoint {read_text(checkpoint, 'checkpointId')}".strip()
-        counts = {key: read_count(checkpoint, key) for key in ("epoch", "step") if key in checkpoint}
-        where = ", ".join(f"{key} {count}" for key, count in counts.items() if count is not None)
-        found[label] = " ".join(
-            part for part in (read_text(checkpoint, "endpoint"), f"({where})" if where else "") if part
-        )
     for run in read_objects(job, "evaluateDatasetRuns", name):
         made = require_object(run.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
         info = require_object(made.get("outputInfo"), name, "outputInfo")

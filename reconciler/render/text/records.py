@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from reconciler.formats import count_noun
-from reconciler.model import Live, Status, describe_scores
+from reconciler.model import Checkpoint, Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
 from reconciler.render.bill import describe_billed, describe_estimated_price, describe_tokens
 from reconciler.render.terminal import Paint, count_cells, escape, pad, put_side_by_side, wrap
@@ -189,9 +189,32 @@ def list_model_facts(
     yield "held back", escape(f"{model.held} by {model.held_by}" if model.held_by else model.held)
     yield "deposed", escape(model.deposed)
     yield "kept until", escape(model.kept_until)
+    yield from _list_checkpoint_facts(model, live)
     for label, text in (live.outputs if live else {}).items():
         is_count = text.isdecimal() and label.startswith("data: ")
         yield escape(label), f"{int(text):,}" if is_count else escape(text)
+
+
+def _list_checkpoint_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
+    """List the model's checkpoints: which one was chosen, when each was taken, its loss and its scores."""
+    scores = {one.id: one.scores for one in model.checkpoints}
+    shown = live.checkpoints if live else tuple(map(Checkpoint, scores))
+    losses = {snapshot.step: snapshot.mean_loss for snapshot in live.snapshots} if live else {}
+    if model.checkpoint and model.checkpoint not in {one.id for one in shown}:
+        shown = (*shown, Checkpoint(model.checkpoint))
+    for one in shown:
+        is_chosen = one.id == model.checkpoint
+        asked = f" ({model.choice})" if model.choice and model.choice != one.id else ""
+        facts = [
+            f"chosen{asked}" * is_chosen,
+            "the default" * (live is not None and one.id == live.default_checkpoint),
+            f"epoch {one.epoch:,}" * bool(one.epoch),
+            f"step {one.step:,}" * bool(one.step),
+            f"mean loss {format_loss(losses[one.step])}" if one.step in losses else "",
+            describe_scores(scores.get(one.id) or (model.scores if is_chosen else ())),
+            one.endpoint,
+        ]
+        yield escape(f"checkpoint {one.id}"), escape(", ".join(filter(None, facts)))
 
 
 def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:

@@ -158,9 +158,9 @@ def test_preference_optimization(vertex: Vertex) -> None:
     assert "two completions" in unfit["error"]["message"]
 
 
-@pytest.mark.parametrize("after", [0, 1, 9.9])
-def test_cancel(vertex: Vertex, after: float) -> None:
-    """A PENDING or RUNNING job is CANCELLING, then CANCELLED with error 1, and makes no model."""
+@pytest.mark.parametrize(("after", "made"), [(0, 0), (1, 0), (9.9, 1)])
+def test_cancel(vertex: Vertex, after: float, made: int) -> None:
+    """A job is CANCELLING, then CANCELLED with error 1. It makes no model, and keeps its checkpoints."""
     job = vertex.create()
     vertex.api.advance(after)
     assert vertex.ok("POST", f"{job['name']}:cancel", json={}) == {}
@@ -173,7 +173,11 @@ def test_cancel(vertex: Vertex, after: float) -> None:
     assert ("startTime" in cancelled) == (after > 0)
     vertex.api.advance(100)
     assert vertex.job(job["name"]) == cancelled
-    assert vertex.ok("GET", "models") == vertex.ok("GET", "endpoints") == {}
+    assert vertex.ok("GET", "models") == {}
+    endpoints = {item["name"] for item in vertex.ok("GET", "endpoints").get("endpoints", [])}
+    checkpoints = cancelled.get("tunedModel", {}).get("checkpoints", [])
+    assert endpoints == {item["endpoint"] for item in checkpoints}
+    assert len(endpoints) == made
 
 
 def test_what_is_over_cannot_be_cancelled(vertex: Vertex) -> None:

@@ -67,6 +67,43 @@ def test_a_checkpoint_for_each_epoch(vertex: Vertex) -> None:
     assert many["checkpoints"][-1]["epoch"] == "25"
 
 
+def test_checkpoints_appear_one_by_one_while_a_job_trains(vertex: Vertex) -> None:
+    """Each has an endpoint that answers at once; the job's own is that of the last one so far."""
+    job = vertex.create(supervisedTuningSpec=spec(epochCount=3))
+    seen = []
+    for _ in range(10):
+        vertex.api.advance(1)
+        tuned = vertex.job(job["name"]).get("tunedModel", {})
+        checkpoints = tuned.get("checkpoints", [])
+        assert tuned.get("endpoint") == (checkpoints[-1]["endpoint"] if checkpoints else None)
+        listed = vertex.ok("GET", "endpoints").get("endpoints", [])
+        assert {item["name"] for item in listed} == {item["endpoint"] for item in checkpoints}
+        seen.append([item["checkpointId"] for item in checkpoints])
+    assert seen == [[], [], [], ["1"], ["1"], ["1"], ["1", "2"], ["1", "2"], ["1", "2"], ["1", "2", "3"]]
+    assert vertex.state(job) == "SUCCEEDED"
+
+
+def test_a_checkpoint_of_a_job_in_training_answers(vertex: Vertex) -> None:
+    """Its endpoint serves it before the job has ended."""
+    job = vertex.create(supervisedTuningSpec=spec(epochCount=2))
+    vertex.api.advance(6)
+    tuned = vertex.job(job["name"])["tunedModel"]
+    prompt = {"contents": [{"role": "user", "parts": [{"text": "1"}]}]}
+    assert vertex.ok("POST", f"{tuned['endpoint']}:generateContent", json=prompt)["candidates"]
+
+
+def test_checkpoints_of_a_job_that_waits_appear_later(vertex: Vertex) -> None:
+    """When it trains, and not when it would have without the others before it."""
+    vertex.api.control("settings", {"vertex_concurrent_jobs": 1})
+    first, second = vertex.create(), vertex.create()
+    vertex.api.advance(10)
+    assert (vertex.state(first), vertex.state(second)) == ("SUCCEEDED", "PENDING")
+    assert "tunedModel" not in vertex.job(second["name"])
+    vertex.api.advance(6)
+    (made,) = vertex.job(second["name"])["tunedModel"]["checkpoints"]
+    assert vertex.ok("GET", made["endpoint"])["deployedModels"][0]["checkpointId"] == "1"
+
+
 def test_only_the_last_checkpoint(vertex: Vertex) -> None:
     """With exportLastCheckpointOnly there is one endpoint, and no list of checkpoints."""
     tuned = vertex.finished(supervisedTuningSpec={**spec(epochCount=3), "exportLastCheckpointOnly": True})[

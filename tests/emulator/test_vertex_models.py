@@ -13,11 +13,12 @@ def job(vertex: Vertex) -> dict[str, Any]:
     return vertex.finished(labels={"team": "red"}, description="counts")
 
 
-def test_nothing_is_there_before_the_end(vertex: Vertex) -> None:
-    """Models and endpoints come to be when the job succeeds, with its name, labels and description."""
+def test_a_model_is_there_at_the_end(vertex: Vertex) -> None:
+    """Models come to be when the job succeeds, with its name, labels and description, and so its endpoint."""
     made = vertex.create(labels={"team": "red"}, description="counts")
     vertex.api.advance(9.9)
-    assert vertex.ok("GET", "models") == vertex.ok("GET", "endpoints") == {}
+    assert vertex.ok("GET", "models") == {}
+    assert len(vertex.ok("GET", "endpoints")["endpoints"]) == 1
     vertex.api.advance(0.1)
     tuned = vertex.job(made["name"])["tunedModel"]
     model = vertex.ok("GET", tuned["model"])

@@ -275,6 +275,22 @@ def test_another_default_is_made_the_chosen_one_again(emulator: Emulator) -> Non
     assert sim.settled()
 
 
+def test_the_endpoints_of_a_training_that_is_given_up_go_too(emulator: Emulator) -> None:
+    """The service makes them one by one while it trains, and a cancelled job keeps what it made."""
+    sim = simulate(emulator, chosen("best", EASY))
+    sim.apply(wait=False)
+    (job,) = sim.emulator.listed("tuningJobs")
+    while not job.get("tunedModel", {}).get("checkpoints"):
+        sim.clock.sleep(0.1)
+        sim.emulator.tell(sim.clock())
+        (job,) = sim.emulator.listed("tuningJobs")
+    assert job["state"] == "JOB_STATE_RUNNING"
+    assert sim.emulator.listed("endpoints")
+    sim.apply(destroy=True)
+    assert sim.emulator.alive(VERTEX.kind) == set()
+    assert not sim.state.resources
+
+
 def test_the_endpoints_of_checkpoints_go_with_their_model(emulator: Emulator) -> None:
     """Never before: they answer as long as it exists. A replaced model leaves none behind."""
     sim = simulate(emulator, chosen("2"))

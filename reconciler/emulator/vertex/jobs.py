@@ -1,8 +1,8 @@
 """Tuning jobs: create, get, list, cancel.
 
 Create answers with the job itself, under a number that the service chose. There is no key by which a second
-request would be recognized as the same one. What a job will make is decided when it is created, and exists
-from its end on, if it ends well (see outputs.py).
+request would be recognized as the same one. What a job will make is decided when it is created (see
+outputs.py).
 
 A project trains a limited number of jobs at once, and the others wait in order. Nothing runs in the
 background. The end of each job is known, so the start of each waiting job is computed from it, and computed
@@ -18,13 +18,11 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
 from reconciler.emulator.vertex import data_sets, job_requests, lookup, messages, outputs, quota
-from reconciler.emulator.vertex.records import Deployment, Endpoint, Examples, Job, ModelVersion, Split
+from reconciler.emulator.vertex.records import Examples, Job
 
 _IS_UNFINISHED = "project = :project AND ended > :now"
 _LONGEST_PENDING = 30 * SECOND
 _INVALID_ARGUMENT = 3
-# In these states a job has made its model.
-_WITH_MODEL = ("JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED")
 _WITH_END_TIME = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 # A job has an error in these states only, as the document says.
 _ERRORS = {
@@ -58,7 +56,7 @@ def create(call: Call) -> Reply:
     if data:
         pairs = [[example.prompt, example.answer] for example in data.examples]
         call.database.add(Examples(job=job.seq, pairs=pairs))
-        if job.outcome in _WITH_MODEL:
+        if job.outcome in outputs.WITH_MODEL:
             call.database.update(dataclasses.replace(job, tuned=outputs.plan(call, job, data, parent)))
     if must_wait:
         _reschedule(call, project)
@@ -93,7 +91,7 @@ def cancel(call: Call) -> Reply:
         )
     call.database.update(cancelled)
     if not job.uncancellable:
-        _set_birth(call, job.seq, None)
+        outputs.cancel(call, job)
         _reschedule(call, job.project)
     return Reply(payload={})
 
@@ -122,14 +120,8 @@ def _reschedule(call: Call, project: str) -> None:
         if begun != planned:
             query = "UPDATE vertex_jobs SET begun = :begun, ended = :ended WHERE seq = :job"
             call.database.execute(query, begun=begun, ended=begun + lasting, job=seq)
-            _set_birth(call, seq, begun + lasting)
-
-
-def _set_birth(call: Call, job: int, time: int | None) -> None:
-    """Write when what a job makes begins to exist: None for never, which stays so."""
-    for kind in (ModelVersion, Endpoint, Deployment, Split):
-        query = f"UPDATE {kind.TABLE} SET born = :time WHERE job = :job AND born IS NOT NULL"  # noqa: S608
-        call.database.execute(query, time=time, job=job)
+            for job in call.database.find(Job, "seq = :seq", seq=seq, now=call.now):
+                outputs.move(call, job)
 
 
 def _find_job(call: Call, job_id: str, also: str = "") -> Job:
@@ -203,10 +195,11 @@ def _show(call: Call, job: Job) -> dict[str, Any]:
         answer["tuningDataStats"] = job.stats
     if is_over and job.error:
         answer["error"] = job.error
-    if is_over and job.tuned and job.outcome in _WITH_MODEL:
-        answer["tunedModel"] = job.tuned
-        if evaluation := job.fields.get(job_requests.SPECS[0], {}).get("evaluationConfig"):
-            prefix = evaluation["outputConfig"]["gcsDestination"]["outputUriPrefix"].rstrip("/")
-            output = {"gcsOutputDirectory": f"{prefix}/evaluation-{job.id}"}
-            answer["evaluateDatasetRuns"] = [{"evaluateDatasetResponse": {"outputInfo": output}}]
+    if tuned := outputs.show(job, now):
+        answer["tunedModel"] = tuned
+    evaluation = job.fields.get(job_requests.SPECS[0], {}).get("evaluationConfig")
+    if evaluation and is_over and tuned and job.outcome in outputs.WITH_MODEL:
+        prefix = evaluation["outputConfig"]["gcsDestination"]["outputUriPrefix"].rstrip("/")
+        output = {"gcsOutputDirectory": f"{prefix}/evaluation-{job.id}"}
+        answer["evaluateDatasetRuns"] = [{"evaluateDatasetResponse": {"outputInfo": output}}]
     return answer

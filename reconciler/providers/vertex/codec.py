@@ -281,8 +281,9 @@ def read_outputs(job: JsonObject) -> dict[str, str]:
     name, tuned = read_text(job, "name"), _get_tuned(job)
     found = {
         "state": read_state(job),
-        "model": read_text(tuned, "model"),
-        "endpoint": read_text(tuned, "endpoint"),
+        # while it trains, these are those of its last checkpoint so far
+        "model": read_text(tuned, "model") if is_finished(job) else "",
+        "endpoint": read_text(tuned, "endpoint") if is_finished(job) else "",
     }
     for run in read_objects(job, "evaluateDatasetRuns", name):
         made = require_object(run.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")

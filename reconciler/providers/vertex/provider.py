@@ -155,8 +155,9 @@ class VertexProvider:
         if known:
             return known
         job = self._get_job(handle)
-        endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
-        if not endpoint and (lost := codec.read_endpoint_name(job)):
+        is_finished = codec.is_finished(job)  # before that, the job names the endpoints of checkpoints
+        endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name") if is_finished else ""
+        if not endpoint and is_finished and (lost := codec.read_endpoint_name(job)):
             raise self._explain_lost_endpoint(lost, codec.read_model_name(job))
         if not endpoint:
             raise ServiceError(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler import observe
-from reconciler.checks import CheckResult, ask_model, run_check
+from reconciler.checks import CheckResult, run_check
 from reconciler.datasets.examples import read_examples
 from reconciler.errors import ServiceError, UsageError
 from reconciler.model import Address, Desired, Live, Prompt, Status
@@ -83,7 +83,7 @@ def find_live(operation: Operation, address: Address, model: RecordedModel) -> L
 
 
 def run_declared_checks(operation: Operation) -> list[tuple[Address, CheckResult]]:
-    """Run the declared checks of the selected models that serve."""
+    """Run the declared checks of the selected models that serve, where programs call them."""
     state = operation.read_state()
     selected = set(operation.select(state))
     return [
@@ -92,14 +92,17 @@ def run_declared_checks(operation: Operation) -> list[tuple[Address, CheckResult
         if desired.address in selected
         and (record := state.resources.get(desired.address)) is not None
         and record.serving is not None
-        for result in _run_checks(*find_handle(operation, record), desired)
+        for result in _run_checks(operation, record, desired)
     ]
 
 
-def _run_checks(provider: Provider, handle: Handle, desired: Desired) -> Iterator[CheckResult]:
+def _run_checks(operation: Operation, record: Record, desired: Desired) -> Iterator[CheckResult]:
+    def ask_record(prompt: Prompt) -> str:
+        return ask(operation, record, prompt, temperature=0.0)
+
     for check in desired.checks:
         try:
-            yield run_check(ask_model(provider, handle), check, read_examples)
+            yield run_check(ask_record, check, read_examples)
         except ServiceError as error:  # it concerns this model alone
             yield CheckResult(check, Verdict.UNKNOWN, detail=error.summary)
 

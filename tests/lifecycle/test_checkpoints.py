@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.errors import ExitCode, PlanError
 from reconciler.model import KEEP_DEPOSED, Check, Desired
+from reconciler.operation.serving import run_declared_checks
 from reconciler.plan.change import Action, Reason
 from reconciler.state.values import RecordedModel, Verdict
 from tests.lifecycle.apis import VERTEX
@@ -126,6 +127,14 @@ def test_the_best_checkpoint_is_found_by_the_checks(emulator: Emulator) -> None:
     assert scores == {"1": 1, "2": 1, "3": 2, "4": 1, "5": 1}
     assert sim.settled()
     assert asked(sim) == 2 * 5
+
+
+def test_the_command_test_asks_the_checkpoint_that_serves(emulator: Emulator) -> None:
+    """At the stable endpoint, where programs call it. The job's own endpoint has the last checkpoint."""
+    sim = learns_best(simulate(emulator, chosen("best", ONE)), "2")
+    sim.apply()
+    results = run_declared_checks(sim.process().operation)
+    assert [result.verdict for _, result in results] == [Verdict.PASSED]
 
 
 def test_of_equally_good_checkpoints_the_earlier_serves(emulator: Emulator) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import NotFoundError, ServiceError, WrongStateError
-from reconciler.model import LiveEndpoint, Prompt, Serving, Status
+from reconciler.model import Live, LiveEndpoint, Prompt, Serving, Status
 from reconciler.providers import EndpointHandle, Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.endpoints import (
@@ -248,6 +248,82 @@ def test_an_etag_keeps_a_shift_from_overwriting_what_somebody_did(stand: Stand) 
     patches = [body for method, _, _, body in recording.seen if method == "PATCH"]
     assert len(patches) == 2
     assert all(body["etag"] and body["trafficSplit"] == {old: 100} for body in patches)
+
+
+def default_of(stand: Stand, model: Handle) -> tuple[str, dict[str, Any]]:
+    """The resource name of a trained model with its version, and the model as the service shows it."""
+    provider, _ = stand.provider()
+    live = provider.get(model)
+    assert live is not None
+    return live.deployable, stand.session.get(f"{stand.url}/v1/{live.deployable}", timeout=5).json()
+
+
+@pytest.mark.parametrize(
+    ("fault", "patches"),
+    [
+        ({}, 1),
+        ({"drop": True, "when": "after"}, 2),
+        ({"drop": True}, 2),
+        ({"status": 409, "body": {"error": {"code": 409, "status": "ABORTED", "message": "etag"}}}, 2),
+    ],
+)
+def test_a_default_checkpoint_is_set_whatever_happens_to_the_reply(
+    stand: Stand, fault: dict[str, Any], patches: int
+) -> None:
+    """With the version and the etag, and nothing else of the model is changed."""
+    (model,) = trained(stand)
+    endpoints, recording, _ = opened(stand, model)
+    name, before = default_of(stand, model)
+    if fault:
+        stand.control("faults", [{"method": "PATCH", "path": "/models/", "times": 1, **fault}])
+    endpoints.set_default_checkpoint(model, "1", fence=unfenced)
+    _, after = default_of(stand, model)
+    assert (before["defaultCheckpointId"], after["defaultCheckpointId"]) == ("5", "1")
+    assert {key for key in before if before[key] != after[key]} <= {
+        "defaultCheckpointId", "etag", "updateTime", "versionUpdateTime",
+    }  # fmt: skip
+    sent = [(path, query, body) for method, path, query, body in recording.seen if method == "PATCH"]
+    assert len(sent) <= patches
+    for path, query, body in sent:
+        assert path == f"v1/{name}"
+        assert query == {"updateMask": "defaultCheckpointId"}
+        assert body["etag"]
+        assert set(body) == {"defaultCheckpointId", "etag"}
+    recording.seen.clear()
+    endpoints.set_default_checkpoint(model, "1", fence=unfenced)
+    assert changing(recording) == []
+
+
+def test_a_checkpoint_is_deployed_by_its_id(stand: Stand) -> None:
+    """Another checkpoint of the same model is another deployment, and counts as not deployed."""
+    (model,) = trained(stand)
+    endpoints, _, handle = opened(stand, model)
+    settle(stand, endpoints, handle, model)
+    with pytest.raises(NotFoundError, match="checkpoint 1"):
+        endpoints.poll(handle, model, "", "1")
+    operation = endpoints.deploy(handle, model, "1", fence=unfenced)
+    stand.control("clock", {"advance": 10})
+    done = endpoints.poll(handle, model, operation, "1")
+    assert done.status is Status.ACTIVE
+    assert endpoints.deploy(handle, model, "1", fence=unfenced) == ""
+    shown = {one.id: (one.checkpoint, one.traffic) for one in look(endpoints, handle).deployments}
+    assert shown.pop(done.deployment) == ("1", 100)
+    assert list(shown.values()) == [("5", 0)]
+
+
+def test_the_checkpoints_of_a_model_are_told_by_the_list(stand: Stand) -> None:
+    """With epoch, step, endpoint and the default, as by a look at the model itself."""
+    (model,) = trained(stand)
+    provider, _ = stand.provider()
+    (listed,) = [live for live in provider.list() if isinstance(live, Live)]
+    live = provider.get(model)
+    assert live is not None
+    assert [(one.id, one.epoch) for one in listed.checkpoints] == [
+        (str(number), number) for number in range(1, 6)
+    ]
+    assert all(one.step and "/endpoints/" in one.endpoint for one in listed.checkpoints)
+    assert listed.default_checkpoint == "5"
+    assert (live.checkpoints, live.default_checkpoint) == (listed.checkpoints, listed.default_checkpoint)
 
 
 def test_what_is_gone_counts_as_undeployed_and_deleted(stand: Stand) -> None:

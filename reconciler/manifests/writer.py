@@ -61,6 +61,8 @@ def write_manifest(
     lines = [f"apiVersion: {API_VERSION}", f"kind: {kind.name}", "metadata:"]
     lines += [f"  {key}: {_write_scalar(value)}" for key, value in metadata.items()]
     lines += ["spec:", *_write_mapping(_build_spec(kind, live, tuple(data)), "  ")]
+    if not kind.trains:
+        lines.append("serving: {endpoint: none}")  # by default it would get one
     return "\n".join(lines) + "\n"
 
 
@@ -96,13 +98,14 @@ def _build_spec(kind: Kind, live: Live, data: Sequence[Data]) -> _Node:
             continue
         if value in (field.absent, ()):
             continue
-        _put(spec, path, _write_value(field, value))
+        is_copied = field.role is FieldRole.SOURCE and not kind.trains
+        _put(spec, f"{path}.model" if is_copied else path, _write_value(field, value))
     for found in data:
         if found.problem:
             _put(spec, f"{found.path}#", None, f"{_last(found.path)}: {found.uri} ({found.problem})")
         else:
             _put(spec, found.path, _write_scalar(found.uri))
-    if not data:
+    if not data and kind.data_field:
         parent = kind.data_field.rpartition(".")[0]
         note = "The service does not show the training data. Under metadata.import it may be left out."
         if parent in spec or not kind.pinned_ids:

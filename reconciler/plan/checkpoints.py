@@ -22,6 +22,7 @@ from reconciler.model import (
     Score,
     Serving,
 )
+from reconciler.plan.copies import read_checkpoint
 from reconciler.state.values import RecordedModel, Verdict
 
 
@@ -62,6 +63,17 @@ def select(
         return Selection(choice)
     id = next((one.id for one in find_wanted(choice, live.checkpoints)), "")
     return Selection(choice, id, bool(id) and id == model.checkpoint and is_proved)
+
+
+def select_copied(model: RecordedModel, live: Live | None) -> Selection | None:
+    """Find the checkpoint of a copy: the one that was chosen for its source. None if none was.
+
+    No document says that a copy has checkpoints. One without them has only what its source served by default.
+    """
+    checkpoint = read_checkpoint(model.source)
+    if not checkpoint or (live is not None and not live.checkpoints):
+        return None
+    return Selection("", checkpoint, is_chosen=True)
 
 
 def find_wanted(choice: str, checkpoints: Sequence[Checkpoint]) -> tuple[Checkpoint, ...]:

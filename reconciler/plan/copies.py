@@ -58,6 +58,11 @@ def write_source(model: RecordedModel, live: Live | None = None) -> str:
     return f"{name}#{model.checkpoint}" if name and model.checkpoint else name
 
 
+def read_checkpoint(source: str) -> str:
+    """Read the checkpoint that a source names. A copy has the same ids. "" if none was chosen."""
+    return source.partition("#")[2]
+
+
 def read_source(state: State, address: Address, *, service: str, word: str) -> CopySource | SourceFault:
     """Find what serves an address of another state.
 

@@ -32,7 +32,7 @@ from reconciler.model import (
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
 from reconciler.plan.change import Bill, Context, Inputs
-from reconciler.plan.copies import CopySource, SourceFault, write_source
+from reconciler.plan.copies import CopySource, SourceFault, read_checkpoint, write_source
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
@@ -340,6 +340,7 @@ def build_model(
         approved=digest_approval(desired, attributes, kind),
         started=facts.timestamp,
         estimate=record_estimate(facts.compute_bill(desired)) if desired.data else None,
+        checkpoint="" if kind.trains else read_checkpoint(source),
     )
 
 

@@ -12,7 +12,7 @@ from reconciler.manifests.loading import read_manifest
 from reconciler.manifests.writer import Data, comment_out, write_manifest
 from reconciler.model import Live, Stack, Status, Value
 from reconciler.providers.gemini.fields import TUNED_MODEL
-from reconciler.providers.vertex.fields import TUNING_JOB
+from reconciler.providers.vertex.fields import MODEL_COPY, TUNING_JOB
 
 BASE: dict[str, Value] = {"base_model": "models/x"}
 
@@ -99,6 +99,22 @@ def test_without_data_a_comment_says_so() -> None:
     model = show(TUNED_MODEL, {**BASE, "reader_project_numbers": (1, 2)})
     assert model.endswith("may be left out.\n")
     assert "  reader_project_numbers: [1, 2]\n" in model
+
+
+def test_a_copy_that_is_imported_gets_no_endpoint() -> None:
+    """Its source is the model that the service names. There is no word of training data."""
+    source = "projects/1/locations/us/models/5@2"
+    name = "projects/2/locations/us/models/support-aaaaaaaa"
+    live = Live("support-aaaaaaaa", name, Status.ACTIVE, {"source": source, "metadata.location": "us"})
+    text = write_manifest(MODEL_COPY, "support", live, (), places={"metadata.location": "us"})
+    assert text.partition("metadata:\n")[2] == (
+        f"  name: support\n  import: {name}\n  location: us\nspec:\n  source:\n    model: {source}\n"
+        "serving: {endpoint: none}\n"
+    )
+    read, problems = read_manifest(text, MODEL_COPY, Stack())
+    assert problems == ()
+    assert read is not None
+    assert (read.attributes["source"], read.serving) == (source, None)
 
 
 def test_a_key_becomes_a_comment_with_the_reason() -> None:

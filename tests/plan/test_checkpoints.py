@@ -32,6 +32,7 @@ from reconciler.plan.checkpoints import (
     find_wanted,
     judge_scores,
     select,
+    select_copied,
 )
 from reconciler.plan.drift import find_drift
 from reconciler.plan.recording import Chosen, Done, expect_outcome, list_undeployed, recorded_after
@@ -269,3 +270,14 @@ def test_another_deployment_is_named_with_its_checkpoint() -> None:
     ((is_endpoint, detail),) = drift(deployed("2", traffic=0), deployed("3", "8"))
     assert is_endpoint
     assert f"{worlds.deployable(ID)} (checkpoint 3) is deployed to it with 100 %" in detail
+
+
+def test_a_copy_serves_the_checkpoint_of_its_source() -> None:
+    """By its id, before it is there too. Without checkpoints, or where none was chosen, it is left open."""
+    source = "projects/1/locations/us/models/m@1"
+    model = RecordedModel("bot-aaaaaaaa", source=f"{source}#2")
+    bare = worlds.live("bot-aaaaaaaa")
+    assert select_copied(model, None) == Selection("", "2", is_chosen=True)
+    assert select_copied(model, replace(bare, checkpoints=(Checkpoint("1"),))) == select_copied(model, None)
+    assert select_copied(model, bare) is None
+    assert select_copied(replace(model, source=source), None) is None

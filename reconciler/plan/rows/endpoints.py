@@ -32,7 +32,14 @@ from reconciler.identity import digest_owner
 from reconciler.model import Address, Deployment, Live, LiveEndpoint, Serving, Status
 from reconciler.plan.case import Answer, Case, refuse, write_place
 from reconciler.plan.change import Action, Change, Deposed, Reason
-from reconciler.plan.checkpoints import Selection, count_unasked, explain_missing, find_wanted, select
+from reconciler.plan.checkpoints import (
+    Selection,
+    count_unasked,
+    explain_missing,
+    find_wanted,
+    select,
+    select_copied,
+)
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import (
     AwaitDeployment,
@@ -199,6 +206,8 @@ def _select(
     if record.held or find_step(main.steps, GoBack):
         return Selection(model.choice, model.checkpoint, is_chosen=True) if model.checkpoint else None
     live, serves = _find_trained(case, model), model is record.serving
+    if not case.kind.trains:
+        return select_copied(model, live)
     selection = select(serving, case.desired.checks, model, live, serves=serves)
     if selection is None or live is None or selection.id or find_wanted(selection.choice, live.checkpoints):
         return selection

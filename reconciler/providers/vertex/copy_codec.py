@@ -16,13 +16,12 @@ from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.google.json import (
     JsonObject,
     pick_object,
-    read_count,
-    read_objects,
     read_text,
     read_time,
     require_object,
 )
 from reconciler.providers.vertex import names
+from reconciler.providers.vertex.codec import read_checkpoints
 from reconciler.providers.vertex.fields import KEY, LOCATION, SERVICE_ACCOUNT, SOURCE
 from reconciler.providers.vertex.resources import MODELS
 
@@ -74,16 +73,6 @@ def read_deployable(model: JsonObject) -> str:
     return f"{name.resource}@{read_text(model, 'versionId') or name.number or FIRST}"
 
 
-def read_default_checkpoint(model: JsonObject) -> str:
-    """Return the checkpoint that answers where none is named. "" if the model has no checkpoints."""
-    return read_text(model, "defaultCheckpointId")
-
-
-def list_checkpoints(model: JsonObject) -> list[str]:
-    """List the ids of a model's checkpoints."""
-    return [read_text(one, "checkpointId") for one in read_objects(model, "checkpoints", _get_name(model))]
-
-
 def read_copy(model: JsonObject, traffic: tuple[str, ...]) -> Live:
     """Read a copy.
 
@@ -108,6 +97,8 @@ def read_copy(model: JsonObject, traffic: tuple[str, ...]) -> Live:
         create_time=read_time(model, "createTime"),
         complete_time=read_time(model, "versionCreateTime") or read_time(model, "createTime"),
         deployable=read_deployable(model),
+        checkpoints=read_checkpoints({}, model),
+        default_checkpoint=read_text(model, "defaultCheckpointId"),
         outputs=_read_outputs(model),
         traffic=traffic,
     )
@@ -141,18 +132,12 @@ def _read_attributes(model: JsonObject, name: names.Name) -> dict[str, Value]:
 
 def _read_outputs(model: JsonObject) -> dict[str, str]:
     """Read what else the registry says of a copy, for people."""
-    name = _get_name(model)
     base = pick_object(pick_object(model, "baseModelSource"), "genieSource")
     found = {
         "model": read_deployable(model),
         "copied from": read_origin(model),
         "base model": read_text(base, "baseModelUri").rpartition("/")[2],
-        "default checkpoint": read_default_checkpoint(model),
     }
-    for checkpoint in read_objects(model, "checkpoints", name):
-        counts = {key: read_count(checkpoint, key) for key in ("epoch", "step") if key in checkpoint}
-        where = ", ".join(f"{key} {count}" for key, count in counts.items() if count is not None)
-        found[f"checkpoint {read_text(checkpoint, 'checkpointId')}"] = where
     return {key: value for key, value in found.items() if value}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from reconciler.apply.endpoints import find_role, require_endpoints, require_model
 from reconciler.apply.subject import Subject
 from reconciler.checks import Ask, ask_model, decide_verdict, run_checks, sum_scores
-from reconciler.errors import NotFoundError, ServiceError, StoppedError
+from reconciler.errors import NotFoundError, ServiceError
 from reconciler.model import BEST, LAST, Checkpoint, Live, describe_scores
 from reconciler.plan import steps
 from reconciler.plan.checkpoints import (
@@ -35,14 +35,10 @@ def choose_checkpoint(step: steps.ChooseCheckpoint, provider: Provider, subject:
     reasons: dict[str, str] = {}
     live = _find_live(step, provider, subject)
     for checkpoint in _find_wanted(step, live):
-        try:
-            found, why = _judge(step, checkpoint, _ask(step, provider, subject, live, checkpoint), subject)
-        except StoppedError:
-            if not judged:
-                raise
-            return _leave_undecided(judged, "stopped before all checkpoints were asked")
+        found, why = _judge(step, checkpoint, _ask(step, provider, subject, live, checkpoint), subject)
         if found.verdict is Verdict.UNKNOWN:
-            return _leave_undecided(judged, f"checkpoint {checkpoint.id}: {why}")
+            said = f"checkpoint {checkpoint.id}: {why}"
+            return Chosen("", Verdict.UNKNOWN, asked=_list_asked(judged), said=said)
         judged.append(found)
         reasons[checkpoint.id] = why
     best = choose_best(judged)
@@ -109,10 +105,6 @@ def _ask(
             "Choose another one in serving.checkpoint.",
         )
     return ask_model(provider, find_role(subject.record, step.of))
-
-
-def _leave_undecided(judged: Iterable[Judged], said: str) -> Chosen:
-    return Chosen("", Verdict.UNKNOWN, asked=_list_asked(judged), said=said)
 
 
 def _list_asked(judged: Iterable[Judged]) -> tuple[RecordedCheckpoint, ...]:

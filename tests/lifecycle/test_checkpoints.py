@@ -220,6 +220,7 @@ def test_an_unknown_checkpoint_is_refused_with_those_that_there_are(emulator: Em
     assert "has no checkpoint 9: it has 1, 2, 3, 4, 5" in str(run.events)
     with pytest.raises(PlanError, match="has no checkpoint 9: it has 1, 2, 3, 4, 5"):
         sim.plan()
+    assert "plan shows what will happen" in str(sim.wait().events)
     sim.manifests = (chosen("2"),)
     assert sim.apply().code == ExitCode.DONE
     assert deployed(sim) == [(serving(sim), "2", 100)]

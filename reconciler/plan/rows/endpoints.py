@@ -29,42 +29,32 @@ from datetime import datetime, timedelta
 from reconciler.errors import Diagnostic
 from reconciler.formats import add_seconds, format_time, parse_time
 from reconciler.identity import digest_owner
-from reconciler.model import Address, Deployment, Live, LiveEndpoint, Serving, Status
+from reconciler.model import Address, Deployment, LiveEndpoint, Serving, Status
 from reconciler.plan.case import Answer, Case, refuse, write_place
 from reconciler.plan.change import Action, Change, Deposed, Reason
-from reconciler.plan.checkpoints import (
-    Selection,
-    count_unasked,
-    explain_missing,
-    find_wanted,
-    select,
-    select_copied,
-)
 from reconciler.plan.facts import Facts
+from reconciler.plan.rows.checkpoints import Pick, choose, pick_checkpoint, set_default, settle_choice
 from reconciler.plan.steps import (
     AwaitDeployment,
     AwaitDrain,
-    ChooseCheckpoint,
     CreateEndpoint,
     DeleteEndpoint,
     DeleteReplaced,
     Deploy,
-    GoBack,
     Intent,
     Promote,
     RecordIntent,
     Role,
     RunChecks,
-    SetDefaultCheckpoint,
     Step,
     Steps,
     Undeploy,
     find_intent,
     find_step,
 )
-from reconciler.state.values import Record, RecordedEndpoint, RecordedModel
+from reconciler.state.values import Record, RecordedEndpoint
 
-_PATH, _CHECKPOINT = "serving.endpoint", "serving.checkpoint"
+_PATH = "serving.endpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +71,7 @@ class Site:
         mine: deployments of the model that is to have all requests.
         replaced: other deployments that are ours.
         foreign: all others.
-        model: the model that is to have all requests, as recorded. None if it is not trained yet.
-        there: the same model, live and trained. None if it is not.
-        selection: the checkpoint to serve. None if any will do.
+        pick: the checkpoint that is to serve.
     """
 
     serving: Serving
@@ -95,9 +83,7 @@ class Site:
     mine: tuple[Deployment, ...]
     replaced: tuple[Deployment, ...]
     foreign: tuple[Deployment, ...]
-    model: RecordedModel | None = None
-    there: Live | None = None
-    selection: Selection | None = None
+    pick: Pick
 
     @property
     def is_right(self) -> bool:
@@ -105,17 +91,9 @@ class Site:
         return not self.adopts and any(deployment.traffic == 100 for deployment in self.mine)
 
     @property
-    def has_default(self) -> bool:
-        """Whether the chosen checkpoint is the model's default already, or none is chosen."""
-        chosen = self.selection
-        if chosen is None:
-            return True
-        return chosen.is_chosen and self.there is not None and self.there.default_checkpoint == chosen.id
-
-    @property
     def former(self) -> Deployment | None:
         """The deployment of another checkpoint of the model, which has all requests now."""
-        name = self.there.deployable if self.there is not None else ""
+        name = self.pick.live.deployable if self.pick.live is not None else ""
         return next((one for one in self.replaced if one.is_of(name) and one.traffic == 100), None)
 
 
@@ -127,10 +105,10 @@ def serve(case: Case, main: Change) -> Answer:
     promote = find_step(main.steps, Promote)
     record = find_intent(main.steps) or case.record
     model = (record.candidate if promote else record.serving) or record.candidate
-    selection = _select(case, main, serving, record, model)
-    if isinstance(selection, Diagnostic):
-        return selection
-    site = _find(case, serving, record, model, selection)
+    pick = pick_checkpoint(case, main, serving, record, model) if model is not None else Pick(None)
+    if isinstance(pick, Diagnostic):
+        return pick
+    site = _find(case, serving, record, pick)
     if isinstance(site, Diagnostic):
         return site
     if promote is not None:
@@ -197,40 +175,7 @@ def remove_endpoints(facts: Facts, record: Record) -> tuple[Steps, Steps] | Diag
 # -- what is there --------------------------------------------------------------------------------------
 
 
-def _select(
-    case: Case, main: Change, serving: Serving, record: Record, model: RecordedModel | None
-) -> Selection | Diagnostic | None:
-    """Find the checkpoint that is to serve. After a rollback it is the one that the model had before."""
-    if model is None:
-        return None
-    if record.held or find_step(main.steps, GoBack):
-        return Selection(model.choice, model.checkpoint, is_chosen=True) if model.checkpoint else None
-    live, serves = _find_trained(case, model), model is record.serving
-    if not case.kind.trains:
-        return select_copied(model, live)
-    selection = select(serving, case.desired.checks, model, live, serves=serves)
-    if selection is None or live is None or selection.id or find_wanted(selection.choice, live.checkpoints):
-        return selection
-    return refuse(
-        case.desired,
-        f"{case.desired.address}: {explain_missing(model.id, serving.checkpoint, live.checkpoints)}",
-        "Correct serving.checkpoint: nothing is trained again",
-        path=_CHECKPOINT,
-    )
-
-
-def _find_trained(case: Case, model: RecordedModel) -> Live | None:
-    live = case.find_live(model)
-    return live if live is not None and live.status is Status.ACTIVE else None
-
-
-def _find(
-    case: Case,
-    serving: Serving,
-    record: Record,
-    model: RecordedModel | None,
-    selection: Selection | None,
-) -> Site | Diagnostic:
+def _find(case: Case, serving: Serving, record: Record, pick: Pick) -> Site | Diagnostic:
     """Find the declared endpoint, and whose it is."""
     facts, address = case.facts, case.desired.address
     record = _choose_endpoint(case, serving, record)
@@ -251,12 +196,10 @@ def _find(
         )
     if live is not None and not adopts:
         endpoint = replace(endpoint, name=live.name, location=live.location)
-    there = case.find_live(model) if model is not None else None
+    there = case.find_live(pick.model) if pick.model is not None else None
     deployments = () if live is None else live.deployments
     mine = tuple(
-        one
-        for one in deployments
-        if there is not None and one.is_of(there.deployable) and _is_selected(one, selection)
+        one for one in deployments if there is not None and one.is_of(there.deployable) and pick.accepts(one)
     )
     names = _list_deployable(facts, record)
     others = [one for one in deployments if one not in mine]
@@ -266,28 +209,8 @@ def _find(
         if serving.adopt or one.id == endpoint.deployed or any(one.is_of(name) for name in names)
     )
     foreign = tuple(one for one in others if one not in replaced)
-    record = _settle_choice(replace(record, endpoint=endpoint), model, selection)
-    trained = _find_trained(case, model) if model is not None else None
-    return Site(
-        serving, record, endpoint, live, owner, adopts, mine, replaced, foreign, model, trained, selection
-    )
-
-
-def _is_selected(deployment: Deployment, selection: Selection | None) -> bool:
-    return selection is None or (selection.is_chosen and deployment.checkpoint == selection.id)
-
-
-def _settle_choice(record: Record, model: RecordedModel | None, selection: Selection | None) -> Record:
-    """Record a choice that needs no call, or that nobody makes any more."""
-    if model is None or (selection is not None and not selection.is_chosen):
-        return record
-    choice, checkpoint = ("", "") if selection is None else (selection.choice, selection.id)
-    if (model.choice, model.checkpoint) == (choice, checkpoint):
-        return record
-    settled = replace(model, choice=choice, checkpoint=checkpoint)
-    if model is record.candidate:
-        return replace(record, candidate=settled)
-    return replace(record, serving=settled)
+    record = settle_choice(replace(record, endpoint=endpoint), pick)
+    return Site(serving, record, endpoint, live, owner, adopts, mine, replaced, foreign, pick)
 
 
 def _choose_endpoint(case: Case, serving: Serving, record: Record) -> Record:
@@ -356,8 +279,8 @@ def _refuse_hidden(address: Address, name: str, why: str) -> Diagnostic:
 def _switch(case: Case, main: Change, site: Site) -> Change:
     """Hold a promotion until the endpoint sends its requests to the new model."""
     steps = list(_put_record(case, main.steps, site.record))
-    chooses = tuple(_choose(case, site, Role.CANDIDATE))
-    if site.selection is not None:
+    chooses = tuple(choose(case, site.pick, Role.CANDIDATE))
+    if site.pick.selection is not None:
         steps = [step for step in steps if not isinstance(step, RunChecks)]  # they are run with the choice
     at = next(number for number, step in enumerate(steps) if isinstance(step, Promote))
     interrupts = site.endpoint.interrupted or (site.serving.allow_interruption and bool(site.replaced))
@@ -382,7 +305,7 @@ def _keep(case: Case, main: Change, site: Site) -> Change:
     added: tuple[Step, ...] = ()
     if not site.is_right:
         added = (
-            *_choose(case, site, Role.SERVING),
+            *choose(case, site.pick, Role.SERVING),
             *_deploy(case, site, Role.SERVING),
             *_clear(case, site),
             *_fall_back(site),
@@ -398,7 +321,7 @@ def _keep(case: Case, main: Change, site: Site) -> Change:
             interrupted=False,
         )
         record = replace(record, endpoint=endpoint, former_endpoints=_retire(case, record))
-        added = tuple(_set_default(site, Role.SERVING))
+        added = tuple(set_default(site.pick, Role.SERVING))
         if site.replaced:
             ids = _list_ids(site.replaced)
             drain = site.serving.drain.total_seconds()
@@ -407,7 +330,7 @@ def _keep(case: Case, main: Change, site: Site) -> Change:
     main = replace(main, steps=steps, notes=(*main.notes, *_note_foreign(site)))
     if not site.is_right and main.action is not Action.UPDATE:
         return replace(main, action=Action.UPDATE, reason=_explain(case, site))
-    if not site.has_default and main.action is not Action.UPDATE:
+    if not site.pick.has_default and main.action is not Action.UPDATE:
         return replace(main, action=Action.UPDATE, reason=Reason.DEFAULT_DIFFERS)
     if steps and main.action is Action.NO_OP:
         return replace(main, action=Action.RECORD, reason=Reason.RECORD_ONLY)
@@ -421,20 +344,6 @@ def _explain(case: Case, site: Site) -> Reason:
     if site.former is not None:
         return Reason.CHECKPOINT_DIFFERS
     return Reason.ENDPOINT_MISSING if site.live is None else Reason.ENDPOINT_DIFFERS
-
-
-def _choose(case: Case, site: Site, of: Role) -> Iterator[Step]:
-    """Choose a checkpoint that was not chosen before, and run the checks with it."""
-    selection, checks = site.selection, case.desired.checks
-    if selection is None or selection.is_chosen or site.model is None:
-        return
-    asks = count_unasked(selection, checks, site.model, site.there) if checks else 0
-    yield ChooseCheckpoint(of, selection.choice, selection.id, checks, asks)
-
-
-def _set_default(site: Site, of: Role) -> Iterator[Step]:
-    if site.selection is not None and not site.has_default:
-        yield SetDefaultCheckpoint(of, site.selection.id)
 
 
 def _fall_back(site: Site) -> Iterator[Step]:
@@ -462,15 +371,14 @@ def _deploy(case: Case, site: Site, of: Role) -> Iterator[Step]:
         interrupts=interrupts or endpoint.interrupted,
         rivals=bool(rivals),
     )
-    yield from _set_default(site, of)
+    yield from set_default(site.pick, of)
 
 
 def _clear(case: Case, site: Site) -> Iterator[Step]:
     """Undeploy what was replaced, and delete an endpoint that was replaced and is not to be kept."""
     if site.replaced and not site.serving.allow_interruption:
         yield AwaitDrain(site.serving.drain.total_seconds())
-        is_open = site.selection is not None and not site.selection.is_chosen
-        yield Undeploy(site.endpoint.id, _list_ids(site.replaced), spares=is_open)
+        yield Undeploy(site.endpoint.id, _list_ids(site.replaced), spares=site.pick.is_open)
     for old in site.record.former_endpoints:
         live = case.facts.observed.endpoints.get(old.name)
         keeps = case.desired.lifecycle.keeps_for != timedelta(0) or case.is_protected

@@ -12,11 +12,10 @@ A fork does not show four things:
 - What a umask or a resource limit does that a test sets in its own process: the server keeps those that the
   worker had when the server started.
 
-How it works: each pytest worker has one server, which has one thread. For a command the server forks twice,
-and the process in between ends at once. Linux then hands the command over to the nearest ancestor that asked
-for orphans. That is the worker, so the worker can wait for it as for any child. The command tells its process
-id when it is ready: a signal that is sent as soon as the id is known finds the streams and handlers of a new
-process. Elsewhere nothing is forked.
+How it works: each pytest worker has one server, which has one thread. The server forks each command as a
+child of the worker instead of its own (Linux: clone with CLONE_PARENT), so the worker can wait for it as for
+any child. The command tells its process id when it is ready: a signal that is sent as soon as the id is known
+finds the streams and handlers of a new process. On other systems and processors nothing is forked.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ import json
 import os
 import pathlib
 import pkgutil
+import platform
 import runpy
 import signal
 import socket
@@ -55,6 +55,9 @@ FOREIGN = (
 _PLAIN = frozenset({"stdin", "stdout", "stderr"})
 _MARGIN = 100_000
 """Bytes that surely fit into one message."""
+_CLONE = {"x86_64": 56, "aarch64": 220}
+"""The number of the system call by processor."""
+_CLONE_PARENT = 0x8000
 
 
 def start(
@@ -88,6 +91,7 @@ def _is_forkable(command: Sequence[str], env: Mapping[str, str], options: Mappin
     mine = {name: value for name, value in env.items() if name.startswith(("PYTHON", "LANG", "LC_"))}
     return (
         sys.platform == "linux"
+        and platform.machine() in _CLONE
         and "FRESH_PROCESSES" not in os.environ
         and not needs_own
         and mine == interpreter_environ()
@@ -138,7 +142,6 @@ class _Server:
     _lock = threading.Lock()
 
     def __init__(self) -> None:
-        _adopt_orphans()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -169,12 +172,6 @@ class _Server:
         return int(answer)
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of what a child leaves behind: prctl(PR_SET_CHILD_SUBREAPER)."""
-    if ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
-
-
 # -- the server -----------------------------------------------------------------------------------
 
 
@@ -188,21 +185,31 @@ def _serve(control: socket.socket) -> list[str]:
         if not message:
             os._exit(0)
         answer, told = os.pipe()
-        between = os.fork()
-        if not between:
-            if os.fork():
-                os._exit(0)
+        if not _fork_sibling():
             control.close()
             os.close(answer)
             command = _become(json.loads(message), streams)
             os.write(told, str(os.getpid()).encode())
             os.close(told)
             return command
-        os.waitpid(between, 0)  # from here on the command is the worker's child
         os.close(told)
         control.send(os.read(answer, 100))  # nothing if the command ended before it was ready
         for descriptor in (*streams, answer):
             os.close(descriptor)
+
+
+def _fork_sibling() -> int:
+    """Fork as os.fork does, but our parent becomes the parent. This process must have one thread."""
+    python = ctypes.pythonapi  # calls keep the interpreter's lock
+    python.PyOS_BeforeFork()
+    pid: int = python.syscall(_CLONE[platform.machine()], _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid:
+        python.PyOS_AfterFork_Parent()
+    else:
+        python.PyOS_AfterFork_Child()
+    if pid < 0:
+        raise OSError("clone failed")
+    return pid
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> list[str]:

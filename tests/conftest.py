@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
 import os
 import signal
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings.load_profile("any machine")
     sys.addaudithook(_only_loopback)
+    gc.disable()  # until the tests are collected: nothing that this makes is garbage
     if not hasattr(config, "workerinput"):  # the workers of xdist inherit the home
         config.pluginmanager.register(Footprint(config.rootpath))
 
@@ -57,6 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "azure" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.conformance)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the garbage collector of a worker look at what tests make, and not at the thousands of tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def _only_loopback(event: str, arguments: tuple[Any, ...]) -> None:

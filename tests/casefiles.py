@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,22 @@ _ATTRIBUTES = {
 _SYMBOL = re.compile(r"([a-z0-9-]+)\.(\d+)(@1)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """One behaviour: the file's name is its claim."""
+    """One behaviour: the file's name is its claim. The file is read when the case is used."""
 
-    name: str
-    body: Mapping[str, Any]
+    file: Path
+
+    @property
+    def name(self) -> str:
+        """The claim."""
+        return self.file.stem
+
+    @cached_property
+    def body(self) -> Mapping[str, Any]:
+        """What the file says."""
+        found: Mapping[str, Any] = yaml.load(self.file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        return found
 
     @property
     def expected(self) -> Mapping[str, Any]:
@@ -405,16 +416,14 @@ def write_steps() -> None:
     for case in cases("plan"):
         if "error" in case.expected:
             continue
-        file = FOLDER / "plan" / f"{case.name}.yaml"
-        text = file.read_text(encoding="utf-8").partition("\nsteps: |\n")[0].rstrip("\n")
+        text = case.file.read_text(encoding="utf-8").partition("\nsteps: |\n")[0].rstrip("\n")
         lines = case.described(case.plan(case.world())).splitlines()
-        file.write_text("\n  ".join([f"{text}\nsteps: |", *lines]) + "\n", encoding="utf-8")
+        case.file.write_text("\n  ".join([f"{text}\nsteps: |", *lines]) + "\n", encoding="utf-8")
 
 
 def cases(folder: str) -> list[Case]:
     """Every case of a folder, by name."""
-    files = sorted((FOLDER / folder).glob("*.yaml"))
-    return [Case(file.stem, yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)) for file in files]
+    return [Case(file) for file in sorted((FOLDER / folder).glob("*.yaml"))]
 
 
 def field_text(change: FieldChange) -> str:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import warnings
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -11,11 +12,26 @@ from google.protobuf import json_format
 from tests.emulator.conftest import Api
 
 MODEL = "v1beta/tunedModels/m"
-with warnings.catch_warnings():
-    # google.api_core warns of the end of this Python's life.
-    warnings.simplefilter("ignore", FutureWarning)
-    glm: Any = importlib.import_module("google.ai.generativelanguage_v1beta")
-    operations_pb2: Any = importlib.import_module("google.longrunning.operations_pb2")
+
+
+class Protos:
+    """Google's own messages. Only a worker that uses them spends the time to import them."""
+
+    @cached_property
+    def glm(self) -> Any:
+        """Those of the Gemini API."""
+        with warnings.catch_warnings():
+            # google.api_core warns of the end of this Python's life.
+            warnings.simplefilter("ignore", FutureWarning)
+            return importlib.import_module("google.ai.generativelanguage_v1beta")
+
+    @cached_property
+    def operations(self) -> Any:
+        """Those of long-running operations."""
+        return importlib.import_module("google.longrunning.operations_pb2")
+
+
+PROTOS = Protos()
 
 
 @pytest.fixture(params=["training", "trained", "failed", "tuned twice"])
@@ -45,16 +61,16 @@ def strictly(kind: Any, answer: dict[str, Any]) -> Any:
 def test_models_are_protos(stage: Api) -> None:
     """Get and list give TunedModels at every stage, which say the same when written again."""
     answer = stage.ok("GET", MODEL)
-    model = strictly(glm.TunedModel, answer)
+    model = strictly(PROTOS.glm.TunedModel, answer)
     assert model.name == "tunedModels/m"
     assert model.state.name == answer["state"]
     assert model.tuning_task.hyperparameters.epoch_count == 5
     assert not model.tuning_task.training_data
     again = json.loads(
-        json_format.MessageToJson(glm.TunedModel.pb(model), always_print_fields_with_no_presence=False)
+        json_format.MessageToJson(PROTOS.glm.TunedModel.pb(model), always_print_fields_with_no_presence=False)
     )
     assert set(again) == set(answer)
-    page = strictly(glm.ListTunedModelsResponse, stage.ok("GET", "v1beta/tunedModels"))
+    page = strictly(PROTOS.glm.ListTunedModelsResponse, stage.ok("GET", "v1beta/tunedModels"))
     assert [item for item in page.tuned_models if item.name == model.name] == [model]
 
 
@@ -62,16 +78,16 @@ def test_operations_are_protos(stage: Api) -> None:
     """An operation is one, with metadata and response of the types they say."""
     listed = stage.ok("GET", "v1/tunedModels/m/operations")
     operations = json_format.ParseDict(
-        listed, operations_pb2.ListOperationsResponse(), ignore_unknown_fields=False
+        listed, PROTOS.operations.ListOperationsResponse(), ignore_unknown_fields=False
     )
     operation = operations.operations[0]
-    metadata = unpacked(operation.metadata, glm.CreateTunedModelMetadata)
+    metadata = unpacked(operation.metadata, PROTOS.glm.CreateTunedModelMetadata)
     assert metadata.tuned_model == "tunedModels/m"
     assert metadata.total_steps == 19
     if operation.HasField("response"):
         assert operation.done
-        model = unpacked(operation.response, glm.TunedModel)
-        assert model == strictly(glm.TunedModel, stage.ok("GET", MODEL))
+        model = unpacked(operation.response, PROTOS.glm.TunedModel)
+        assert model == strictly(PROTOS.glm.TunedModel, stage.ok("GET", MODEL))
     elif operation.HasField("error"):
         assert (operation.done, operation.error.code) == (True, 3)
     else:
@@ -89,18 +105,18 @@ def test_permissions_are_protos(api: Api) -> None:
     """A permission and the list of them are what the protos say."""
     api.create("m")
     user = {"granteeType": "USER", "emailAddress": "x@example.com", "role": "WRITER"}
-    made = strictly(glm.Permission, api.ok("POST", f"{MODEL}/permissions", json=user))
+    made = strictly(PROTOS.glm.Permission, api.ok("POST", f"{MODEL}/permissions", json=user))
     assert (made.role.name, made.grantee_type.name) == ("WRITER", "USER")
     answer = api.ok("GET", f"{MODEL}/permissions")
-    assert strictly(glm.ListPermissionsResponse, answer).permissions == [made]
+    assert strictly(PROTOS.glm.ListPermissionsResponse, answer).permissions == [made]
 
 
 def test_base_models_are_protos(api: Api) -> None:
     """Each model of the list is a Model with its limits and methods."""
-    page = strictly(glm.ListModelsResponse, api.ok("GET", "v1beta/models"))
+    page = strictly(PROTOS.glm.ListModelsResponse, api.ok("GET", "v1beta/models"))
     for model in page.models:
         assert model.supported_generation_methods
-        assert strictly(glm.Model, api.ok("GET", f"v1beta/{model.name}")) == model
+        assert strictly(PROTOS.glm.Model, api.ok("GET", f"v1beta/{model.name}")) == model
 
 
 def test_answers_are_protos(api: Api) -> None:
@@ -110,7 +126,7 @@ def test_answers_are_protos(api: Api) -> None:
     prompt = {"contents": [{"parts": [{"text": "one"}]}]}
     answer = api.ok("POST", f"{MODEL}:generateContent", json=prompt)
     answer.pop("modelVersion")  # Newer than these protos.
-    response = strictly(glm.GenerateContentResponse, answer)
+    response = strictly(PROTOS.glm.GenerateContentResponse, answer)
     assert response.candidates[0].finish_reason.name == "STOP"
     usage = response.usage_metadata
     assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import dataclasses
 import hashlib
+import http.client
 import http.server
 import json
 import os
@@ -18,6 +19,7 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -73,11 +75,14 @@ class Service:
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Send a request to the service. It must succeed."""
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.request(method, f"{self.url}/{path}", json=body, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.url).netloc, timeout=10)
+        with contextlib.closing(connection):
+            sent = None if body is None else json.dumps(body)
+            connection.request(method, f"/{path}", sent, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        assert answer.status == 200, text
+        return json.loads(text)
 
     def control(self, path: str, body: object) -> Any:
         """Post to the control plane."""

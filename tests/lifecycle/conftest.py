@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Iterator
 
 import pytest
-import requests
 
 from reconciler.emulator import Settings
 from reconciler.emulator.server import run_emulator
@@ -32,6 +32,5 @@ def project(tmp_path: pathlib.Path, service: Service) -> Project:
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     """Return an emulator that is reset by each simulation that uses it."""
-    with run_emulator() as served, requests.Session() as session:
-        session.trust_env = False
-        yield Emulator(served.url, session)
+    with run_emulator() as served, contextlib.closing(Emulator(served.url)) as made:
+        yield made

@@ -6,13 +6,13 @@ die before and after each single request.
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
-
-import requests
+from urllib.parse import urlsplit
 
 from reconciler.http import Transport
 from reconciler.http.connection import Exchange, Reply
@@ -50,27 +50,41 @@ _CHANGING = frozenset({"POST", "PATCH", "DELETE"})
 class Emulator:
     """An emulator behind everybody's back: its clock, its faults, and what lives in it."""
 
-    def __init__(self, url: str, session: requests.Session) -> None:
-        self.url, self._session = url, session
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+        self._asking = threading.Lock()
         self._lock = threading.Lock()
         self._told = 0.0
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Send a request to the service. It must succeed."""
-        reply = self._reply(method, path, body)
-        assert reply.status_code == 200, reply.text
-        return reply.json()
+        status, text = self._reply(method, path, body)
+        assert status == 200, text
+        return json.loads(text)
 
     def sent(self, method: str, path: str, body: object = None) -> bool:
         """Send a request to the service. Returns whether it succeeded."""
-        return self._reply(method, path, body).status_code == 200
+        return self._reply(method, path, body)[0] == 200
 
     def text(self, path: str) -> str:
         """The content of an object."""
-        return self._reply("GET", path, None).text
+        return self._reply("GET", path, None)[1]
 
-    def _reply(self, method: str, path: str, body: object) -> requests.Response:
-        return self._session.request(method, f"{self.url}/{path}", json=body, timeout=20)
+    def _reply(self, method: str, path: str, body: object) -> tuple[int, str]:
+        sent = None if body is None else json.dumps(body)
+        with self._asking:
+            try:
+                self._connection.request(method, f"/{path}", sent, {"Content-Type": "application/json"})
+                answer = self._connection.getresponse()
+                return answer.status, answer.read().decode()
+            except OSError:
+                self._connection.close()  # the next request opens another one
+                raise
 
     def adjust(self, **settings: Any) -> None:
         """Change settings."""
@@ -134,8 +148,8 @@ class Emulator:
 
     def tuned_model(self, id: str) -> dict[str, Any]:
         """A model of the Gemini API, which a list may not show yet; empty if there is none."""
-        reply = self._reply("GET", f"v1beta/tunedModels/{id}", None)
-        found: dict[str, Any] = reply.json() if reply.status_code == 200 else {}
+        status, text = self._reply("GET", f"v1beta/tunedModels/{id}", None)
+        found: dict[str, Any] = json.loads(text) if status == 200 else {}
         return found
 
     def is_alive(self, kind: Kind, id: str) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from reconciler.cli.apis import APIS, list_kinds
+from reconciler.errors import Severity
 from reconciler.manifests.kinds import FORMS
-from reconciler.model import Desired, Stack
+from reconciler.model import Address, Desired, Stack
 from reconciler.providers import Handle
 from reconciler.providers.api import Api, Connection, Setup, Target
 from reconciler.providers.gemini.api import GEMINI
-from reconciler.providers.vertex.api import VERTEX
+from reconciler.providers.vertex.api import MODEL_COPIES, VERTEX
+from reconciler.providers.vertex.fields import MODEL_COPY
 from reconciler.settings import Settings
 from reconciler.settings.table import SETTINGS
 from tests.http.wire import Wire
@@ -91,3 +93,24 @@ def test_a_variable_of_an_api_is_a_setting(api: Api) -> None:
     """Whatever an API reads of the environment stands in the table of settings, so it is checked by name."""
     assert {api.endpoint_variable} <= api.variables <= SETTINGS.keys()
     assert not api.project_variable or api.project_variable in SETTINGS
+
+
+def test_copies_are_the_same_api_and_need_no_bucket() -> None:
+    """Their provider is opened without storage, even if that is at another service."""
+    environ = {"STORAGE_EMULATOR_HOST": HERE, "GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p"}
+    copies = opened(MODEL_COPIES, {**environ, "GOOGLE_CLOUD_LOCATION": "us"})
+    assert (copies.location, copies.find_target(contact=False).project) == ("us", "p")
+    assert copies.find_target(contact=True).base_url == "https://aiplatform.googleapis.com"
+    assert copies.open_provider().kind is MODEL_COPY
+    assert (MODEL_COPIES.hosts, MODEL_COPIES.starter) == (VERTEX.hosts, None)
+
+
+def test_a_copy_without_a_place_is_warned_about() -> None:
+    """A bucket is not asked for: a copy has no data. An emulator has a place of its own."""
+    copy = Desired(Address("ModelCopy", "a"), {"source": "projects/1/locations/us/models/m@1"}, ())
+    warned = MODEL_COPIES.check(Stack(), Settings({}), [copy])
+    assert [(found.severity, found.summary) for found in warned] == [
+        (Severity.WARNING, "no project is set for ModelCopy/a, but plan needs one"),
+        (Severity.WARNING, "no location is set for ModelCopy/a, but plan needs one"),
+    ]
+    assert list(MODEL_COPIES.check(Stack(endpoint=HERE), Settings({}), [copy])) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from reconciler.errors import (
     StillTrainingError,
     UsageError,
 )
-from reconciler.model import Live, Odd, Permission, Prompt, Status
+from reconciler.model import Live, Odd, Permission, Prompt, Serving, Status
 from reconciler.providers import Accepted, EndpointHandle, Handle, Provider
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.copies import CopyProvider
@@ -500,6 +501,35 @@ def test_a_list_costs_a_request_for_each_page(stand: Stand, copies: int) -> None
     asked = [path.rpartition("/")[2] for _, path, *_ in stand.sent]
     assert asked.count("models") == pages
     assert len(asked) - pages == 3  # three endpoints, or three pages of them
+
+
+def test_a_stable_endpoint_is_searched_for_where_the_copy_is(stand: Stand) -> None:
+    """In its own location alone, with one request. The multi-region around it is that of jobs."""
+    provider = stand.open()
+    endpoints = provider.endpoints
+    assert endpoints is not None
+    (want,) = provider.measure_data(
+        [replace(SAMPLE.want({LOCATION: "us-central1", PROJECT: PROD}), serving=Serving("support"))]
+    )
+    assert endpoints.find([endpoints.make_handle(want)]) == [None]
+    assert [path for _, path, *_ in stand.sent] == [
+        f"v1/projects/{PROD}/locations/us-central1/endpoints/support"
+    ]
+
+
+def test_a_copy_is_found_in_each_place_by_its_last_operation(stand: Stand) -> None:
+    """A record without a name: the copy was deleted in one place, and is being made in the other."""
+    stand.control("settings", {"vertex_gemini_3_place": "job"})
+    places = frozenset({(PROD, PLACE), (PROD, "europe-west4")})
+    first = stand.open(places=places)
+    first.delete(stand.copied(first, **{LOCATION: "europe-west4"}), fence=unfenced)
+    provider = stand.open(places=places)
+    assert provider.get(Handle(ID)) is None
+    made = stand.copy(provider)
+    found = provider.get(Handle(ID))
+    assert found is not None
+    assert (found.name, found.status) == (made.name, Status.CREATING)
+    assert provider.poll(Handle(ID)).status is Status.CREATING
 
 
 def test_what_a_copy_has_not(stand: Stand) -> None:

@@ -10,7 +10,7 @@ from reconciler.model import LiveEndpoint
 from reconciler.providers import Handle
 from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import codec, copy_codec, copy_refusals, labels, names
-from reconciler.providers.vertex.copy_creation import Operations, read_failure
+from reconciler.providers.vertex.copy_creation import Operations, read_begin, read_failure
 from reconciler.providers.vertex.resources import ENDPOINTS, MODELS, Resources
 
 
@@ -49,7 +49,8 @@ class CopyReader:
         recorded = self.get_operation(handle)
         if recorded is not None:
             return recorded
-        return next(filter(None, map(self._operations.find_last, self._list_names(handle))), None)
+        found = filter(None, map(self._operations.find_last, self._list_names(handle)))
+        return max(found, key=read_begin, default=None)
 
     def _list_names(self, handle: Handle) -> Iterator[str]:
         if "/" in handle.name:

@@ -164,7 +164,7 @@ def test_a_missing_permission_of_the_caller_is_the_callers() -> None:
     said = "Permission 'aiplatform.models.upload' denied on resource '//x/projects/7/locations/us'"
     assert explain_operation(7, said, Asked("", "prod", "us")) == (
         f"{said} (You need aiplatform.models.upload (roles/aiplatform.user) in the project prod. The service "
-        "may answer the same if the project or the location does not exist.)"
+        "may answer the same if the project or the location does not exist)"
     )
 
 
@@ -183,5 +183,5 @@ def test_a_source_that_an_operation_does_not_name_has_a_placeholder() -> None:
     )
     assert explain_operation(9, "no", Asked("projects/123/locations/x/models/1", "123", "x")) == "no"
     assert explain_operation(5, "gone", Asked("projects/123/locations/x/models/1", "123", "x")) == (
-        "gone (Check that projects/123/locations/x/models/1 exists in that version.)"
+        "gone (Check that projects/123/locations/x/models/1 exists in that version)"
     )

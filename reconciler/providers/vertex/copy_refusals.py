@@ -64,7 +64,7 @@ def explain_operation(code: object, said: str, asked: Asked) -> str:
     if not asked.source and (named := _SAID_MODEL.search(said)):
         asked = Asked(named[0], asked.project, asked.location, asked.account)
     advice = _advise(kind, said, asked)
-    return f"{said} ({advice})" if advice else said
+    return f"{said} ({advice.rstrip('.')})" if advice else said
 
 
 def _advise(kind: type[ServiceError], said: str, asked: Asked) -> str:

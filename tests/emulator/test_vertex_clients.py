@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
 from tests.emulator.conftest import Api
 from tests.emulator.discovery import google_service
@@ -242,6 +243,46 @@ def test_google_api_client_serves_and_copies(vertex: Vertex) -> None:
         assert models.list(parent=prod).execute() == {}
         finish(endpoints.undeployModel(endpoint=endpoint, body={"deployedModelId": new}))
         assert finish(endpoints.delete(name=endpoint))
+
+
+def test_google_api_client_follows_a_copy(vertex: Vertex) -> None:
+    """google-api-python-client finds, waits for, cancels and forgets the operations of copies."""
+    vertex.api.control("settings", {"vertex_copy_seconds": 60, "vertex_copy_grants": ["my-project>prod"]})
+    source = until_trained(vertex, vertex.create())["model"]
+    place = f"projects/prod/locations/{source.split('/')[3]}"
+    with google_service("aiplatform", vertex.api.url) as service:
+        models = service.projects().locations().models()
+        operations = models.operations()
+
+        def copy(parent: str = place, **fields: Any) -> dict[str, Any]:
+            request = {"sourceModel": source, "modelId": "support-1a2b", **fields}
+            return dict(models.copy(parent=parent, body=request).execute())
+
+        first = copy()
+        name = first["name"].partition("/operations/")[0]
+        assert operations.list(name=name).execute() == {"operations": [first]}
+        assert operations.wait(name=first["name"], timeout="1s").execute() == first
+        assert operations.cancel(name=first["name"]).execute() == {}
+        assert operations.get(name=first["name"]).execute()["error"]["code"] == 1
+        second = copy()
+        vertex.api.advance(60)
+        done = operations.get(name=second["name"]).execute()
+        assert done["response"]["model"] == name
+        assert [one["name"] for one in operations.list(name=name).execute()["operations"]] == [
+            second["name"],
+            first["name"],
+        ]
+        assert operations.delete(name=second["name"]).execute() == {}
+        listed = models.list(parent=place, pageSize=1, filter='model="support-1a2b"').execute()["models"]
+        assert [one["modelSourceInfo"]["copy"] for one in listed] == [True]
+        account = {"customServiceAccount": "copier@other.iam.gserviceaccount.com", "modelId": "other"}
+        refused = [{"parent": place.replace("prod", "else")}, account, {}]
+        codes = []
+        for fields in refused:
+            with pytest.raises(HttpError) as caught:
+                copy(**fields)
+            codes.append(caught.value.resp.status)
+        assert codes == [403, 403, 409]
 
 
 def test_a_kill_loses_nothing_acknowledged(tmp_path: pathlib.Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ExitCode, PlanError
-from reconciler.model import KEEP_DEPOSED, Check, Desired
+from reconciler.model import KEEP_DEPOSED, Check, Desired, Stack
 from reconciler.operation.serving import run_declared_checks
-from reconciler.plan.change import Action, Reason
+from reconciler.plan.change import Action, DriftClass, Reason
 from reconciler.state.values import RecordedModel, Verdict
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
@@ -269,6 +269,79 @@ def test_going_back_serves_the_checkpoint_that_the_former_model_had(emulator: Em
     sim.apply()
     assert deployed(sim) == [(old, "2", 100)]
     assert sim.emulator.trainings(VERTEX.kind).total() == 2
+    assert sim.settled()
+
+
+def test_a_second_runner_finishes_a_switch_that_the_first_has_begun(emulator: Emulator) -> None:
+    """The first has deployed and does not wait. There is no second deployment."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    sim.manifests = (chosen("4", EASY),)
+    first = sim.apply(wait=False)
+    assert first.told == ["bot checkpoint Completed", "bot deploy Started", "Detached no-wait bot"]
+    assert sim.apply().code == ExitCode.DONE
+    assert len([path for _, path in calls(sim) if path.endswith(":deployModel")]) == 2
+    assert deployed(sim) == [(serving(sim), "4", 100)]
+    assert default(sim) == "4"
+    assert sim.settled()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", ":deployModel$"), ("PATCH", "/models/"), ("POST", ":undeployModel$")]
+)
+def test_a_lost_reply_during_a_switch_leads_to_no_second_deployment(
+    emulator: Emulator, method: str, path: str, when: str
+) -> None:
+    """Whether the request was lost or its answer, each call has its effect once."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    sim.manifests = (chosen("4"),)
+    since = len(sim.emulator.log())
+    sim.emulator.fault([{"method": method, "path": path, "drop": True, "when": when, "times": 1}])
+    assert sim.apply().code == ExitCode.DONE
+    effects = [
+        request
+        for request in sim.emulator.log()[since:]
+        if request["effect"] and request["method"] == method and path.strip("$") in request["path"]
+    ]
+    assert len(effects) == 1
+    assert deployed(sim) == [(serving(sim), "4", 100)]
+    assert default(sim) == "4"
+    assert sim.settled()
+
+
+def test_a_lost_state_finds_the_chosen_checkpoint_deployed(emulator: Emulator) -> None:
+    """In a named Stack. It is recorded as chosen again, and nothing is deployed or trained."""
+    sim = simulate(emulator, chosen("2"))
+    sim.stack = Stack(name="mail")
+    sim.apply()
+    sim.store.stored = None
+    before = calls(sim)
+    run = sim.apply()
+    assert run.code == ExitCode.DONE
+    assert not [path for _, path in calls(sim)[len(before) :] if "deployModel" in path.lower()]
+    assert deployed(sim) == [(serving(sim), "2", 100)]
+    assert (model(sim).checkpoint, model(sim).choice) == ("2", "2")
+    assert sim.emulator.trainings(VERTEX.kind).total() == 1
+    assert sim.settled()
+
+
+def test_drift_names_the_checkpoint_that_somebody_deployed(emulator: Emulator) -> None:
+    """As changed, as is another default; apply deploys the chosen one again."""
+    sim = simulate(emulator, chosen("2"))
+    sim.apply()
+    assert sim.process().operation.find_drift() == ()
+    body = {"deployedModel": {"model": model(sim).model, "checkpointId": "3"}}
+    name = endpoints(sim)["support"]["name"]
+    sim.emulator.call("POST", f"v1/{name}:deployModel", {**body, "trafficSplit": {"0": 100}})
+    sim.clock.sleep(10.0)
+    sim.emulator.tell(sim.clock())
+    (drift,) = sim.process().operation.find_drift()
+    assert (drift.drift_class, drift.is_endpoint) == (DriftClass.CHANGED, True)
+    assert "(checkpoint 3) is deployed to it with 100 %" in drift.detail
+    sim.apply()
+    assert deployed(sim) == [(serving(sim), "2", 100)]
     assert sim.settled()
 
 

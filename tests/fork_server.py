@@ -36,7 +36,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 ROOT = pathlib.Path(__file__).parents[1]
 FOREIGN = (
@@ -67,6 +67,7 @@ def start(
     cwd: pathlib.Path,
     env: Mapping[str, str],
     fresh: bool = False,
+    terminal: bool = False,
     **options: Any,
 ) -> subprocess.Popen[str]:
     """Start the command, or a program that runs it, in a fork if that makes no difference.
@@ -75,14 +76,17 @@ def start(
         arguments: of the command line.
         program: of the interpreter: `-m reconciler`, or the path of a program.
         cwd: its folder.
-        env: its whole environment.
+        env: its whole environment. Each PYTHONPATH has its own server.
+        terminal: make its standard input the terminal that controls it, as in a login.
         fresh: start a new interpreter in any case.
         options: of Popen; anything but the three streams needs a process of its own.
     """
     command = [sys.executable, *program, *arguments]
     options |= {"cwd": cwd, "env": env, "text": True, "encoding": "utf-8"}
     if not fresh and _is_forkable(command, env, options):
-        return _Forked(command, **options)
+        return _Forked(command, terminal=terminal, **options)
+    if terminal:
+        options["preexec_fn"] = lambda: os.login_tty(0)
     return subprocess.Popen(command, **options)
 
 
@@ -94,7 +98,7 @@ def _is_forkable(command: Sequence[str], env: Mapping[str, str], options: Mappin
         and platform.machine() in _CLONE
         and "FRESH_PROCESSES" not in os.environ
         and not needs_own
-        and mine == interpreter_environ()
+        and mine == {**interpreter_environ(), "PYTHONPATH": env.get("PYTHONPATH", "")}
         and len(json.dumps([command, dict(env)])) < _MARGIN
     )
 
@@ -106,6 +110,10 @@ def interpreter_environ() -> dict[str, str]:
 
 class _Forked(subprocess.Popen[str]):
     """Popen with its own streams and waiting; only the child comes from the server."""
+
+    def __init__(self, command: Sequence[str], *, terminal: bool, **options: Any) -> None:
+        self._terminal = terminal
+        super().__init__(command, **options)
 
     def _execute_child(  # noqa: PLR0917 - the order of subprocess in Python 3.11 to 3.14
         self,
@@ -129,42 +137,57 @@ class _Forked(subprocess.Popen[str]):
     ) -> None:
         streams = [given if given != -1 else own for own, given in enumerate((p2cread, c2pwrite, errwrite))]
         try:
-            self.pid = _Server.of_this_process().fork(args[1:], cwd, env, streams)
+            server = _Server.of_this_process(env["PYTHONPATH"])
+            self.pid = server.fork(args[1:], cwd, env, streams, terminal=self._terminal)
             self._child_created = True
         finally:
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
 
 
 class _Server:
-    """The server of this worker. It ends when the worker does, as its socket is closed then."""
+    """A server of this worker. It ends when the worker does, as its socket is closed then."""
 
-    _current: _Server | None = None
+    _running: ClassVar[dict[str, _Server]] = {}
     _lock = threading.Lock()
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
-                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **interpreter_environ()},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": "/nonexistent",
+                    **interpreter_environ(),
+                    "PYTHONPATH": path,
+                },
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )
         self._socket, self._owner = ours, os.getpid()
 
     @classmethod
-    def of_this_process(cls) -> _Server:
-        """Start it when it is first needed."""
+    def of_this_process(cls, path: str) -> _Server:
+        """Return the server with this PYTHONPATH. It is started when it is first needed."""
         with cls._lock:
-            if cls._current is None or cls._current._owner != os.getpid():
-                cls._current = cls()
-            return cls._current
+            found = cls._running.get(path)
+            if found is None or found._owner != os.getpid():
+                found = cls._running[path] = cls(path)
+            return found
 
     def fork(
-        self, command: Sequence[str], cwd: pathlib.Path, env: Mapping[str, str], streams: Iterable[int]
+        self,
+        command: Sequence[str],
+        cwd: pathlib.Path,
+        env: Mapping[str, str],
+        streams: Iterable[int],
+        *,
+        terminal: bool,
     ) -> int:
         """Start a command with these three streams; its process id."""
-        request = json.dumps({"command": list(command), "cwd": str(cwd), "env": dict(env)})
+        request = json.dumps(
+            {"command": list(command), "cwd": str(cwd), "env": dict(env), "terminal": terminal}
+        )
         with self._lock:
             socket.send_fds(self._socket, [request.encode()], list(streams))
             answer = self._socket.recv(100)
@@ -218,6 +241,8 @@ def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
         os.dup2(stream, number)
     for descriptor in streams:
         os.close(descriptor)
+    if request["terminal"]:
+        os.login_tty(0)
     for number, name in enumerate(
         ("stdin", "stdout", "stderr")
     ):  # what they are is found out when they are opened

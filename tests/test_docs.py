@@ -159,28 +159,49 @@ def test_a_page_tells_what_happens(page: str, tmp_path: pathlib.Path) -> None:
     assert commands
 
 
+OURS = re.compile(
+    r"(?P<settings>(?:[A-Z_]+=\S+ )*)reconciler(?P<words>[^|&;<>$`*?]*?)"
+    r"(?P<error> 2>&1| 2>/dev/null)?(?: \| (?P<filter>.+)|(?P<to> > \S+ 2>&1))?"
+)
+"""A line that runs our command first, and at most filters what it prints or writes it to a file."""
+STREAMS = {" 2>&1": subprocess.STDOUT, " 2>/dev/null": subprocess.DEVNULL}
+
+
 def run_command(command: str, folder: pathlib.Path, environ: dict[str, str]) -> str:
-    """Run a line as a shell does, and return what both streams print. Ours alone need no shell."""
-    if command.startswith("reconciler ") and not set(command) & set("|&;<>$`*?"):
-        process = fork_server.start(
-            shlex.split(command)[1:],
-            cwd=folder,
-            env={**environ, **fork_server.interpreter_environ()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-    else:
-        process = subprocess.Popen(
-            re.sub("^reconciler ", f"{shlex.quote(sys.executable)} -m reconciler ", command),
-            shell=True,
-            cwd=folder,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    with process:
-        return process.communicate(timeout=60)[0]
+    """Run a line as a shell does, and return the output. Our command is forked. A shell runs the rest."""
+    found = OURS.fullmatch(command)
+    if not found:
+        return run_in_shell(command, "", folder, environ)
+    settings = dict(setting.split("=", 1) for setting in found["settings"].split())
+    with fork_server.start(
+        shlex.split(found["words"]),
+        cwd=folder,
+        env={**environ, **settings, **fork_server.interpreter_environ()},
+        stdout=subprocess.PIPE,
+        stderr=STREAMS.get(found["error"], subprocess.PIPE if found["filter"] else subprocess.STDOUT),
+    ) as process:
+        out, told = process.communicate(timeout=60)
+    if found["to"]:
+        return run_in_shell(f"cat{found['to']}", out, folder, environ)
+    if found["filter"]:
+        return (told or "") + run_in_shell(found["filter"], out, folder, environ)
+    return out
+
+
+def run_in_shell(command: str, given: str, folder: pathlib.Path, environ: dict[str, str]) -> str:
+    """Run a command of other programs, and return what both streams print."""
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environ,
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    ).stdout
 
 
 def test_data_is_brought_from_everywhere() -> None:

@@ -6,6 +6,7 @@ Then the copy is used as anybody uses the program: through its command line.
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import fork_server
 from tests.third_api.service import KEY, Aviary, serving
 
 ROOT = Path(__file__).parents[1]
@@ -80,10 +82,11 @@ class Copy:
 
     def run(self, *arguments: str, expect: int = 0, **environ: str) -> str:
         """Run a command; both of its streams."""
-        done = subprocess.run(
-            [sys.executable, "-m", "reconciler", *arguments],
+        process = fork_server.start(
+            arguments,
             cwd=self.project,
             env={
+                **fork_server.interpreter_environ(),
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.project),
                 "PYTHONPATH": str(self.program),
@@ -92,13 +95,13 @@ class Copy:
                 "RECONCILER_LAG_SECONDS": "0",
                 **environ,
             },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == expect, said
+        with process:
+            said = "".join(process.communicate(timeout=60))
+        assert process.returncode == expect, said
         assert "Traceback" not in said
         return said
 
@@ -108,12 +111,15 @@ class Copy:
         (self.project / "manifests" / "polly.yaml").write_text(text, encoding="utf-8")
 
 
-def extend(program: Path) -> None:
-    """Add the API to a copy of the program, in the places that CONTRIBUTING names."""
-    shutil.copytree(ROOT / "reconciler", program / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))
+def extend(program: Path, *, without: str = "") -> None:
+    """Add the API to a copy of the program, in the places that CONTRIBUTING names, but for one of them."""
+    being_written = shutil.ignore_patterns("*.pyc.*")
+    shutil.copytree(ROOT / "reconciler", program / "reconciler", ignore=being_written)
     for name, source in NEW.items():
         shutil.copy(source, program / name)
     for name, additions in LINES.items():
+        if name == without:
+            continue
         file = program / name
         text = file.read_text(encoding="utf-8")
         for anchor, lines in additions:
@@ -133,13 +139,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(program: Path, tmp_path: Path) -> Iterator[Copy]:
     """A project of the extended program, with a service."""
-    (tmp_path / "manifests").mkdir()
+    with project_of(program, tmp_path) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def project_of(program: Path, folder: Path) -> Iterator[Copy]:
+    """A project of that program in a folder, with a service."""
+    (folder / "manifests").mkdir()
     pairs = [{"text_input": str(number), "output": str(number + 1)} for number in range(20)]
-    (tmp_path / "pairs.jsonl").write_text(
-        "".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8"
-    )
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
     with serving() as service:
-        made = Copy(program, tmp_path, service)
+        made = Copy(program, folder, service)
         made.declare(rounds=3)
         yield made
 
@@ -202,6 +213,21 @@ def test_no_other_place_is_touched(program: Path) -> None:
     assert before <= after
     changed = {name for name in before if not filecmp.cmp(ROOT / name, program / name, shallow=False)}
     assert changed == LINES.keys()
+
+
+@pytest.mark.parametrize("place", ["reconciler/cli/apis.py", "reconciler/manifests/kinds.py"])
+def test_each_list_is_needed(tmp_path: Path, place: str) -> None:
+    """Without its line in one of these lists, the kind is unknown."""
+    extend(tmp_path / "program", without=place)
+    with project_of(tmp_path / "program", tmp_path) as made:
+        assert "error: unknown kind: the text 'Parrot'\n" in made.run("plan", expect=1)
+
+
+def test_its_settings_are_checked(copy: Copy) -> None:
+    """The row of a setting says what it is for when its value is wrong."""
+    said = copy.run("plan", expect=1, PARROT_BASE_URL="nonsense")
+    assert "PARROT_BASE_URL" in said
+    assert "It is the endpoint of the parrots" in said
 
 
 def test_contributing_names_these_places() -> None:

@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -20,11 +19,13 @@ from tests.cli.harness import Project, identity, model
 def on_terminal(project: Project, *arguments: str, answer: bytes | None, **environ: str) -> tuple[int, str]:
     """Run on a terminal and answer the question. Returns the exit code and all output."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler", *arguments],
-        cwd=project.root,
-        env={**project.env(), "TERM": "xterm", "COLUMNS": "100", "LINES": "40", **environ},
-        preexec_fn=lambda: os.login_tty(theirs),  # noqa: PLW1509 - a controlling terminal, for Ctrl-C
+    process = project.start(
+        *arguments,
+        environ={"TERM": "xterm", "COLUMNS": "100", "LINES": "40", **environ},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        terminal=True,  # a controlling one, for Ctrl-C
     )
     os.close(theirs)
     shown, answered, end = b"", False, time.monotonic() + 40

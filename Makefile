@@ -18,8 +18,10 @@ CORE_TESTS := tests/plan tests/render tests/state \
 
 # Each worker would compile all tests, and each time, if nothing was kept; in a new clone they are compiled once.
 unexport PYTHONDONTWRITEBYTECODE
-COMPILE := test -d tests/__pycache__ || ls -d tests/*/ tests/test_*.py | \
-  xargs -P $(CORES) -n 12 $(RUN) -m pytest -q --collect-only >/dev/null 2>&1 || true
+# One process for each core is dealt its share of the files, from the largest to the smallest.
+TESTS := tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py
+COMPILE := test -d tests/__pycache__ || { for part in `seq $(CORES)`; do $(RUN) -m pytest -q --collect-only \
+  `ls -S $(TESTS) | awk "NR % $(CORES) + 1 == $$part"` >/dev/null 2>&1 & done; wait; }
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all coverage lint style types imports bench fuzz conformance schema build sdist release-check requirements clean

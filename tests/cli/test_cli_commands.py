@@ -256,28 +256,44 @@ def test_data_outside_the_work_tree_is_refused(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "error"),
     [
-        ("d.jsonl", ""),
-        ("d.jsonl", "[1]\n"),
-        ("d.jsonl", '{"text_input": "a"}\n'),
-        ("d.jsonl", '{"text_input": "a", "output": 1}\n'),
-        ("d.jsonl", '{"text_input": "a", "output": "b", "id": "c"}\n'),
-        ("d.json", "{}"),
-        ("d.json", "[{}]"),
-        ("d.csv", "a,b\n1,2\n"),
-        ("d.csv", "text_input,output,id\n1,2,3\n"),
-        ("d.csv", "text_input,output\n1\n"),
-        ("d.txt", "hello"),
-        ("missing.jsonl", None),
+        ("d.jsonl", "", "d.jsonl: error: the data set is empty"),
+        ("d.jsonl", "[1]\n", "d.jsonl:1: error: the file holds a JSON list, not one object per line"),
+        ("d.jsonl", '{"text_input": "a"}\n', "d.jsonl:1: error: output is missing"),
+        (
+            "d.jsonl",
+            '{"text_input": "a", "output": "b"}\n{"text_input": "a", "output": 1}\n',
+            "d.jsonl:2: error: output must be text, not the number 1",
+        ),
+        (
+            "d.jsonl",
+            '{"text_input": "a", "output": "b", "id": "c"}\n',
+            "d.jsonl:1: error: 'id' is not a key of training data",
+        ),
+        ("d.json", "{}", "d.json:1:1: error: the object is empty"),
+        ("d.json", "[{}]", "d.json:1:2: error: text_input is missing"),
+        ("d.csv", "a,b\n1,2\n", "d.csv:1: error: 'a' is not a column of training data"),
+        (
+            "d.csv",
+            "text_input,output,id\n1,2,3\n",
+            "d.csv:1: error: 'id' is not a column of training data",
+        ),
+        (
+            "d.csv",
+            "text_input,output\n1\n",
+            "d.csv:2: error: the row has 1 field, but the header has 2",
+        ),
+        ("d.txt", "hello", "models.yaml:17:13: error: d.txt: unsupported file type"),
+        ("missing.jsonl", None, "models.yaml:17:13: error: missing.jsonl: there is no such file"),
     ],
 )
-def test_bad_data_files_are_1(project: Project, name: str, content: str | None) -> None:
-    """Each bad data file is named, with the line number where there is one."""
+def test_bad_data_files_are_1(project: Project, name: str, content: str | None, error: str) -> None:
+    """Each bad data file is named, with the line number where there is one, and with what is wrong."""
     if content is not None:
         project.write(f"manifests/{name}", content)
     project.declare(model("one", file=name))
-    assert name in project.run("validate", expect=1).err
+    assert project.run("validate", expect=1).err.splitlines()[0] == f"manifests/{error}"
 
 
 def test_columns_in_camel_case_are_the_apis(project: Project) -> None:

@@ -122,10 +122,14 @@ def test_giving_again_what_it_holds_is_an_error(project: Project) -> None:
 
 
 def test_its_guards_are_enforced(project: Project) -> None:
-    """A saved plan keeps its guards, and a plan within them runs."""
-    project.declare(model("one"))
+    """A saved plan keeps the guards that it was made with, which allow what the Stack's guards refuse."""
+    project.declare(stack("ours", guards={"max_trainings": 0}), model("one"))
     saved(project, "--max-trainings", "1")
+    refusal = project.apply(expect=1).err
+    assert "the plan starts 1 training, over max_trainings 0: TunedModel/one\n" in refusal
+    assert project.service.sent(*CHANGING) == []
     project.run("apply", "p", expect=0)
+    assert project.service.creates() == 1
 
 
 def change_manifest(project: Project) -> None:

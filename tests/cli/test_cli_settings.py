@@ -50,15 +50,21 @@ def _jobs_data(project: Project) -> None:
 
 
 def test_the_services_are_those_of_the_records(project: Project) -> None:
-    """If only tuning jobs are recorded, the other API's endpoint does not matter."""
+    """If only tuning jobs are recorded, the other API's endpoint does not matter. With a model it would."""
     _jobs_data(project)
-    project.environ = {"GOOGLE_VERTEX_BASE_URL": project.service.url, "GOOGLE_GEMINI_BASE_URL": ""}
+    project.environ = {
+        "GOOGLE_VERTEX_BASE_URL": project.service.url,
+        "GOOGLE_GEMINI_BASE_URL": "https://192.0.2.1",
+    }
     project.declare(job("bot"))
     project.apply()
     project.write("manifests/half.yaml", HALF_WRITTEN)
     assert "/endpoints/" in project.run("output", "bot", expect=0).out
     assert project.run("generate", "bot", "7", expect=0).out == "8\n"
     assert "ACTIVE" in project.run("show", "bot", expect=0).out
+    (project.root / "manifests/half.yaml").unlink()
+    project.declare(job("bot"), model("one"))
+    assert "do not belong together: one is an emulator" in project.plan(expect=1).err
 
 
 def test_records_of_both_apis_need_both_endpoints(project: Project) -> None:

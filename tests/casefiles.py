@@ -66,7 +66,7 @@ _SYMBOL = re.compile(r"([a-z0-9-]+)\.(\d+)(@1)?")
 
 @dataclass(frozen=True)
 class Case:
-    """One behaviour: the file's name is its claim. The file is read when the case is used."""
+    """One behaviour. The file's name states the claim. The file is read when the case is used."""
 
     file: Path
 
@@ -77,18 +77,18 @@ class Case:
 
     @cached_property
     def body(self) -> Mapping[str, Any]:
-        """What the file says."""
+        """The content of the file."""
         found: Mapping[str, Any] = yaml.load(self.file.read_text(encoding="utf-8"), yaml.CSafeLoader)
         return found
 
     @property
     def expected(self) -> Mapping[str, Any]:
-        """What must come out."""
+        """The expected result."""
         expected: Mapping[str, Any] = self.body["expect"]
         return expected
 
     def id(self, text: str) -> str:
-        """The id that a case means; a plain one is itself."""
+        """Return the id that a case means by a symbol. Any other text is an id already."""
         found = _SYMBOL.fullmatch(text)
         if not found:
             return text
@@ -110,7 +110,7 @@ class Case:
         )
 
     def plan(self, facts: Facts) -> Plan:
-        """What is decided on this world: by apply, or by the rollback that the case asks for."""
+        """Return the plan for these facts: that of apply, or of the rollback that the case asks for."""
         if "rollback" not in self.body:
             return make_plan(facts)
         asked = self.body["rollback"]
@@ -120,14 +120,14 @@ class Case:
         return plan_rollback(facts, Request(address, to, undo=asked.get("undo", False), by="ann@desk"))
 
     def described(self, plan: Plan) -> str:
-        """The steps that a plan compiled to, with the ids of the manifests as a case writes them."""
+        """Return the compiled steps of a plan, with the symbols that a case uses for ids."""
         text = "\n".join(describe_changes(plan.changes))
         for id, symbol in self._symbols().items():
             text = re.sub(rf"(?<![\w-]){re.escape(id)}(?![\w-])", symbol, text)
         return text
 
     def _resolve(self, text: str) -> str:
-        """A text with the ids in braces filled in: projects/1/locations/us/models/{bot.0}@1."""
+        """Replace the symbols in braces by ids: projects/1/locations/us/models/{bot.0}@1."""
         return re.sub(r"\{([a-z0-9-]+\.\d+)\}", lambda found: self.id(found[1]), text)
 
     def _resolve_body(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -175,7 +175,7 @@ class Case:
         return {self.id(symbol): symbol for symbol in symbols}
 
     def world(self) -> Facts:
-        """What goes in."""
+        """Return the facts that the case describes."""
         body = self.body
         _only(body, copy_cases.KEYS | {
                      "desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
@@ -407,12 +407,12 @@ def _serving(body: Mapping[str, Any]) -> Serving:
 
 
 def _time(said: str | bool, usual: str) -> str:  # noqa: FBT001
-    """A time as a case says it: yes for the usual one, no for none."""
+    """Read a time of a case: yes means the usual time, no means none."""
     return said if isinstance(said, str) else usual if said else ""
 
 
 def write_steps() -> None:
-    """Write into each case what its decision compiles to now."""
+    """Write the steps that each case compiles to now into its file."""
     for case in cases("plan"):
         if "error" in case.expected:
             continue
@@ -422,12 +422,12 @@ def write_steps() -> None:
 
 
 def cases(folder: str) -> list[Case]:
-    """Every case of a folder, by name."""
+    """Return all cases of a folder, sorted by name."""
     return [Case(file) for file in sorted((FOLDER / folder).glob("*.yaml"))]
 
 
 def field_text(change: FieldChange) -> str:
-    """How a case writes a field's change: `epoch_count 5 -> 6!`, the mark where it forces a replacement."""
+    """Format a change of a field: `epoch_count 5 -> 6!`. The mark says that it forces a replacement."""
     before, after = (
         "none" if value is None else list(value) if isinstance(value, tuple) else value
         for value in (change.before, change.after)
@@ -437,7 +437,7 @@ def field_text(change: FieldChange) -> str:
 
 
 def permission_text(change: PermissionChange) -> str:
-    """How a case writes a grant's change: `+ …`, `- …`, or `~ … -> …`."""
+    """Format a change of a permission: `+ …`, `- …`, or `~ … -> …`."""
     if change.before is None:
         return f"+ {change.after}"
     if change.after is None:
@@ -466,7 +466,7 @@ def _attributes(body: Mapping[str, Any]) -> Attributes:
 
 
 def _permissions(texts: list[str] | None) -> tuple[Permission, ...] | None:
-    """`GROUP ml@example.com READER`, or `EVERYONE READER`."""
+    """Parse permissions such as `GROUP ml@example.com READER` or `EVERYONE READER`."""
     if texts is None:
         return None
     words = [text.split() for text in texts]

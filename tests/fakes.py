@@ -64,7 +64,7 @@ def digest_examples(examples: Iterable[Example]) -> str:
 
 
 def parent_field(kind: Kind) -> str:
-    """The path of the field that names a tuned model to tune further."""
+    """Return the path of the field that names the tuned model to tune further."""
     return next(
         field.path
         for field in kind.fields.values()
@@ -73,7 +73,7 @@ def parent_field(kind: Kind) -> str:
 
 
 def epochs_field(kind: Kind) -> str:
-    """The path of the field that says how often the data is seen; the first, where there are several."""
+    """Return the path of the first field that says how often a training reads the data."""
     return next(path for path in kind.fields if path.endswith(kind.epochs))
 
 
@@ -82,11 +82,11 @@ def unfenced() -> None:
 
 
 class Crash(BaseException):
-    """The process dies here: nothing may catch it but the test."""
+    """The process dies here. Only the test may catch this."""
 
 
 class FakeClock:
-    """Seconds that pass only when somebody sleeps. Serves as `clock` when called, and as `sleep`."""
+    """A clock that moves only when somebody sleeps. Call it for the time; use its `sleep` to wait."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -94,11 +94,11 @@ class FakeClock:
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
-        """Seconds."""
+        """Let this many seconds pass."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let them pass at once."""
+        """Let the seconds pass at once."""
         with self._lock:
             self.slept.append(seconds)
             self.now += max(0.0, seconds)
@@ -127,7 +127,7 @@ class Fuse:
         return self.at is not None and self.count >= self.at
 
     def point(self, place: str) -> None:
-        """A place to die: "before create x", "after create x"."""
+        """Note a place where the process can die, such as "before create x", and die if it is the one."""
         with self._lock:
             self.count += 1
             self.places.append(place)
@@ -139,7 +139,7 @@ class Fuse:
 
 @dataclass(slots=True)
 class FakeModel:
-    """One model as the service keeps it, with what no API returns: the digest of its data."""
+    """A model as the service stores it. It has the digest of its data, which no API returns."""
 
     id: str
     kind: Kind
@@ -155,24 +155,24 @@ class FakeModel:
 
     @property
     def name(self) -> str:
-        """The resource name: of the id, or a number that the service chose."""
+        """The resource name, made from the id or from a number that the service chose."""
         return f"{self.kind.collection}{self.id}" if self.kind.collection else f"jobs/{self.serial}"
 
     @property
     def operation(self) -> str:
-        """The operation's name: another one for a model that was made again under the same id."""
+        """The operation's name. A model that is made again under the same id gets another one."""
         return f"{self.name}/operations/op{self.serial}"
 
     @property
     def epochs(self) -> int:
-        """How often it sees its data."""
+        """How often the training reads its data."""
         epochs = self.attributes.get(epochs_field(self.kind), self.kind.default_epochs)
         assert isinstance(epochs, int)
         return max(1, epochs)
 
     @property
     def total_steps(self) -> int:
-        """ceil(examples * epochs / batch), as the service counts."""
+        """The steps as the service counts them: ceil(examples * epochs / batch)."""
         batch = self.attributes.get(self.kind.batch, self.kind.default_batch)
         assert isinstance(batch, int)
         return max(1, math.ceil(self.examples * self.epochs / max(1, batch)))
@@ -279,19 +279,19 @@ class FakeService:
         return model
 
     def status(self, model: FakeModel) -> Status:
-        """CREATING until its time is over."""
+        """The state: CREATING until the training has ended."""
         if self.clock() - model.started < model.seconds:
             return Status.CREATING
         return Status.FAILED if model.error else Status.ACTIVE
 
     def finish(self) -> None:
-        """End every training now."""
+        """End all trainings now."""
         for model in self.models.values():
             model.started = min(model.started, self.clock() - model.seconds)
 
     @property
     def changes(self) -> list[tuple[str, str]]:
-        """The calls that are not mere reading."""
+        """The calls that change something."""
         return [call for call in self.calls if call[0] in CHANGING]
 
     # ---- for the provider
@@ -324,7 +324,7 @@ class FakeService:
         )
 
     def visible(self, id: str, lag: float) -> FakeModel | None:
-        """The model, once it is older than the lag."""
+        """Return the model if it is older than the lag."""
         if id in self.forbidden:
             raise ForbiddenError(f"You do not have permission to access tuned model {id}", status=403)
         model = self.models.get(id)
@@ -358,7 +358,7 @@ class FakeService:
         return sum(self.status(model) is Status.CREATING for model in self.models.values())
 
     def live(self, model: FakeModel) -> Live:
-        """As a get shows it: a failure's reason is not on the model."""
+        """Return the model as a GET shows it, which leaves out why a training failed."""
         status = self.status(model)
         done = "" if status is Status.CREATING else _time(model.started + model.seconds)
         return Live(
@@ -372,7 +372,7 @@ class FakeService:
         )
 
     def curve(self, model: FakeModel) -> tuple[Snapshot, ...]:
-        """One snapshot each quarter of the training."""
+        """Return one snapshot for each quarter of the training."""
         share = min(1.0, (self.clock() - model.started) / model.seconds) if model.seconds else 1.0
         return tuple(
             Snapshot(
@@ -393,7 +393,7 @@ def _time(seconds: float) -> str:
 
 
 class FakeProvider:
-    """One process's provider on a service; implements `providers.Provider`.
+    """The provider of one process, on a service. It implements `providers.Provider`.
 
     Args:
         service: shared with the providers of other processes.
@@ -406,12 +406,12 @@ class FakeProvider:
 
     @property
     def kind(self) -> Kind:
-        """TunedModel, unless the service was made for another kind."""
+        """The kind of the service: TunedModel unless it was made for another."""
         return self.service.kind
 
     @property
     def endpoints(self) -> Endpoints | None:
-        """None: no stable endpoints."""
+        """None, because this service has no stable endpoints."""
         return None
 
     @contextmanager
@@ -440,7 +440,7 @@ class FakeProvider:
         return model
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Every model older than the lag; own or not, they are all ours."""
+        """Return every model that is older than the lag. All of them count as ours."""
         del own
         with self._call("list"):
             service = self.service
@@ -456,7 +456,7 @@ class FakeProvider:
         yield from odd
 
     def get(self, handle: Handle) -> Live | None:
-        """One model."""
+        """Return one model."""
         with self._call("get", handle.id):
             if handle.id in self.service.odd:
                 raise NotUnderstoodError(self.service.odd[handle.id])
@@ -464,11 +464,11 @@ class FakeProvider:
             return None if model is None else self.service.live(model)
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """Nothing lies elsewhere."""
+        """Do nothing, because no data is stored elsewhere."""
         return desired
 
     def read_data(self, uri: str) -> None:
-        """None: nothing lies elsewhere."""
+        """Return nothing, because no data is stored elsewhere."""
         del uri
 
     def create(
@@ -488,7 +488,7 @@ class FakeProvider:
             return Accepted(model.name, model.operation, model.total_steps, _time(model.started))
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """Set just these fields."""
+        """Set these fields and no others."""
         with self._call("update", handle.id, fence):
             model = self._model(handle)
             for path, value in attributes.items():
@@ -501,7 +501,7 @@ class FakeProvider:
                 )
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Delete it; already gone is success."""
+        """Delete the model. If it is gone already, that is a success."""
         with self._call("delete", handle.id, fence):
             model = self.service.visible(handle.id, 0.0)
             if model is not None:
@@ -511,7 +511,7 @@ class FakeProvider:
                 self.service.deletes.append(handle.id)
 
     def poll(self, handle: Handle) -> Training:
-        """How the training goes; here, and only here, is a failure's reason."""
+        """Return how far the training is. Only this call tells why a training failed."""
         with self._call("poll", handle.id):
             model = self._model(handle)
             found = self.service.live(model)
@@ -527,18 +527,18 @@ class FakeProvider:
             )
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Who may use it."""
+        """Return who may use the model."""
         with self._call("permissions", handle.id):
             return tuple(sorted(self._model(handle).permissions.values()))
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """Exactly these; e-mail addresses in lower case, as the service keeps them."""
+        """Set exactly these permissions. The service stores e-mail addresses in lower case."""
         with self._call("set_permissions", handle.id, fence):
             kept = [replace(manifest, email_address=manifest.email_address.lower()) for manifest in desired]
             self._model(handle).permissions = {permission.grantee: permission for permission in kept}
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
-        """What the service's `answer` says."""
+        """Return what the service's `answer` returns."""
         del temperature
         with self._call("generate", handle.id):
             model = self._model(handle)
@@ -547,14 +547,14 @@ class FakeProvider:
             return self.service.answer(model, prompt.text or prompt.line)
 
     def list_ended(self) -> Iterator[Ended]:
-        """Nothing is left of a deleted model."""
+        """Return nothing, because a deletion leaves nothing behind."""
         yield from ()
 
     def list_base_models(self) -> BaseModels:
-        """What is on offer."""
+        """Return the base models that the service offers."""
         with self._call("base_models"):
             return BaseModels(self.service.tunable)
 
     def find_endpoint(self, handle: Handle) -> str:
-        """The resource name; no call."""
+        """Return the resource name without a call."""
         return handle.name or self.kind.build_reference(handle.id)

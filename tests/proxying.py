@@ -40,7 +40,7 @@ class Seen:
     raw: bytes
 
     def holds(self, secret: str) -> bool:
-        """Whether a secret stands in it, as it is or in base64."""
+        """Return whether the request contains a secret, in plain text or in base64."""
         coded = base64.b64encode(secret.encode())
         return any(text in self.raw for text in (secret.encode(), coded[4:-4]))
 
@@ -49,7 +49,7 @@ Says = Callable[[Seen], bytes]
 
 
 def reply(body: bytes = b"{}", status: int = 200, **headers: str) -> bytes:
-    """A whole answer."""
+    """Return the bytes of a whole answer."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Content-Type: application/json"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -87,7 +87,7 @@ class Authority:
         )
 
     def context(self, host: str) -> ssl.SSLContext:
-        """How that host would speak TLS."""
+        """Return a TLS context with a certificate for that host."""
         with self._lock:
             if host not in self._contexts:
                 self._contexts[host] = self._served(host)
@@ -136,21 +136,21 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Its address, with the login."""
+        """The proxy's address, with the login."""
         login = f"{self.login}@" if self.login else ""
         return f"{'https' if self.tls else 'http'}://{login}127.0.0.1:{self.port}"
 
     @property
     def requests(self) -> list[Seen]:
-        """What was asked inside of tunnels, or without any."""
+        """Return the requests that came through tunnels or directly."""
         return [request for request in self.seen if request.method != "CONNECT"]
 
     def hosts(self) -> set[str]:
-        """Whom somebody wanted to reach."""
+        """Return the hosts to which tunnels were asked for."""
         return {request.host for request in self.seen}
 
     def converse(self, plain: socket.socket) -> None:
-        """Meet one connection."""
+        """Serve one connection."""
         connection = plain
         if self.tls:
             connection = self.authority.context("127.0.0.1").wrap_socket(plain, server_side=True)
@@ -186,14 +186,14 @@ class Proxy:
 
 
 def _wrapped(context: ssl.SSLContext, connection: socket.socket) -> _Inner | ssl.SSLSocket:
-    """TLS inside of what may be TLS itself."""
+    """A TLS connection over a connection that may use TLS itself."""
     if isinstance(connection, ssl.SSLSocket):
         return _Inner(context, connection)
     return context.wrap_socket(connection, server_side=True)
 
 
 class _Inner:
-    """The little of a socket that is needed here, over another TLS."""
+    """The part of a socket that is needed here, over another TLS connection."""
 
     def __init__(self, context: ssl.SSLContext, outer: socket.socket) -> None:
         self._outer, self._in, self._out = outer, ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -215,12 +215,12 @@ class _Inner:
         raise OSError("they hung up")
 
     def recv(self, size: int) -> bytes:
-        """What comes next."""
+        """Return the next bytes."""
         found = self._until_done(lambda: self._tls.read(size))
         return found if isinstance(found, bytes) else b""
 
     def sendall(self, data: bytes) -> None:
-        """Send it."""
+        """Send these bytes."""
         self._until_done(lambda: self._tls.write(data))
 
 
@@ -242,7 +242,7 @@ def _read(connection: socket.socket | _Inner) -> bytes | None:
 
 @contextlib.contextmanager
 def listening(proxy: Proxy) -> Iterator[Proxy]:
-    """Serve until the end of the block."""
+    """Run the proxy until the block ends."""
     server = socket.create_server(("127.0.0.1", 0))
     proxy.port = server.getsockname()[1]
 

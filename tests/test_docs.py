@@ -1,4 +1,4 @@
-"""README.md and docs/ say all that there is, and nothing that is not."""
+"""README.md and docs/ describe every command, option and variable, and nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ README = TEXTS["README.md"]
 EVERYTHING = "\n".join(TEXTS.values())
 KINDS = list_kinds()
 STEADY = {"RECONCILER_EMULATOR_SECONDS": "0.1", "RECONCILER_TODAY": "2026-11-29"}
-"""For commands whose output is compared: a quick emulator, and a day on which no base model ends soon."""
+"""For commands whose output is compared: a fast emulator, and a day on which no base model retires soon."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\b(?:RECONCILER|GOOGLE|GEMINI|TF_HTTP|AWS|AZURE_STORAGE|STORAGE)_[A-Z0-9_]*\b")
 
@@ -101,7 +101,7 @@ def test_the_readme_names_no_option_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(("page", "words"), list(shell_lines()), ids=lambda value: str(value)[:60])
 def test_a_command_line_can_be_parsed(page: str, words: list[str]) -> None:
-    """Every command line that the documents show is one that the program takes."""
+    """The program accepts every command line that the documents show."""
     name, rest = words[0], words[1:]
     if f"{name} {next(iter(rest), '')}" in ALL:
         name, rest = f"{name} {rest[0]}", rest[1:]
@@ -110,7 +110,7 @@ def test_a_command_line_can_be_parsed(page: str, words: list[str]) -> None:
 
 
 def test_a_good_part_of_the_documents_is_tried() -> None:
-    """The tests above find the examples that they are about."""
+    """The tests above find the examples that they check."""
     assert len(list(shell_lines())) > 20
     assert len(manifests()) >= 2
 
@@ -121,9 +121,9 @@ def manifests() -> list[tuple[str, str]]:
 
 
 SHOWN = re.compile(r"^(?:`([\w./-]+)`:\n\n)?```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-"""A fenced block: the file that it shows if it has a name, the language, and the content."""
+"""A fenced block: the name of the file that it shows, if any, the language, and the content."""
 STORIES = {page for page, text in TEXTS.items() if re.search(r"^`[\w./-]+`:\n\n```", text, re.MULTILINE)}
-"""Pages that show whole files: what they show is run from beginning to end."""
+"""Pages that show whole files. Their commands are run from beginning to end."""
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ STORIES = {page for page, text in TEXTS.items() if re.search(r"^`[\w./-]+`:\n\n`
     ids=lambda value: value[:20],
 )
 def test_a_manifest_can_be_loaded(page: str, content: str, tmp_path: pathlib.Path) -> None:
-    """Every manifest that the documents show is valid as it stands."""
+    """Every manifest that the documents show is valid without changes."""
     file = tmp_path / "shown.yaml"
     file.write_text(content, encoding="utf-8")
     loaded = load([str(file)], kinds=KINDS, variables={})
@@ -205,7 +205,7 @@ def run_in_shell(command: str, given: str, folder: pathlib.Path, environ: dict[s
 
 
 def test_data_is_brought_from_everywhere() -> None:
-    """The pages of training data, of money and of a first day are among those whose commands are run."""
+    """The pages about training data, money and the first day are among those whose commands are run."""
     assert {"docs/data.md", "docs/money.md", "docs/first-day.md"} <= STORIES
 
 
@@ -312,7 +312,7 @@ def test_nothing_of_ours_names_a_base_model_that_has_retired(tmp_path: pathlib.P
     ],
 )  # fmt: skip
 def test_a_base_model_that_is_over_is_found(text: str, bad: list[str]) -> None:
-    """The test above can fail."""
+    """The test above finds a base model that must not be named."""
     assert [name for name, _ in find_bad_bases(text)] == bad
 
 
@@ -332,7 +332,7 @@ def test_the_readme_leads_with_what_can_be_tuned() -> None:
 
 
 def test_a_make_target_exists() -> None:
-    """Every `make …` of the documents is a target of the Makefile, and `make help` lists each of them."""
+    """Every `make …` in the documents is a target of the Makefile, and `make help` lists each target."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
@@ -343,7 +343,7 @@ def test_a_make_target_exists() -> None:
 
 
 def test_every_environment_variable_is_told() -> None:
-    """README or docs/ name every variable that the code looks up, and no other."""
+    """README or docs/ name every variable that the code reads, and no other."""
     code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "reconciler").rglob("*.py")))
     used = {name for name in VARIABLE.findall(code) if not name.endswith("_")}
     told = {name for name in VARIABLE.findall(EVERYTHING) if not name.endswith("_")}

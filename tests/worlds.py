@@ -1,4 +1,4 @@
-"""Desired, recorded and live: plain models to change a little, and hypothesis strategies for worlds."""
+"""Builds desired, recorded and live models, and strategies with which hypothesis makes whole worlds."""
 
 from __future__ import annotations
 
@@ -39,39 +39,39 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CREATED = "2026-01-01T00:00:00Z"
 BASE = "models/flash"
 DECLARED: Attributes = {"base_model": BASE, f"{HYPERPARAMETERS}.epoch_count": 5, "temperature": 0.7}
-"""What the plainest manifest declares."""
+"""What the simplest manifest declares."""
 OWN: Attributes = {"top_p": 0.95, "top_k": 40, f"{HYPERPARAMETERS}.batch_size": 4}
-"""What the service fills in by itself."""
+"""The values that the service adds."""
 TEMPERATURE = 0.699999988079071
-"""0.7 as the service shows it: kept as float32, printed as a double."""
+"""0.7 as the service shows it. The service stores a float32 and prints a double."""
 READER = Permission("GROUP", "ml@example.com", "READER")
 WRITER = Permission("USER", "ann@example.com", "WRITER")
 
 
 def address(name: str = "bot") -> Address:
-    """An address of the one kind that there is."""
+    """Return an address of the only kind in these tests."""
     return Address(KIND, name)
 
 
 def digest(word: str) -> str:
-    """A data digest with a name."""
+    """Return the digest of the data set with that name."""
     return hashlib.sha256(word.encode()).hexdigest()
 
 
 def dataset(word: str = "one") -> DataSet:
-    """10 examples of 100 characters together, known by a word."""
+    """Return a data set of 10 examples with 100 characters in all. The word chooses its digest."""
     return DataSet(digest(word), 10, 100, shown=f"data/{word}.jsonl", file=f"data/{word}.jsonl")
 
 
 def want(name: str = "bot", data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Desired:
-    """A manifest; its document digest follows from what it says."""
+    """Return a manifest. Its document digest is computed from its content."""
     desired = Desired(address(name), attributes, (dataset(data),), file=f"manifests/{name}.yaml", line=1)
     desired = replace(desired, **others)
     return replace(desired, digest=digest(repr((desired.attributes, desired.permissions, desired.lifecycle))))
 
 
 def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> RecordedModel:
-    """A recorded model that trained long ago and serves."""
+    """Return a recorded model that was trained long ago and serves."""
     base = RecordedModel(
         id=id,
         name=f"tunedModels/{id}",
@@ -89,12 +89,12 @@ def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **other
 
 
 def candidate(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> RecordedModel:
-    """A recorded model whose training was accepted."""
+    """Return a recorded model whose training was accepted."""
     return replace(model(id, data, attributes, status=Status.CREATING, completed="", promoted=""), **others)
 
 
 def live(id: str, status: Status = Status.ACTIVE, attributes: Attributes = DECLARED, **others: Any) -> Live:
-    """A model as the service shows it: defaults filled in, floats widened."""
+    """Return a model as the service shows it, with default values and widened floats."""
     shown: dict[str, Value] = {**OWN, **attributes}
     if shown.get("temperature") == 0.7:
         shown["temperature"] = TEMPERATURE
@@ -120,7 +120,7 @@ def world(
     removals: Iterable[Removal] = (),
     **observed: Any,
 ) -> Facts:
-    """A world as a command would gather it."""
+    """Return the facts that a command would gather."""
     facts = Facts(
         desired=index_desired(desired),
         observed=Observed(live={KIND: {live_model.id: live_model for live_model in alive}}, **observed),
@@ -138,7 +138,7 @@ def world(
 
 
 def make_plan(facts: Facts) -> Plan:
-    """The plan alone."""
+    """Return the plan of these facts."""
     return plan_with_facts(facts)[0]
 
 
@@ -180,7 +180,7 @@ EPOCHS = (5, 6)
 
 @st.composite
 def attributes_of(draw: st.DrawFn, *, parents: bool = False) -> dict[str, Value]:
-    """What a manifest may declare."""
+    """Generate what a manifest may declare."""
     declared: dict[str, Value] = {f"{HYPERPARAMETERS}.epoch_count": draw(st.sampled_from(EPOCHS))}
     optional: dict[str, st.SearchStrategy[Value]] = {
         "temperature": st.sampled_from([0.7, 0.2, TEMPERATURE]),
@@ -209,7 +209,7 @@ lifecycles = st.builds(
 
 @st.composite
 def manifests(draw: st.DrawFn) -> list[Desired]:
-    """Up to four manifests; parents may be anything, even themselves."""
+    """Generate up to four manifests. A parent may be any model, even the model itself."""
     names = draw(st.lists(st.sampled_from(NAMES), unique=True))
     pins = st.none() | st.sampled_from([f"{name}-v{number}" for name in ("bot", "a") for number in (1, 2)])
     return [
@@ -227,7 +227,7 @@ def manifests(draw: st.DrawFn) -> list[Desired]:
 
 
 def ids_around(desired: Iterable[Desired]) -> list[str]:
-    """Ids that matter to these manifests, and some that do not."""
+    """Generate ids that these manifests use, and some others."""
     found = ["elsewhere", "bot-v1", "bot-v2", "a-v1", "bot-aaaaaaaa", "n" * 31 + "-aaaaaaaa", "stranger"]
     for manifest in desired:
         source = str(manifest.attributes.get("base_model", manifest.attributes.get(PARENT, "")))
@@ -241,7 +241,7 @@ def ids_around(desired: Iterable[Desired]) -> list[str]:
 
 @st.composite
 def models(draw: st.DrawFn, ids: list[str]) -> RecordedModel:
-    """Any recorded model."""
+    """Generate any recorded model."""
     time = st.sampled_from(["", CREATED, "2026-11-22T11:00:00Z"])
     status = draw(st.none() | st.sampled_from(Status))
     return model(
@@ -259,7 +259,7 @@ def models(draw: st.DrawFn, ids: list[str]) -> RecordedModel:
 
 @st.composite
 def records(draw: st.DrawFn, ids: list[str]) -> list[Record]:
-    """Up to four records, each of at most four models; an id is recorded once at most."""
+    """Generate up to four records with at most four models each. No id is recorded twice."""
     unused = draw(st.permutations(sorted(set(ids))))
     found = []
     for name in draw(st.lists(st.sampled_from((*NAMES, "gone")), unique=True)):
@@ -285,7 +285,7 @@ def records(draw: st.DrawFn, ids: list[str]) -> list[Record]:
 
 @st.composite
 def alive(draw: st.DrawFn, ids: list[str]) -> list[Live]:
-    """What the service shows: some of these ids, in any condition."""
+    """Generate the live models: some of these ids, in any state."""
     return [
         live(
             id,
@@ -311,7 +311,7 @@ inputs = st.builds(
 
 @st.composite
 def worlds(draw: st.DrawFn, *, options: st.SearchStrategy[Inputs] = inputs, tunable: bool = True) -> Facts:
-    """Any combination of desired, recorded and live."""
+    """Generate any combination of desired, recorded and live models."""
     desired = draw(manifests())
     ids = ids_around(desired)
     offered: Mapping[str, frozenset[str]] = {KIND: frozenset({BASE})} if tunable else {}

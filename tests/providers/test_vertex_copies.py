@@ -310,6 +310,44 @@ def test_a_taken_id_that_is_no_copy_is_odd() -> None:
         assert google.opened == ["https://aiplatform.us.rep.googleapis.com"]
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("originalModelInfo", 7),
+        ("originalModelInfo", ["x"]),
+        ("deployedModels", "x"),
+        ("deployedModels", [{"endpoint": "endpoints/5"}]),
+        ("encryptionSpec", "x"),
+        ("checkpoints", {"1": {}}),
+    ],
+    ids=str,
+)
+def test_a_copy_that_is_not_understood_hides_no_other(key: str, value: object) -> None:
+    """It is an Odd with its id, so its id counts as taken."""
+    home, info = "projects/123/locations/us/models", {"modelSourceInfo": {"copy": True}}
+    good = {"name": f"{home}/{OTHER}", "versionId": "1", **info}
+    bad = {"name": f"{home}/{ID}", "versionId": "1", **info, key: value}
+    with listening(Host(location="us", resources={one["name"]: one for one in (good, bad)})) as served:  # type: ignore[misc]  # JSON
+        found = list(Google({"us": served}).open_copies().list())
+    assert [type(one) for one in found] == [Live, Odd]
+    assert [one.id for one in found] == [OTHER, ID]
+
+
+def test_an_endpoint_that_is_not_understood_counts_as_one_with_requests() -> None:
+    """A wrong deletion cannot be undone. The others are read as they are."""
+    home, info = "projects/123/locations/us", {"modelSourceInfo": {"copy": True}}
+    odd, quiet = f"{home}/endpoints/odd", f"{home}/endpoints/quiet"
+    deployed = [{"endpoint": odd}, {"endpoint": quiet}]
+    model = {"name": f"{home}/models/{ID}", "versionId": "1", **info, "deployedModels": deployed}
+    resources = {
+        model["name"]: model,
+        odd: {"name": odd, "deployedModels": "x"},
+        quiet: {"name": quiet, "deployedModels": [{"id": "1", "model": f"{home}/models/{ID}@1"}]},
+    }
+    with listening(Host(location="us", resources=resources)) as served:  # type: ignore[arg-type]  # JSON
+        assert only(Google({"us": served}).open_copies()).traffic == (odd,)
+
+
 def test_each_resource_is_asked_for_on_the_host_of_its_location() -> None:
     """A copy is made at its destination, and its operation is polled there, wherever the source is."""
     home = "projects/123/locations/eu"

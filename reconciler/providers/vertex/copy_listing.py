@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.identity import is_generation_of
@@ -43,17 +43,22 @@ class CopyListing:
                     continue
             if copy_codec.is_tuned(listed):
                 models.append(self._reader.choose_version(listed))
-        found: list[Live | Odd] = []
-        for model, traffic in zip(models, self.list_traffic(models), strict=True):
+        found = {}
+        for model in models:
             try:
-                live = copy_codec.read_copy(model, traffic)
+                list_other_endpoints(model)
+                found[read_text(model, "name")] = model, copy_codec.read_copy(model, ())
             except ServiceError as error:
                 name = names.parse(read_text(model, "name"), MODELS)
                 odd.append(Odd(name.id, name.resource, error.summary))
-            else:
-                self._resources.note_project(place[0], live.name)
-                found.append(live)
-        return [*found, *odd]
+        traffics = self.list_traffic([model for model, _ in found.values()])
+        copies = [
+            replace(live, traffic=traffic)
+            for (_, live), traffic in zip(found.values(), traffics, strict=True)
+        ]
+        for live in copies:
+            self._resources.note_project(place[0], live.name)
+        return [*copies, *odd]
 
     def list_traffic(self, models: Sequence[JsonObject]) -> list[tuple[str, ...]]:
         """List the endpoints that send each model requests, except the one for its checks.
@@ -68,7 +73,20 @@ class CopyListing:
         ]
 
     def look_at(self, endpoints: Iterable[str]) -> dict[str, LiveEndpoint | str | None]:
-        """Look at endpoints by their names. See `Endpoints.find`."""
+        """Look at endpoints by their names. See `Endpoints.find`.
+
+        One that cannot be understood is answered with the reason. It hides no other.
+        """
         looked = sorted(endpoints)
         handles = [EndpointHandle(name.rpartition("/")[2], name) for name in looked]
-        return dict(zip(looked, self._endpoints.find(handles), strict=True))
+        try:
+            return dict(zip(looked, self._endpoints.find(handles), strict=True))
+        except NotUnderstoodError:
+            return dict(zip(looked, map(self._look, handles), strict=True))
+
+    def _look(self, handle: EndpointHandle) -> LiveEndpoint | str | None:
+        try:
+            (found,) = self._endpoints.find([handle])
+        except NotUnderstoodError as error:
+            return error.summary
+        return found

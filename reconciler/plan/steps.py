@@ -367,7 +367,7 @@ class Deploy(CallStep, AtOnce):
         replaces: ids of the deployments that have the requests now.
         is_fallback: deploy the model that serves again, because the other one could not be deployed. Does
             nothing if it is deployed.
-        checkpoint: the checkpoint to deploy, where that is not the one that is recorded as chosen.
+        checkpoint: the checkpoint to deploy. "" for the one that is recorded as chosen by then, if any is.
     """
 
     of: Role

@@ -180,7 +180,8 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             yield f"its stable endpoint {escape(step.id)} {how}"
         case steps.Deploy() if not step.is_fallback:
             model = escape(change.id if step.of is steps.Role.CANDIDATE else change.id or change.serving)
-            yield f"{model} is deployed to {escape(step.endpoint)} and takes all its requests"
+            which = f" (checkpoint {escape(step.checkpoint)})" if step.checkpoint else ""
+            yield f"{model}{which} is deployed to {escape(step.endpoint)} and takes all its requests"
         case steps.Undeploy(interrupts=True):
             yield (
                 f"{escape(step.endpoint)} answers nothing from then until the new model is deployed "

@@ -749,6 +749,13 @@ CHECKPOINTS = Plan(
         choose("best-later", "best", "", (_ONE, _TWO), None),
         replace(
             NO_OP,
+            address=address("by-hand", "TuningJob"),
+            action=Action.UPDATE,
+            reason=Reason.CHECKPOINT_DIFFERS,
+            steps=(Deploy(Role.SERVING, "by-hand", ("42",), checkpoint="2"),),
+        ),
+        replace(
+            NO_OP,
             address=address("default", "TuningJob"),
             action=Action.UPDATE,
             reason=Reason.DEFAULT_DIFFERS,

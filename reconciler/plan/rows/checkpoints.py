@@ -47,6 +47,11 @@ class Pick:
         return self.selection is not None and not self.selection.is_chosen
 
     @property
+    def chosen(self) -> str:
+        """The id of the checkpoint that was chosen already. "" if there is none."""
+        return self.selection.id if self.selection is not None and self.selection.is_chosen else ""
+
+    @property
     def has_default(self) -> bool:
         """Whether the chosen checkpoint is the model's default already, or none is chosen."""
         if self.selection is None:

@@ -363,13 +363,19 @@ def _deploy(case: Case, site: Site, of: Role) -> Iterator[Step]:
         yield Undeploy(endpoint.id, _list_ids(replaced), interrupts=True)
     rivals = (*replaced, *site.foreign)
     if not site.is_right:  # else it is only recorded
-        yield Deploy(of, endpoint.id, _list_ids(one for one in rivals if one.traffic))
+        yield Deploy(
+            of,
+            endpoint.id,
+            _list_ids(one for one in rivals if one.traffic),
+            checkpoint=site.pick.chosen,
+        )
     yield AwaitDeployment(
         of,
         endpoint.id,
         case.desired.lifecycle.keeps_for.total_seconds(),
         interrupts=interrupts or endpoint.interrupted,
         rivals=bool(rivals),
+        checkpoint=site.pick.chosen,
     )
     yield from set_default(site.pick, of)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from tests.early import deal_early
 from tests.footprint import Footprint
 from tests.limits import examples
 
@@ -50,8 +51,22 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("any machine")
     sys.addaudithook(_only_loopback)
     gc.disable()  # until the tests are collected: nothing that this makes is garbage
+    config.pluginmanager.register(_Early())
     if not hasattr(config, "workerinput"):  # the workers of xdist inherit the home
         config.pluginmanager.register(Footprint(config.rootpath))
+
+
+class _Early:
+    """Lets the tests with the marker `early` begin first, after they were shuffled."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Order them for as many workers as there are. Without workers the order stays."""
+        workers = getattr(config, "workerinput", {}).get("workercount", 1)
+        if workers > 1:
+            early = [item for item in items if item.get_closest_marker("early")]
+            others = [item for item in items if not item.get_closest_marker("early")]
+            items[:] = deal_early(early, others, workers)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

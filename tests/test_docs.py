@@ -139,6 +139,7 @@ def test_a_manifest_can_be_loaded(page: str, content: str, tmp_path: pathlib.Pat
     assert loaded.desired or loaded.removals, page
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("page", sorted(STORIES))
 def test_a_page_tells_what_happens(page: str, tmp_path: pathlib.Path) -> None:
     """With the files that a page shows, its commands print what it shows, in its order."""

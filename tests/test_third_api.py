@@ -155,6 +155,7 @@ def project_of(program: Path, folder: Path) -> Iterator[Copy]:
         yield made
 
 
+@pytest.mark.early
 def test_it_lives_a_whole_life(copy: Copy) -> None:
     """Plan, apply, wait, drift, update, replace and destroy work.
 

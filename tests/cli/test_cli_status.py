@@ -175,6 +175,7 @@ def test_a_watch_survives_a_failed_look(training: Project) -> None:
         assert finish(process).code == 0
 
 
+@pytest.mark.early
 def test_a_terminal_shows_one_table_that_is_redrawn(project: Project) -> None:
     """Each table is erased before the next one. The last one stays, and with it the command that goes on."""
     project.declare(model("one"))

@@ -582,6 +582,7 @@ def test_offline_commands_need_no_project(project: Project) -> None:
     assert "GOOGLE_CLOUD_PROJECT" in result.err
 
 
+@pytest.mark.early
 def test_validation_and_evaluation_are_part_of_a_training(project: Project, service: Service) -> None:
     """Validation and evaluation run only with a training, so changing them replaces the job."""
     project.declare(job())

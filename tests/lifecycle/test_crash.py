@@ -231,6 +231,7 @@ def test_many_lives_converge(story: Story) -> None:
     StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()
 
 
+@pytest.mark.early
 @lives(examples(80))
 @given(story=stories())
 @example(

@@ -54,6 +54,7 @@ def try_points(made: CrashHarness, first: int, stride: int) -> None:
             raise AssertionError(f"{where}: {error}") from error
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, name: str) -> None:
     """After a kill at sampled points, the next run trains once, loses nothing and leaves an empty plan."""

@@ -103,6 +103,7 @@ def made(project: Project) -> Iterator[JobCrashHarness]:
         yield JobCrashHarness(project, proxy, CREATE)
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("name", ["create", "replace", "rollback"])
 def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
     """After a kill at sampled points there is one job, and the plan is empty."""

@@ -119,6 +119,7 @@ def try_points(emulator: Emulator, switch: Switch, first: int, stride: int) -> N
             raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("name", SWITCHES)
 def test_a_switch_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
     """At a sample of points: no second deployment, and what served goes on answering."""

@@ -68,6 +68,7 @@ def test_every_step_answers_every_question(step: Step) -> None:
     assert recorded_after(step, RECORD, expect_outcome(step), NOW).address is not None
 
 
+@pytest.mark.early
 def test_every_kind_of_step_is_made_up_by_the_strategy() -> None:
     """A step that the tests cannot make would be shown, saved and read by none of them."""
     made: set[type] = set()

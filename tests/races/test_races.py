@@ -18,6 +18,7 @@ def shared(project: Project, store: Store) -> Project:
     return project
 
 
+@pytest.mark.early
 @pytest.mark.parametrize(
     "store", ["local", "gs", "s3", "http", pytest.param("az", marks=CONFORMANCE)], indirect=True
 )

@@ -17,6 +17,7 @@ from tests.races.conftest import CONFORMANCE, LEASE, Opener, Store
 from tests.races.team import APPLY, ONE_BY_ONE, converged, document, holder, serving
 
 NAMES = [f"bot-{number}" for number in range(4)]
+pytestmark = pytest.mark.early
 
 
 @pytest.fixture(params=["gs", *(pytest.param(kind, marks=CONFORMANCE) for kind in ("s3", "az"))])

@@ -138,7 +138,7 @@ records = st.builds(
 parents = st.builds(steps.Serves, addresses, texts)
 roles = st.sampled_from(steps.Role)
 grants = st.lists(permissions, max_size=2).map(tuple)
-any_step: st.SearchStrategy[steps.Step] = st.one_of(
+each_step: list[st.SearchStrategy[steps.Step]] = [
     st.builds(steps.Move, addresses, records),
     st.builds(steps.RecordIntent, records, st.none() | parents),
     st.builds(steps.Adopt, records),
@@ -184,7 +184,9 @@ any_step: st.SearchStrategy[steps.Step] = st.one_of(
     st.builds(steps.AwaitDrain, st.floats(0, 10**6)),
     st.builds(steps.Undeploy, ids, st.lists(ids, max_size=2).map(tuple), st.booleans(), st.booleans()),
     st.builds(steps.DeleteEndpoint, ids, texts, st.lists(ids, max_size=2).map(tuple), st.booleans()),
-)
+]
+"""A strategy for each kind of step."""
+any_step: st.SearchStrategy[steps.Step] = st.one_of(each_step)
 
 
 def changes(actions: st.SearchStrategy[Action] | None = None) -> st.SearchStrategy[Change]:

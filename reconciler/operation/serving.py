@@ -39,7 +39,7 @@ def ask(operation: Operation, record: Record, prompt: Prompt, *, temperature: fl
 
 
 def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
-    """Find the resource names that programs call, for the records with a serving model."""
+    """Find the resource names that programs call, for the records with a serving model that has one."""
     records = sorted(records, key=lambda record: record.address)
     stable = {
         record.address: endpoint.name
@@ -55,7 +55,8 @@ def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Addres
     def find(address: Address) -> str:
         return stable.get(address) or operation.find_provider(address).find_endpoint(serving[address])
 
-    return dict(zip(serving, observe.run_each(find, list(serving), operation.parallelism), strict=True))
+    found = zip(serving, observe.run_each(find, list(serving), operation.parallelism), strict=True)
+    return {address: name for address, name in found if name}
 
 
 def find_curves(operation: Operation, state: State) -> dict[Address, Live]:

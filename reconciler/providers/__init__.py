@@ -281,7 +281,7 @@ class Provider(Protocol):
         """Return the base models that can be tuned now."""
 
     def find_endpoint(self, handle: Handle) -> str:
-        """Return the resource name that a program calls for inference."""
+        """Return the resource name that a program calls for inference. "" if the model needs none."""
 
 
 Providers = Mapping[str, Provider]

@@ -14,6 +14,7 @@ import pytest
 from reconciler.errors import ExitCode
 from reconciler.events import Failed
 from reconciler.model import Address, Desired, Serving, Stack
+from reconciler.operation.serving import find_outputs
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT, SOURCE
 from tests.fakes import Crash, Fuse
 from tests.lifecycle.apis import PROJECT as DEV
@@ -188,6 +189,14 @@ def test_a_lost_reply_copies_once(emulator: Emulator, call: str, loss: str) -> N
     emulator.heal()
     sim.apply()
     check_end(sim, scene)
+
+
+def test_a_copy_that_only_stands_between_is_no_output(emulator: Emulator) -> None:
+    """Nothing calls it, and the names of the others are found all the same."""
+    sim = begin(emulator, SCENES["between"])
+    sim.apply()
+    found = find_outputs(sim.process().operation, sim.state.resources.values())
+    assert list(found) == [BOT]
 
 
 @pytest.mark.parametrize("refusal", ["call", "operation"])

@@ -403,6 +403,7 @@ def test_a_copy_answers_on_the_endpoint_for_its_checks_before_any_other(stand: S
     with pytest.raises(NotFoundError, match="deployed to no endpoint") as caught:
         provider.generate(made, Prompt("1"))
     assert caught.value.detail == "Declare serving.endpoint, and apply: that deploys it."
+    assert provider.find_endpoint(made) == ""
     stable = stand.serve(provider, made)
     assert provider.find_endpoint(made) == stable.name
     own = stand.serve(stand.open(), made, ID)

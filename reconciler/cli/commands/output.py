@@ -47,7 +47,9 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
         console.print_lines(_label_names(names, form, is_exact=exact is not None))
     console.print_note(selection.remark)
     if not names:
-        console.print_note("No selected model serves yet." if records else "The state has no such record.")
+        console.print_note(
+            "No selected model can be called yet." if records else "The state has no such record."
+        )
 
 
 def _label_names(names: Mapping[Address, str], form: str, *, is_exact: bool) -> Iterator[str]:

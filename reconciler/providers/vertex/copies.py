@@ -210,10 +210,12 @@ class CopyProvider:
         deletion.delete_model(ours, [own] if own else [])
 
     def find_endpoint(self, handle: Handle) -> str:
-        """Return the endpoint that answers with the copy: its own for checks, else one with all requests.
+        """Return the endpoint that answers with the copy: its own for checks, else one with its requests.
+
+        "" for a copy that only stands between two others: no endpoint sends it requests.
 
         Raises:
-            NotFoundError: the copy does not exist, or no endpoint sends it requests.
+            NotFoundError: the copy does not exist.
         """
         known = self._called.get(handle.name or handle.id)
         if known:
@@ -229,17 +231,23 @@ class CopyProvider:
             key=lambda name: (names.parse(name).key != own, -shares[name], name),
         )
         if not called:
-            raise NotFoundError(
-                f"{copy_codec.read_deployable(model)} is deployed to no endpoint that sends it requests",
-                "Declare serving.endpoint, and apply: that deploys it.",
-                status=404,
-            )
+            return ""
         self._called[handle.name or handle.id] = called[0]
         return called[0]
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
-        """Ask the endpoint of `find_endpoint`. A stable endpoint is called by `endpoints.generate`."""
+        """Ask the endpoint of `find_endpoint`. A stable endpoint is called by `endpoints.generate`.
+
+        Raises:
+            NotFoundError: no endpoint answers with the copy.
+        """
         endpoint = self.find_endpoint(handle)
+        if not endpoint:
+            raise NotFoundError(
+                f"{handle.name or handle.id} is deployed to no endpoint that sends it requests",
+                "Declare serving.endpoint, and apply: that deploys it.",
+                status=404,
+            )
         try:
             return self._stable.generate(endpoint, prompt, temperature=temperature)
         except NotFoundError:

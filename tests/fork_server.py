@@ -68,6 +68,7 @@ def start(
     env: Mapping[str, str],
     fresh: bool = False,
     terminal: bool = False,
+    root: pathlib.Path = ROOT,
     **options: Any,
 ) -> subprocess.Popen[str]:
     """Start the command, or a program that runs it, in a fork if that makes no difference.
@@ -76,21 +77,24 @@ def start(
         arguments: of the command line.
         program: of the interpreter: `-m reconciler`, or the path of a program.
         cwd: its folder.
-        env: its whole environment. Each PYTHONPATH has its own server.
+        env: its whole environment.
         terminal: make its standard input the terminal that controls it, as in a login.
+        root: the folder of the client, which must be its PYTHONPATH. Each has its own server.
         fresh: start a new interpreter in any case.
         options: of Popen; anything but the three streams needs a process of its own.
     """
     command = [sys.executable, *program, *arguments]
     options |= {"cwd": cwd, "env": env, "text": True, "encoding": "utf-8"}
-    if not fresh and _is_forkable(command, env, options):
+    if not fresh and _is_forkable(command, env, root, options):
         return _Forked(command, terminal=terminal, **options)
     if terminal:
         options["preexec_fn"] = lambda: os.login_tty(0)
     return subprocess.Popen(command, **options)
 
 
-def _is_forkable(command: Sequence[str], env: Mapping[str, str], options: Mapping[str, Any]) -> bool:
+def _is_forkable(
+    command: Sequence[str], env: Mapping[str, str], root: pathlib.Path, options: Mapping[str, Any]
+) -> bool:
     needs_own = options.keys() - _PLAIN - {"cwd", "env", "text", "encoding"}
     mine = {name: value for name, value in env.items() if name.startswith(("PYTHON", "LANG", "LC_"))}
     return (
@@ -98,14 +102,14 @@ def _is_forkable(command: Sequence[str], env: Mapping[str, str], options: Mappin
         and platform.machine() in _CLONE
         and "FRESH_PROCESSES" not in os.environ
         and not needs_own
-        and mine == {**interpreter_environ(), "PYTHONPATH": env.get("PYTHONPATH", "")}
+        and mine == interpreter_environ(root)
         and len(json.dumps([command, dict(env)])) < _MARGIN
     )
 
 
-def interpreter_environ() -> dict[str, str]:
+def interpreter_environ(root: pathlib.Path = ROOT) -> dict[str, str]:
     """What an interpreter reads when it starts, and a fork no more."""
-    return {"LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+    return {"LANG": "C.UTF-8", "PYTHONPATH": str(root)}
 
 
 class _Forked(subprocess.Popen[str]):

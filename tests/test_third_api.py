@@ -85,11 +85,11 @@ class Copy:
         process = fork_server.start(
             arguments,
             cwd=self.project,
+            root=self.program,
             env={
-                **fork_server.interpreter_environ(),
+                **fork_server.interpreter_environ(self.program),
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.project),
-                "PYTHONPATH": str(self.program),
                 "PARROT_BASE_URL": self.service.url,
                 "PARROT_KEY": KEY,
                 "RECONCILER_LAG_SECONDS": "0",

@@ -109,7 +109,7 @@ def serve(*, host: str, port: int, data: str | None, training_seconds: float | N
 
 
 def _print_address(url: str) -> None:
-    names = [api.endpoint_variable for api in APIS if api.is_emulated]
+    names = dict.fromkeys(api.endpoint_variable for api in APIS if api.is_emulated)
     variables = " ".join(f"{name}={url}" for name in names)
     sys.stdout.write(f"Serving on {url}\nTo use it: export {variables}\n")
     sys.stdout.flush()

@@ -79,6 +79,18 @@ def test_a_chosen_checkpoint_serves_and_becomes_the_default(emulator: Emulator, 
     assert sim.settled()
 
 
+def test_the_only_checkpoint_of_a_training_serves_as_the_last(emulator: Emulator) -> None:
+    """Where the training keeps only that one, the model names it, and it is asked at the job's endpoint."""
+    only = chosen("last", EASY)
+    field = "supervised_tuning_spec.export_last_checkpoint_only"
+    sim = simulate(emulator, replace(only, attributes={**only.attributes, field: True}))
+    assert sim.apply().code == ExitCode.DONE
+    assert deployed(sim) == [(serving(sim), model(sim).checkpoint, 100)]
+    assert default(sim) == model(sim).checkpoint
+    assert asked(sim) == 1
+    assert sim.settled()
+
+
 def test_a_switch_trains_nothing_and_goes_through_the_checks(emulator: Emulator) -> None:
     """The new one has all requests before the old one goes; the plan calls it a switch."""
     sim = simulate(emulator, chosen("2"))

@@ -16,6 +16,7 @@ from reconciler.datasets.measure import FORMS, measure
 from reconciler.errors import ManifestError
 from reconciler.model import PLAIN, DataSet, Layout
 from reconciler.problems import Problems
+from tests.datasets.documents import GOLDEN, measure_all
 
 PAIRS = [
     {"text_input": "1", "output": "2"},
@@ -174,3 +175,8 @@ def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_what_is_measured_never_changes() -> None:
+    """Good and odd documents in each form have the digests, counts and messages that they had before."""
+    assert measure_all().splitlines() == GOLDEN.read_text().splitlines()

@@ -20,6 +20,7 @@ from reconciler.datasets.rows import (
     NO_OUTPUT,
     Form,
     Measured,
+    Typed,
     describe_json,
     is_text,
 )
@@ -222,6 +223,10 @@ CHATS: Mapping[str, Form] = {
         most_json=WHOLE_LIMIT,
         frame=len(write_chat_line(Example("", ""))) - len(encode_canonical(_PAIR)),
         takes_chat=True,
+        typed=typed,
     )
-    for form, read in ((SUPERVISED, _read_supervised), (PREFERENCE, _read_preference))
+    for form, read, typed in (
+        (SUPERVISED, _read_supervised, Typed(takes_chat=True)),
+        (PREFERENCE, _read_preference, None),
+    )
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from reconciler.datasets import lookalikes
-from reconciler.datasets.columns import make_example, refuse_missing
+from reconciler.datasets.columns import INSTRUCTION, make_example, refuse_missing
 from reconciler.datasets.pairs import COLUMNS, PAIRS_ONLY, SPELLINGS, refuse_name
-from reconciler.datasets.rows import Blanks, Row, quote_name
+from reconciler.datasets.rows import Batch, Blanks, Row, Typed, quote_name
+from reconciler.datasets.typed_rows import make_pairs
 from reconciler.formats import count_noun
 from reconciler.model import Example, Layout
 from reconciler.problems import Place, Refusal
@@ -17,36 +19,107 @@ CELL_LIMIT = 1024 * 1024
 """The most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Some rows below the header.
+
+    Attributes:
+        numbers: of their first lines.
+        rows: their cells.
+        width: how many cells the header has.
+        positions: of our columns.
+    """
+
+    numbers: list[int]
+    rows: list[list[str]]
+    width: int
+    positions: Mapping[str, int]
+
+    def read(self, path: str, layout: Layout) -> Iterator[Row]:
+        """Read the rows one by one."""
+        for number, cells in zip(self.numbers, self.rows, strict=True):
+            yield Place(path, number), _read_cells(cells, self.width, self.positions, layout)
+
+    def make_batch(self, typed: Typed | None) -> Batch | None:
+        """Read all rows at once as pairs; None if they must be read one by one."""
+        if typed is None or not typed.takes_pairs or any(len(cells) != self.width for cells in self.rows):
+            return None
+        asked, outputs = (self._list_texts(self.positions[name]) for name in COLUMNS)
+        if INSTRUCTION in self.positions and any(self._list_texts(self.positions[INSTRUCTION])):
+            return None
+        return make_pairs(self.numbers, asked, outputs, typed)
+
+    def _list_texts(self, at: int) -> list[str]:
+        return [cells[at].replace("\r\n", "\n") for cells in self.rows]
+
+
+class _Lines:
+    """Lines that come in blocks, which are counted."""
+
+    def __init__(self, blocks: Iterable[Iterable[str]]) -> None:
+        self._blocks = blocks
+        self.blocks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self._blocks:
+            self.blocks += 1
+            yield from block
+
+
 def read_csv(path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     """Read each row below the header, with its first line. Stop at the first line that is not CSV."""
+    for found in read_tables(path, ([line] for line in refuse_long(lines)), layout):
+        if isinstance(found, Table):
+            yield from found.read(path, layout)
+        else:
+            yield found
+
+
+def read_tables(path: str, blocks: Iterable[Iterable[str]], layout: Layout) -> Iterator[Row | Table]:
+    """Read the rows of each block of lines as a table, and the rows that are refused beside them."""
     csv.field_size_limit(CELL_LIMIT)  # holds for the whole process; Python's default is 131,072
-    reader = csv.reader(_refuse_long(lines), delimiter=layout.delimiter, strict=True)
-    width, positions = 0, dict[str, int]()
-    blanks = Blanks(path)
+    lines = _Lines(blocks)
+    reader = csv.reader(iter(lines), delimiter=layout.delimiter, strict=True)
+    blanks, block = Blanks(path), 0
+    table: Table | None = None
     while True:
         start = reader.line_num + 1
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
+            cells = next(reader, None)
         except csv.Error as error:
+            yield from _close(table)
             yield Place(path, start), _refuse_csv(str(error))
+            return
+        if lines.blocks != block or not cells:
+            block = lines.blocks
+            yield from _close(table)
+        if cells is None:
             return
         if not cells:
             blanks.note(start)
             continue
-        yield from blanks.take("each row holds one example")
-        if positions:
-            yield Place(path, start), _read_cells(cells, width, positions, layout)
+        if blanks.is_noted:
+            yield from blanks.take("each row holds one example")
+        if table is not None:
+            table.numbers.append(start)
+            table.rows.append(cells)
             continue
         found = _find_named(cells, layout) if layout.columns else _find_ours(cells, layout)
         if isinstance(found, Refusal):
             yield Place(path, start), found
             return
-        width, positions = len(cells), found
+        table = Table([], [], len(cells), found)
 
 
-def _refuse_long(lines: Iterable[str]) -> Iterator[str]:
+def _close(table: Table | None) -> Iterator[Table]:
+    """Yield the rows so far, and begin again."""
+    if table is not None and table.rows:
+        yield replace(table, numbers=[*table.numbers], rows=[*table.rows])
+        table.numbers.clear()
+        table.rows.clear()
+
+
+def refuse_long(lines: Iterable[str]) -> Iterator[str]:
     """Yield the lines. Raise at the first one that is too long, because it may have been cut off."""
     for line in lines:
         if len(line.rstrip("\r\n")) > CELL_LIMIT:

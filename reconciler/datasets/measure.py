@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from reconciler.datasets.chat import CHATS, is_multimodal
 from reconciler.datasets.complaints import Complaints
-from reconciler.datasets.formats import find_extension, read_rows
+from reconciler.datasets.formats import find_extension, read_batches
 from reconciler.datasets.pairs import PAIRS
-from reconciler.datasets.rows import Form, Measured, Row
+from reconciler.datasets.rows import Batch, Form, Measured, Row
 from reconciler.datasets.survey import Surveyor, warn_of
 from reconciler.datasets.text import Stream
 from reconciler.identity import encode_example
@@ -56,18 +56,25 @@ def survey(stream: Stream, path: str, form: Form, problems: Problems, *, layout:
     """Measure the sound examples in a stream of bytes, and note what is wrong. See `measure`."""
     complaints = Complaints(path, problems)
     unit = "example" if find_extension(path) == ".json" else "line"
-    found = measure_rows(read_rows(stream, path, form, problems, layout), form, complaints, unit)
+    found = measure_rows(read_batches(stream, path, form, problems, layout), form, complaints, unit)
     complaints.close()
     return found
 
 
 def measure_rows(
-    rows: Iterable[Row], form: Form, noting: Problems | Complaints, unit: str = "line"
+    rows: Iterable[Row | Batch], form: Form, noting: Problems | Complaints, unit: str = "line"
 ) -> Measured:
     """Measure rows, leaving out those that are refused after noting why. `unit`: see `Surveyor`."""
     digest, surveyor = hashlib.sha256(), Surveyor(unit)
     examples = size = multimodal = 0
-    for place, row in rows:
+    for found in rows:
+        if isinstance(found, Batch):
+            digest.update(found.lines)
+            examples += len(found.numbers)
+            size += len(found.lines) + found.pairs * form.frame
+            surveyor.add_all(found.numbers, found.asked, found.lengths, found.outputs)
+            continue
+        place, row = found
         if isinstance(row, Refusal):
             noting.error(place, *row)
             continue
@@ -84,5 +91,5 @@ def measure_rows(
         size += len(line) + (0 if row.line else form.frame)
         multimodal += is_multimodal(row)
         surveyor.add(place.line, row, is_long=advice is not None)
-    found = surveyor.close()
-    return Measured(examples, digest.hexdigest(), found.characters, size, multimodal, found)
+    surveyed = surveyor.close()
+    return Measured(examples, digest.hexdigest(), surveyed.characters, size, multimodal, surveyed)

@@ -19,6 +19,7 @@ from reconciler.datasets.rows import (
     LONGEST_NAME,
     NO_OUTPUT,
     Form,
+    Typed,
     cut_names,
     describe_json,
     is_text,
@@ -154,4 +155,5 @@ PAIRS = Form(
     check_all=lambda *_: (),
     most=FILE_LIMIT,
     most_json=FILE_LIMIT,
+    typed=Typed(takes_no_input=True, longest=(INPUT_LIMIT, OUTPUT_LIMIT)),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
@@ -13,6 +13,44 @@ from reconciler.problems import Place, Refusal, describe
 
 Row: TypeAlias = tuple[Place, Example | Refusal]
 """The place of a row, and its example or refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sound examples of texts that were read together. Each attribute has one entry for each of them.
+
+    Attributes:
+        numbers: of their lines.
+        lines: as `identity.encode_example` writes them, each with a line end.
+        pairs: how many of them are pairs.
+        asked: what tells two prompts apart, as `survey.Surveyor` compares them.
+        lengths: characters of the prompts.
+        outputs: the answers.
+    """
+
+    numbers: Sequence[int]
+    lines: bytes
+    pairs: int
+    asked: Sequence[str | bytes]
+    lengths: Sequence[int]
+    outputs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Which lines of a form may be read in batches.
+
+    Attributes:
+        takes_pairs: pairs, under our names or as messages.
+        takes_chat: chats of several turns.
+        takes_no_input: a text_input may be empty.
+        longest: the most characters of an input and of an output; None if there is no limit.
+    """
+
+    takes_pairs: bool = True
+    takes_chat: bool = False
+    takes_no_input: bool = False
+    longest: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +87,7 @@ class Form:
         most_json: bytes of a .json file, which is one value and so is read whole.
         frame: how many bytes longer a pair is in the request than in the digest.
         takes_chat: whether a row may be a chat of several turns.
+        typed: which lines may be read in batches; None if `read` alone tells.
     """
 
     read: Callable[[object], Example | Refusal]
@@ -59,6 +98,7 @@ class Form:
     most_json: int
     frame: int = 0
     takes_chat: bool = False
+    typed: Typed | None = None
 
 
 class Blanks:
@@ -70,6 +110,11 @@ class Blanks:
     def note(self, number: int) -> None:
         """Remember an empty line."""
         self._first, self._last = self._first or number, number
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether there is an empty line that was not yet taken."""
+        return self._first > 0
 
     def take(self, what: str) -> Iterator[Row]:
         """Yield the empty lines so far as refused rows; `what` says what a line must hold."""

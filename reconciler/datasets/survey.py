@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal
 
@@ -168,6 +169,28 @@ class Surveyor:
             if len(self._long) < MOST_SHOWN:
                 self._long.append(number)
 
+    def add_all(
+        self,
+        numbers: Sequence[int],
+        asked: Sequence[str | bytes],
+        lengths: Sequence[int],
+        outputs: Sequence[str],
+    ) -> None:
+        """Take examples on lines with these numbers into account, see `rows.Batch`. None of them is long."""
+        left = max(MOST_COMPARED - self._examples, 0)
+        self._examples += len(numbers)
+        self._inputs.update(lengths)
+        self._outputs.update(map(len, outputs))
+        lines = self._lines
+        lines.inputs.extend(map(hash, asked[:left]))
+        lines.outputs.extend(map(hash, outputs[:left]))
+        lines.numbers.extend(numbers[:left])
+        labels = self._labels
+        if labels is not None:
+            labels.update(outputs)
+            if len(labels) > MOST_LABELS or max(map(len, labels)) > LONGEST_LABEL:
+                self._labels = None
+
     def close(self) -> Survey:
         """Return what was found."""
         duplicates, contradictions = _compare(self._lines)
@@ -192,18 +215,19 @@ class Surveyor:
         return tuple(sorted(labels.items(), key=lambda label: (-label[1], label[0])))
 
 
-def _split_chat(line: str) -> tuple[str, str, int]:
+def _split_chat(line: str) -> tuple[str | bytes, str, int]:
     """Split a line of chat into the prompt, the text of the answer, and the prompt's number of characters.
 
     In preference tuning the prompt includes the answers, because a prompt may have several pairs of answers.
     """
     chat = json.loads(line)
+    asked: str | bytes
     if "completions" in chat:
         answers = [answer["completion"] for answer in chat["completions"]]
         asked = line
     else:
         answers = [chat["contents"].pop()]
-        asked = json.dumps(chat, allow_nan=False)
+        asked = encode_canonical(chat)
     turns = [*chat["contents"], *([chat["systemInstruction"]] if "systemInstruction" in chat else ())]
     return asked, "".join(_list_texts(answers)), sum(map(len, _list_texts(turns)))
 
@@ -261,6 +285,9 @@ def _compare(lines: Lines) -> tuple[Found, Found]:
     duplicates, contradictions = _Pairs(), _Pairs()
     parts = 1 + len(lines) // _AT_ONCE
     for part in range(parts):
+        inputs = lines.inputs if parts == 1 else [one for one in lines.inputs if one % parts == part]
+        if len(set(inputs)) == len(inputs):
+            continue
         known: dict[int, int] = {}
         others: dict[int, dict[int, int]] = {}
         for asked, output, position in lines.read(part, parts):

@@ -6,7 +6,9 @@ Rule: read a stream once, forwards. So a file and an object in a bucket are read
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BufferedReader, RawIOBase, TextIOWrapper
+from functools import partial
+from io import BufferedReader, BytesIO, RawIOBase, TextIOWrapper
+from itertools import chain
 from typing import Any, TypeAlias
 
 from reconciler.datasets.lookalikes import LONGEST_SIGNATURE, name_bytes
@@ -16,6 +18,8 @@ from reconciler.textfiles import BYTE_ORDER_MARK, decode, find_place, refuse_byt
 Stream: TypeAlias = "BufferedReader[Any]"
 """Bytes from their beginning: of a file, or of anything that `io.BufferedReader` can wrap."""
 
+_BLOCK = 64 * 1024
+"""Bytes. Larger blocks are not quicker."""
 _NUL = ("a NUL character: the file is not text", "Save it as UTF-8.")
 _ESCAPED = 0xDC00
 """Python's surrogateescape adds this to a byte that is not UTF-8, which gives half a surrogate pair."""
@@ -69,32 +73,96 @@ def read_lines(stream: Stream, path: str, problems: Problems, *, longest: int, n
         longest: characters of a line; a longer line is cut to one character more than that.
         newline: what ends a line, as for `open`.
     """
+    offset = skip_mark(stream, path, problems)
+    if offset is not None:
+        yield from TextLines(path, problems, longest=longest, newline=newline, offset=offset).read(stream)
+
+
+def skip_mark(stream: Stream, path: str, problems: Problems) -> int | None:
+    """Skip the byte order mark, and return its length; None after noting that the file is no text."""
     start = stream.peek(LONGEST_SIGNATURE)
     if _refuse_kind(start, path, problems) or refuse_wide(start, path, problems):
-        return
-    offset = len(stream.read(len(BYTE_ORDER_MARK))) if start.startswith(BYTE_ORDER_MARK) else 0
-    ends = "\n" if newline == "\n" else ("\n", "\r")
-    text = TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline=newline)
-    number, column = 0, 1
-    try:
-        while line := text.readline(longest + 1):
-            number, column, piece = number + 1, 1, line
-            while piece:
-                offset += len(piece) if piece.isascii() else len(piece.encode())
-                if piece.endswith(ends):
-                    break
-                column += len(piece)
-                piece = text.readline(longest)
-            if "\0" in line:
-                problems.error(Place(path, number, line.index("\0") + 1), *_NUL)
-                return
-            yield line
-    except UnicodeEncodeError as error:
-        byte = ord(error.object[error.start]) - _ESCAPED
-        before = len(error.object[: error.start].encode())
-        refuse_byte(Place(path, number, column + error.start), byte, offset + before, problems)
-    finally:
-        text.detach()
+        return None
+    return len(stream.read(len(BYTE_ORDER_MARK))) if start.startswith(BYTE_ORDER_MARK) else 0
+
+
+class TextLines:
+    """Decodes the lines of a file, which may come in several streams, one after the other.
+
+    Args:
+        offset: bytes before the first line.
+        path, problems, longest, newline: as for `read_lines`.
+
+    Attributes:
+        number: of the last line.
+        is_broken: a line is not text, which is noted. Nothing after it is to be read.
+    """
+
+    def __init__(self, path: str, problems: Problems, *, longest: int, newline: str, offset: int = 0) -> None:
+        self.number, self.is_broken = 0, False
+        self._path, self._problems, self._longest, self._newline = path, problems, longest, newline
+        self._offset = offset
+
+    def read(self, stream: Stream | BytesIO) -> Iterator[str]:
+        """Yield the lines of a stream with their ends. Stop at one that is not text, after noting it."""
+        ends = "\n" if self._newline == "\n" else ("\n", "\r")
+        text = TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline=self._newline)
+        column = 1
+        try:
+            while line := text.readline(self._longest + 1):
+                self.number, column, piece = self.number + 1, 1, line
+                while piece:
+                    self._offset += len(piece) if piece.isascii() else len(piece.encode())
+                    if piece.endswith(ends):
+                        break
+                    column += len(piece)
+                    piece = text.readline(self._longest)
+                if "\0" in line:
+                    self.is_broken = True
+                    self._problems.error(Place(self._path, self.number, line.index("\0") + 1), *_NUL)
+                    return
+                yield line
+        except UnicodeEncodeError as error:
+            self.is_broken = True
+            byte = ord(error.object[error.start]) - _ESCAPED
+            before = len(error.object[: error.start].encode())
+            place = Place(self._path, self.number, column + error.start)
+            refuse_byte(place, byte, self._offset + before, self._problems)
+        finally:
+            text.detach()
+
+    def pass_over(self, lines: int, size: int) -> None:
+        """Count lines of so many bytes that are known to be text."""
+        self.number += lines
+        self._offset += size
+
+    def decode(self, block: bytes) -> str | None:
+        """Decode whole lines at once; None if `read` must read them, because some are not text."""
+        try:
+            text = block.decode()
+        except UnicodeDecodeError:
+            return None
+        if "\0" in text:
+            return None
+        self.pass_over(text.count("\n") + text.count("\r") - text.count("\r\n"), len(block))
+        return text
+
+
+def read_blocks(stream: Stream, *, longest: int) -> Iterator[bytes | Stream]:
+    """Yield whole lines in blocks, and the rest as a stream if a line has more than `longest` bytes."""
+    kept = b""
+    while part := stream.read(_BLOCK):
+        end = part.rfind(b"\n") + 1
+        if end:
+            yield kept + part[:end]
+            kept = part[end:]
+            continue
+        kept += part
+        if len(kept) > longest:
+            yield open_parts(chain((kept,), iter(partial(stream.read, _BLOCK), b"")))
+            return
+    if kept:
+        yield kept
 
 
 def _refuse_kind(start: bytes, path: str, problems: Problems) -> bool:

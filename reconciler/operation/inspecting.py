@@ -61,7 +61,7 @@ def _inspect(data: DataSet, use: Use, read_data: Read) -> Inspected:
     if parts is None:
         return Inspected(use, data.shown, None, "no call of the service returns its examples")
     form = FORMS[data.field.partition(".")[0]]
-    return _survey(open_parts(parts), data, use, replace(form, read=_read_as_it_is(form)))
+    return _survey(open_parts(parts), data, use, _read_as_it_is(form))
 
 
 def _inspect_file(data: DataSet, use: Use) -> Inspected:
@@ -86,7 +86,7 @@ def _survey(opened: AbstractContextManager[Stream], data: DataSet, use: Use, for
     return Inspected(use, data.shown, found)
 
 
-def _read_as_it_is(form: Form) -> Callable[[object], Example | Refusal]:
+def _read_as_it_is(form: Form) -> Form:
     """Read only what the service itself reads: an object in a bucket is not converted."""
 
     def read(row: object) -> Example | Refusal:
@@ -97,4 +97,5 @@ def _read_as_it_is(form: Form) -> Callable[[object], Example | Refusal]:
             )
         return form.read(row)
 
-    return read
+    typed = form.typed and replace(form.typed, takes_pairs=False)
+    return replace(form, read=read, typed=typed)

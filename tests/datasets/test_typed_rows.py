@@ -1,0 +1,132 @@
+"""Lines that are read in batches are measured as if they had been read one by one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.datasets import formats, text, typed_rows
+from reconciler.datasets.chat import PREFERENCE, SUPERVISED
+from reconciler.datasets.complaints import Complaints
+from reconciler.datasets.formats import read_batches, read_rows
+from reconciler.datasets.measure import FORMS, measure_rows
+from reconciler.datasets.rows import Batch, Row
+from reconciler.model import PLAIN, Layout
+from reconciler.problems import Problems
+from tests.datasets.documents import (
+    GOOD,
+    NAMED,
+    describe,
+    make_lines,
+    make_table,
+    open_stream,
+    write_chat,
+    write_messages,
+    write_pair,
+)
+from tests.limits import examples
+
+Read = Callable[..., Iterator[Row | Batch]]
+LAYOUTS = (PLAIN, NAMED, Layout("a", "b"), Layout("text_input", "output", "a", ";"))
+SPLICED = (b"", b"\n", b'"', b"\\", b"{", b"}", b"\xff", b"\0", b"\r", b" ", b",", b"\xef\xbb\xbf")
+
+
+def measure_by(read: Read, content: bytes, name: str, form: str, layout: Layout) -> tuple[object, ...]:
+    """Measure by one of the two ways: what was found, every message, and what is compared."""
+    problems = Problems()
+    complaints = Complaints(name, problems)
+    rows = read(open_stream(content), name, FORMS[form], problems, layout)
+    found = measure_rows(rows, FORMS[form], complaints)
+    complaints.close()
+    lines = found.survey.lines
+    return describe(found, problems), lines.numbers, lines.inputs, lines.outputs
+
+
+@contextmanager
+def sizes(source: random.Random) -> Iterator[None]:
+    """Choose sizes of blocks, so that a short document has many."""
+    most = source.choice([200, 262_144])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_BLOCK", source.choice([1, 7, 64, 300, 65536]))
+        patch.setattr(typed_rows, "_FEWEST", source.choice([2, 3, 16]))
+        patch.setattr(typed_rows, "MOST", most)
+        patch.setattr(formats, "MOST", most)
+        patch.setattr(formats, "_LONGEST", source.choice([300, 2**23]))
+        yield
+
+
+@settings(max_examples=examples(400))
+@given(seed=st.integers(0, 2**32), odd=st.sampled_from([0.0, 0.01, 0.1, 0.5]), cuts=st.integers(0, 3))
+def test_both_ways_measure_the_same(seed: int, odd: float, cuts: int) -> None:
+    """Digest, counts, hashes and messages with their places are equal for good, odd and broken documents."""
+    source = random.Random(seed)
+    is_table = source.random() < 0.3
+    content = (make_table if is_table else make_lines)(source, odd=odd)
+    for _ in range(cuts if content else 0):
+        at = source.randrange(len(content) or 1)
+        content = content[:at] + source.choice(SPLICED) + content[at + 1 :]
+    name, form = "d.csv" if is_table else "d.jsonl", source.choice(["", SUPERVISED, SUPERVISED, PREFERENCE])
+    way = (content, name, form, source.choice(LAYOUTS))
+    with sizes(source):
+        assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
+
+
+def count_batched(content: bytes, name: str, form: str) -> int:
+    """Count the examples that were read in batches."""
+    found = read_batches(open_stream(content), name, FORMS[form], Problems())
+    return sum(len(one.numbers) for one in found if isinstance(one, Batch))
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "line"),
+    [
+        ("d.jsonl", "", write_pair("a", "b")),
+        ("d.jsonl", "", write_pair("a", "é\\", key="textInput")),
+        ("d.jsonl", "", write_messages("a", "b")),
+        ("d.jsonl", SUPERVISED, write_pair("a", 'b"')),
+        ("d.jsonl", SUPERVISED, write_chat("a", "b")),
+        ("d.jsonl", SUPERVISED, write_chat("a", "b", "c", "d", system="s")),
+        ("d.jsonl", SUPERVISED, write_chat("a", "b", system="s", key="system_instruction")),
+        ("d.jsonl", SUPERVISED, write_messages("a", "b", system="s")),
+        ("d.jsonl", SUPERVISED, write_messages("a", "b", "c", "d")),
+        ("d.csv", "", b'"a\na",b'),
+        ("d.csv", SUPERVISED, b"a,b"),
+    ],
+)
+def test_good_lines_are_read_in_batches(name: str, form: str, line: bytes) -> None:
+    """Every form of texts takes the quick way: all lines of a good file, and all but a few near a bad one."""
+    head = b"text_input,output\n" if name.endswith("csv") else b""
+    good = head + 5000 * (line + b"\n")
+    assert count_batched(good, name, form) == 5000
+    if not head:
+        assert 4980 <= count_batched(good + b'{"text_input": 1}\n' + good, name, form) - 5000 < 5000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"text_input": "a", "output": "b", "output": "b"}',
+        b'{"text_input": "a\\\\", "output": "b", "text_input": "\\\\"}',
+        write_chat("a", "b").replace(b'"text": "a"', b'"text": "a", "text": "a"'),
+        b'{"text_input": "a", "output": "b"}{"text_input": "a", "output": "b"}',
+        b'{"text_input": "a",\n"output": "b"}',
+        b'{"text_input": "\\ud800", "output": "b"}',
+        b'{"text_input": "a", "output": "b"}\x0c',
+    ],
+)
+def test_what_msgspec_takes_and_we_refuse_is_not_batched(line: bytes) -> None:
+    """A key that occurs twice, several objects on a line and the like are left to the reader of lines."""
+    assert count_batched(line + b"\n", "d.jsonl", SUPERVISED) == 0
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_each_good_line_alone_is_measured_the_same(line: bytes) -> None:
+    """A batch of one line gives what the line gives, in each form."""
+    for form in FORMS:
+        way = (line, "d.jsonl", form, PLAIN)
+        assert measure_by(read_batches, *way) == measure_by(read_rows, *way)

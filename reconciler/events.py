@@ -22,6 +22,7 @@ class Verb(StrEnum):
     """The operations on models that events report."""
 
     CREATE = "create"
+    COPY = "copy"
     REPLACE = "replace"
     ADOPT = "adopt"
     RESTORE = "restore"

@@ -24,6 +24,9 @@ Attributes: TypeAlias = Mapping[str, Value]
 BASE_MODEL = "base_model"
 """The path, in every kind, of the field that names a base model."""
 
+SOURCE = "source"
+"""The path, in every kind of copies, of the field that names the model to copy."""
+
 LAG_SECONDS = 60.0
 """The time for which a service may not show an accepted change. No document says, so the user can set it."""
 

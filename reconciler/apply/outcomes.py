@@ -92,7 +92,7 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
     address, id = task.change.address, task.id
     match step:
         case steps.Create():
-            return (Started(address, Verb.CREATE, id),)
+            return (Started(address, Verb.COPY if step.copies else Verb.CREATE, id),)
         case steps.AwaitTraining():
             return _report_training(task, record, outcome)
         case steps.RunChecks():
@@ -106,11 +106,12 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
         case steps.Deletion():
             return _report_deletion(step, address, outcome)
         case steps.ReportFailure() if step.trained:
-            return (fail_training(address, id, step.error),)
+            return (fail_training(address, id, step.error, made=_name_making(task)),)
         case steps.ReportFailure() if step.blocked:
-            return (Failed(address, Verb.CREATE, step.error, step.advice, id),)
+            return (Failed(address, _name_making(task), step.error, step.advice, id),)
         case steps.ReportFailure():
-            return (Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True),)
+            verb = _name_making(task)
+            return (Skipped(address, verb, step.error, unfinished=True, resume=APPLY, trouble=True),)
         case steps.Move():
             return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),)
         case steps.GoBack():
@@ -145,9 +146,17 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             assert_never(step)
 
 
+_MAKES = frozenset({steps.Ending.CREATE, steps.Ending.COPY, steps.Ending.REPLACE})
+"""The changes that make a model."""
+
+
+def _name_making(task: Task) -> Verb:
+    return Verb.CREATE if task.provider.kind.trains else Verb.COPY
+
+
 def _measure(step: steps.Promote, record: Record) -> float:
     """Measure the training that a promotion completes, in seconds; 0.0 if this run did not wait for one."""
-    trained = record.candidate if step.ending in {steps.Ending.CREATE, steps.Ending.REPLACE} else None
+    trained = record.candidate if step.ending in _MAKES else None
     return measure_duration(trained) if trained is not None else 0.0
 
 
@@ -156,7 +165,7 @@ def _report_training(task: Task, record: Record, outcome: recording.Outcome) -> 
         return ()
     why = outcome.error or "the service gave no reason"
     elapsed = measure_duration(record.candidate) if record.candidate is not None else 0.0
-    return (fail_training(task.change.address, task.id, why, elapsed),)
+    return (fail_training(task.change.address, task.id, why, elapsed, made=_name_making(task)),)
 
 
 ONE_MODEL_ADVICE = (
@@ -259,13 +268,19 @@ def _report_deletion(
             return (Completed(address, Verb.DELETE, step.id),)
 
 
-def fail_training(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
-    """Build the event for a failed training, with advice."""
+def fail_training(
+    address: Address, id: str, error: str, elapsed: float = 0.0, *, made: Verb = Verb.CREATE
+) -> Failed:
+    """Build the event for a failed training or copy, with advice."""
+    again = f"reconciler apply --retry-failed --target {address.word}"
+    if made is Verb.COPY:
+        advice = f"If its manifest is at fault, correct it and apply. To copy the same again: {again}"
+        return Failed(address, made, error, advice, id, elapsed, training=True)
     advice = (
         "If its data or its settings are at fault, correct them and run: reconciler apply. "
-        f"To train the same again: reconciler apply --retry-failed --target {address.word}"
+        f"To train the same again: {again}"
     )
-    return Failed(address, Verb.CREATE, error, advice, id, elapsed, training=True)
+    return Failed(address, made, error, advice, id, elapsed, training=True)
 
 
 def report_cost(cost: Cost) -> Billed:

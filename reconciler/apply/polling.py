@@ -38,6 +38,8 @@ _NOT_UNDERSTOOD = 3
 
 _GONE_ADVICE = "Apply again: if it was really deleted, it is trained again"
 
+_COPY_ADVICE = "Apply again: if it was really deleted, it is copied again"
+
 _COST = 4.0
 """The pause after a list call, as a multiple of its duration."""
 
@@ -211,7 +213,13 @@ class Polling:
         seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())
         interval = schedule.choose_interval(seen.elapsed, seen.remaining)
         self._due[task] = self._context.clock() + max(interval, pause)
-        return (seen,) if isinstance(task.next, AwaitTraining) else ()
+        match task.next:
+            case AwaitTraining(copies=True):
+                return (replace(seen, operation=Verb.COPY),)
+            case AwaitTraining():
+                return (seen,)
+            case _:
+                return ()
 
     def _miss(self, task: Task, error: errors.ReconcilerError) -> None:
         """Schedule another look after an error. A busy service does not count as a failed poll."""
@@ -233,6 +241,8 @@ class Polling:
             if isinstance(task.next, AwaitDeployment):
                 return (Failed(address, Verb.DEPLOY, error.summary, error.detail, task.id),)
             gone = f"it is gone: {error.summary}"
+            if not task.provider.kind.trains:
+                return (Failed(address, Verb.COPY, gone, _COPY_ADVICE, task.id, training=True),)
             return (Failed(address, Verb.CREATE, gone, _GONE_ADVICE, task.id, training=True),)
         if task.odd >= _NOT_UNDERSTOOD and error is not None:
             task.ended = True

@@ -131,6 +131,8 @@ def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a
             return Verb.ROLLBACK
         case steps.Intent():
             return None
+        case steps.Create(copies=True) | steps.AwaitTraining(copies=True):
+            return Verb.COPY
         case steps.Create() | steps.AwaitTraining() | steps.ReportFailure():
             return Verb.CREATE
         case steps.Deletion() | steps.AwaitEnd():

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from reconciler.cli.apis import APIS, join_endpoint_variables, list_kinds
 from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded
-from reconciler.model import Stack
+from reconciler.model import Desired, Stack
 from reconciler.settings import Settings
 from reconciler.settings.trust import explain_distrust
 
@@ -40,6 +41,26 @@ def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
         raise ManifestError([Diagnostic(*problem, stack.file, line, column)])
 
 
+def list_distrusted(desired: Iterable[Desired], settings: Settings) -> list[Diagnostic]:
+    """List the states of copies' sources to which nothing may be sent, with file and line."""
+    own_hosts = {host for api in APIS for host in api.trusted_hosts}
+    found = []
+    for model in desired:
+        if model.elsewhere is None:
+            continue
+        problem = explain_distrust(
+            model.elsewhere.state,
+            "spec.source.state",
+            "give that address as a gs://, s3:// or az:// bucket",
+            settings=settings,
+            own_hosts=own_hosts,
+        )
+        if problem is not None:
+            line, column = model.places.get("source", (model.line, 1))
+            found.append(Diagnostic(*problem, model.file or None, line, column, address=str(model.address)))
+    return found
+
+
 def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
     """Return the warnings that `validate` adds to those of the manifests.
 
@@ -51,7 +72,7 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
         ensure_trusted(stack, "spec.endpoint", settings)
     if stack.state and "RECONCILER_STATE" not in settings:
         ensure_trusted(stack, "spec.state", settings)
-    found = list_missing(loaded, settings)
+    found = [*list_distrusted(loaded.desired, settings), *list_missing(loaded, settings)]
     if any(problem.severity is Severity.ERROR for problem in found):
         raise ManifestError([*found, *loaded.warnings])
     return tuple(found)

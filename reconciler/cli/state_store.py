@@ -39,20 +39,11 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
         UsageError, StateError: the address is invalid, or the state cannot be opened.
         ManifestError: only the Stack names the address, and its host is not trusted with credentials.
     """
-    from reconciler.cli.offline_checks import ensure_trusted
     from reconciler.state.backends import open_backend
     from reconciler.state.session import StateManager
 
-    document = "emulator" if invocation.emulator and not invocation.state_url else "default"
-    if invocation.state_url or invocation.emulator:
-        url, named = invocation.state_url or DEFAULT_STATE, "--state"
-    elif in_environment := settings.get("RECONCILER_STATE"):
-        url, named = in_environment, "RECONCILER_STATE"
-    elif stack.state:
-        url, named = stack.state, f"{stack.place('spec.state')}: state"
-        ensure_trusted(stack, "spec.state", settings)
-    else:
-        url, named = DEFAULT_STATE, "State"
+    url, named = choose_state(invocation, stack, settings)
+    document = choose_document(invocation)
     told: list[str] = []
 
     def tell_once(state: State) -> None:
@@ -74,6 +65,25 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
         notify=print_message,
         on_read=tell_once,
     )
+
+
+def choose_document(invocation: Invocation) -> str:
+    """Choose the name of the document in a folder or under a prefix: the emulator's state has its own."""
+    return "emulator" if invocation.emulator and not invocation.state_url else "default"
+
+
+def choose_state(invocation: Invocation, stack: Stack, settings: Settings) -> tuple[str, str]:
+    """Choose the address of the state. Returns it, and what names it: see `open_state`."""
+    from reconciler.cli.offline_checks import ensure_trusted
+
+    if invocation.state_url or invocation.emulator:
+        return invocation.state_url or DEFAULT_STATE, "--state"
+    if in_environment := settings.get("RECONCILER_STATE"):
+        return in_environment, "RECONCILER_STATE"
+    if stack.state:
+        ensure_trusted(stack, "spec.state", settings)
+        return stack.state, f"{stack.place('spec.state')}: state"
+    return DEFAULT_STATE, "State"
 
 
 def _find_user() -> str:

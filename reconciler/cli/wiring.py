@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from reconciler.cli.apis import list_kinds, list_variables
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation, Need
+from reconciler.cli.source_states import make_source_reader
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.errors import ManifestError, ReconcilerError, Severity, UsageError
 from reconciler.events import Uploading
@@ -181,4 +182,5 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             tell=print_message,
             uploads=uploads,
             variables=services.variables,
+            read_sources=make_source_reader(invocation, loaded.stack, loaded.desired, settings),
         )

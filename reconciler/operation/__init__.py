@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,10 +18,11 @@ from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanErr
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, find_named_elsewhere
-from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
+from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, StateSource
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan
+from reconciler.plan.copies import CopySource, SourceFault
 from reconciler.plan.drift import find_selected_drift
 from reconciler.plan.facts import Facts, Observed, index_desired
 from reconciler.plan.planner import plan_with_facts
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
 Check: TypeAlias = Callable[[State], tuple[Plan, Facts]]
 """Makes a plan from the state as it is under the lock."""
+
+SourceReader: TypeAlias = Callable[
+    [Iterable[StateSource], str], Mapping[StateSource, CopySource | SourceFault]
+]
 
 _LOOKS = 5
 """State and service are read at most this often while other runs change both."""
@@ -63,6 +68,7 @@ class Operation:
         first_state: the state as it was read to find out which services to ask. The first `read_state`
             returns it.
         remark: a warning about a selection by label, once it was made. "" for none.
+        read_sources: takes addresses of other states, and this run's service. Returns what they serve.
         variables: the environment variables that name "endpoint" and "project", for advice.
     """
 
@@ -87,6 +93,7 @@ class Operation:
     first_state: State | None = None
     remark: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    read_sources: SourceReader = lambda _sources, _service: {}
 
     def read_state(self) -> State:
         """Read the state. StateForeignError if it is another stack's, service's or project's."""
@@ -107,7 +114,7 @@ class Operation:
         Raises:
             ManifestError: data that a manifest names does not exist.
         """
-        facts = self.read_facts() if state is None else self._observe(state)
+        facts = self._add_sources(self.read_facts() if state is None else self._observe(state))
         desired = () if self.inputs.destroy else facts.desired.values()
         missing = [(model, data) for model in desired for data in model.data if not data.digest]
         if missing:
@@ -156,6 +163,14 @@ class Operation:
         if not briefly:  # otherwise nobody shows why a training failed
             observed = observe.redact_failures(observed, state, desired, read_examples)
         return self.build_world(state, observed, desired)
+
+    def _add_sources(self, facts: Facts) -> Facts:
+        """Add what other states record of the models that copies come from."""
+        sources = {model.elsewhere: None for model in facts.desired.values() if model.elsewhere is not None}
+        if not sources or self.inputs.destroy:
+            return facts
+        found = self.read_sources(sources, self.context.service)
+        return replace(facts, observed=replace(facts.observed, sources=found))
 
     def measure_desired(self, state: State) -> tuple[Desired, ...]:
         """Return the declared models, with the digests of data that is stored elsewhere (gs://).
@@ -210,7 +225,7 @@ class Operation:
 
     def resume(self, state: State) -> tuple[Plan, Facts]:
         """Plan what earlier applies approved and did not finish: for wait, under the lock."""
-        facts = self._observe(self._ensure_ours(state))
+        facts = self._add_sources(self._observe(self._ensure_ours(state)))
         return plan_resumption(facts), facts
 
     def apply(self, check: Check, *, waits: bool = True, timeout: float | None = None) -> Iterator[Event]:
@@ -228,7 +243,7 @@ class Operation:
     def plan_unfinished(self) -> Plan:
         """Plan what `resume` would do, without a lock. Its notes name what wait cannot finish."""
         state = self._read_selected_state()
-        return plan_resumption(self.read_facts(state))
+        return plan_resumption(self._add_sources(self.read_facts(state)))
 
     def plan_refresh(self) -> Plan:
         """Make a plan without changes that shows the drift."""

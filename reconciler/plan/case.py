@@ -249,7 +249,8 @@ def finish_training(
     trains = live is None or live.status is not Status.ACTIVE
     permissions = desired.permissions if trains or grants else None
     sent = merge_sent(case.kind, case.attributes, model)
-    intend, ending = _ADOPTIONS.get(action, (RecordIntent, Ending.CREATE))
+    made = Ending.CREATE if case.kind.trains else Ending.COPY
+    intend, ending = _ADOPTIONS.get(action, (RecordIntent, made))
     promote = Promote(
         ending,
         replaces=serving.id if serving else "",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
-from reconciler.model import Address, Attributes, DataSet, Guards
+from reconciler.model import SOURCE, Address, Attributes, DataSet, Guards
 from reconciler.plan.steps import (
     Create,
     DeleteEndpoint,
@@ -223,6 +223,11 @@ class Change:
         return create is not None and not create.copies
 
     @property
+    def is_copy(self) -> bool:
+        """Whether it is about a copy, and not about a model that is trained."""
+        return SOURCE in (self.after or self.before or {})
+
+    @property
     def is_blocked(self) -> bool:
         """Whether nothing can be done for the address until something that it depends on is there."""
         report = find_step(self.steps, ReportFailure)
@@ -377,6 +382,11 @@ class Plan:
     def trainings(self) -> tuple[Change, ...]:
         """The changes that start a training."""
         return tuple(change for change in self.changes if change.trains)
+
+    @property
+    def copies(self) -> int:
+        """The number of changes that make a copy."""
+        return sum(change.creates and not change.trains for change in self.changes)
 
     @property
     def due(self) -> int:

@@ -25,7 +25,9 @@ class Condition(StrEnum):
 
     SERVING = "serving"
     TRAINING = "training"
+    COPYING = "being copied"
     TRAINED = "trained, not promoted"
+    COPIED = "copied, not promoted"
     UNCHECKED = "checks not finished"
     CHECKS_FAILED = "checks failed"
     FAILED = "failed"
@@ -34,10 +36,18 @@ class Condition(StrEnum):
     QUOTA = "waits for quota"
     NOT_STARTED = "not started"
     NOT_TRAINED = "not trained yet"
+    NOT_COPIED = "not copied yet"
     NOT_RECORDED = "not recorded"
     HELD_BACK = "held back"
     DEPOSED = "deposed"
 
+
+_OF_COPIES = {
+    Condition.TRAINING: Condition.COPYING,
+    Condition.TRAINED: Condition.COPIED,
+    Condition.NOT_TRAINED: Condition.NOT_COPIED,
+}
+"""The conditions of a copy that has others than a model that is trained."""
 
 _AFTER_TRAINING = {
     Verdict.NONE: Condition.TRAINED,
@@ -185,7 +195,7 @@ def _describe_unrecorded(facts: Facts, desired: Desired) -> ModelStatus:
     stems = facts.stems.get(address.kind, {}).get(address.name, [])
     named += [id for id in stems if is_generation_of(address.name, id)]
     if not named:
-        return ModelStatus(address, Condition.NOT_TRAINED)
+        return ModelStatus(address, _name_condition(facts, address, Condition.NOT_TRAINED))
     reason = f"the service has {', '.join(map(str, dict.fromkeys(named)))}"
     return ModelStatus(address, Condition.NOT_RECORDED, reason=reason)
 
@@ -204,7 +214,7 @@ def _describe_record(
         created = parse_time((live.create_time if live else "") or model.create_time or model.started)
         yield ModelStatus(
             record.address,
-            condition,
+            _name_condition(facts, record.address, condition),
             model.id,
             told,
             bases.get(model.id),
@@ -217,6 +227,13 @@ def _describe_record(
             _find_reason(facts, record, model, condition),
             () if index else deposed,
         )
+
+
+def _name_condition(facts: Facts, address: Address, condition: Condition) -> Condition:
+    """Name the condition of a copy in words that do not speak of a training."""
+    if address.kind not in facts.kinds or facts.get_kind(address).trains:
+        return condition
+    return _OF_COPIES.get(condition, condition)
 
 
 def _describe_deposed(facts: Facts, record: Record) -> Iterator[Deposed]:
@@ -263,5 +280,5 @@ def _find_reason(facts: Facts, record: Record, model: RecordedModel, condition: 
 
 
 def is_training(found: Sequence[ModelStatus]) -> bool:
-    """Return whether any of these models is in training."""
-    return any(model.condition is Condition.TRAINING for model in found)
+    """Return whether any of these models is in training, or being copied."""
+    return any(model.condition in {Condition.TRAINING, Condition.COPYING} for model in found)

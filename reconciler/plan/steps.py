@@ -28,6 +28,7 @@ class Ending(StrEnum):
     """The kind of change that a promotion completes, under the name that events use."""
 
     CREATE = "create"
+    COPY = "copy"
     REPLACE = "replace"
     ADOPT = "adopt"
     RESTORE = "restore"

@@ -66,6 +66,8 @@ def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     head = [_describe_context(plan.context)]
     if plan.trainings:
         head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
+    if copied := words.describe_copies(plan):
+        head.insert(1 if plan.trainings else 0, _escape(copied))
     if plan.inputs.targets or plan.inputs.excludes:
         head.append("Note: `--target` or `--exclude` is in effect: this plan is a part of what is declared")
     said = [*plan.notes, *words.list_released_fields(plan)[:_RELEASED], *words.list_kept(plan)[:_KEPT]]

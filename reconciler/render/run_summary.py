@@ -15,7 +15,7 @@ from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, describe_billed, sum_bills
 from reconciler.render.terminal import UNLIMITED, count_cells, escape, put_side_by_side, wrap
 
-_SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE, Verb.ROLLBACK})
+_SERVES = frozenset({Verb.CREATE, Verb.COPY, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE, Verb.ROLLBACK})
 """The operations that end with another model being called."""
 
 NAMED = 10
@@ -157,6 +157,7 @@ def describe_counts(summary: RunSummary) -> str:
     """Count what was done: 2 trained, 1 deleted, 1 failed."""
     words = {
         "trained": summary.trained,
+        "copied": summary.done.get(Verb.COPY, 0),
         "adopted": summary.done.get(Verb.ADOPT, 0),
         "restored": summary.done.get(Verb.RESTORE, 0),
         "gone back": summary.done.get(Verb.ROLLBACK, 0),

@@ -34,10 +34,10 @@ Each line is one JSON object. Every object has
 
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
-import, move. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote,
+import, move. `action` of a hook is what apply does: create, copy, adopt, update, permissions, check, promote,
 delete, wait, move, rollback; for a stable endpoint create-endpoint, deploy, undeploy, delete-endpoint. The
-`resource` of a stable endpoint is KIND/NAME/endpoint, of type Endpoint. `add` counts trainings. `remove`
-counts models that are deleted now or after a promotion. Both count a replacement.
+`resource` of a stable endpoint is KIND/NAME/endpoint, of type Endpoint. `add` counts trainings and copies.
+`remove` counts models that are deleted now or after a promotion. Both count a replacement.
 
 A reader must ignore types and keys that it does not know. Rule: the functions turn values into dictionaries.
 The time is an argument. No line contains training data.
@@ -167,7 +167,7 @@ def _build_planned_endpoints(change: Change, timestamp: str) -> Iterator[dict[st
 def build_change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
     """Build the summary of what is planned, in numbers."""
     counts: dict[str, Json] = {
-        "add": len(plan.trainings),
+        "add": sum(change.creates for change in plan.changes),
         "change": plan.count(Action.UPDATE),
         "import": plan.count(Action.ADOPT),
         "remove": plan.deletes + plan.due,
@@ -194,7 +194,7 @@ def build_done_record(
     """
     done = summary.done
     counts: dict[str, Json] = {
-        "add": summary.trained,
+        "add": summary.trained + done.get(Verb.COPY, 0),
         "change": done.get(Verb.UPDATE, 0),
         "import": done.get(Verb.ADOPT, 0),
         "remove": done.get(Verb.DELETE, 0) + done.get(Verb.DELETE_ENDPOINT, 0),
@@ -203,6 +203,7 @@ def build_done_record(
     ours: dict[str, Json] = {
         "begun": len(summary.begun),
         "trained": summary.trained,
+        "copied": done.get(Verb.COPY, 0),
         "adopted": done.get(Verb.ADOPT, 0),
         "restored": done.get(Verb.RESTORE, 0),
         "rolled_back": done.get(Verb.ROLLBACK, 0),

@@ -7,7 +7,7 @@ without words (`match` and `assert_never`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, assert_never
 
 from reconciler.difference import DataChange
@@ -35,6 +35,28 @@ LEGEND = {
     ".": "forget: remove the record only",
     "!": "failed: nothing is done without --retry-failed",
 }
+
+
+_COPY_LEGEND = {
+    "+": "copy: create a model from another one; nothing is trained",
+    "=": "adopt: record a copy that is live already; nothing is copied",
+    "+/-": "replace: make a new copy and promote it; the old one goes after keep_deposed",
+    "<": "restore: let a copy serve again that was made before; nothing is copied",
+    ">": "complete: a model is copied; run its checks, promote it",
+    "->": "move: the record changes its address; nothing is copied or called",
+}
+"""The meanings that are others for copies."""
+
+
+def list_legend(changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
+    """List each symbol of these changes with its meaning, in a fixed order."""
+    used = {(find_wording(change).symbol, change.is_copy) for change in changes}
+    for symbol, meaning in LEGEND.items():
+        copied = _COPY_LEGEND.get(symbol, meaning)
+        if (symbol, False) in used or ((symbol, True) in used and copied == meaning):
+            yield symbol, meaning
+        if (symbol, True) in used and copied != meaning:
+            yield symbol, copied
 
 
 def name_subject(change: Change) -> str:
@@ -65,9 +87,13 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
     id = escape(change.id)
     match change.action:
         case Action.CREATE:
+            if change.is_copy:
+                named = f" as {id}" if _is_named(change) else ""
+                return Wording("+", f"will be copied{named}", "to copy", 3)
             return Wording("+", f"will be trained as {id}", "to train", 3)
         case Action.ADOPT:
-            still = ", which is still training" if find_step(change.steps, steps.AwaitTraining) else ""
+            still = f", which is still {_name_making(change)}"
+            still = still if find_step(change.steps, steps.AwaitTraining) else ""
             return Wording("=", f"will adopt {id}{still}", "to adopt", 7)
         case Action.RESTORE:
             return Wording("<", f"will be restored: {id} serves again", "to restore", 4)
@@ -76,7 +102,8 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
         case Action.COMPLETE:
             again = _was_checked(change) and find_step(change.steps, steps.RunChecks)
             done = "checked again" if again else "completed"
-            return Wording(">", f"will be {done}: {id} is trained", "to complete", 5)
+            made = "copied" if change.is_copy else "trained"
+            return Wording(">", f"will be {done}: {id} is {made}", "to complete", 5)
         case Action.UPDATE if change.reason is Reason.CHECKPOINT_DIFFERS:
             return Wording(
                 "~", f"will switch to another checkpoint of {id}: nothing is trained", "to update", 6
@@ -88,7 +115,8 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
             phrase = f"will be replaced: {_describe_replacement(id, change)}"
             return Wording(symbol, phrase, "to replace", 1)
         case Action.MOVE:
-            return Wording("->", f"will move: {id} stays, nothing is trained", "to move", 8)
+            made = "copied" if change.is_copy else "trained"
+            return Wording("->", f"will move: {id} stays, nothing is {made}", "to move", 8)
         case Action.DELETE:
             sort = "held-back" if change.deposed and change.deposed.held else "deposed"
             phrase = f"{sort} model {id} will be deleted" if change.deposed else f"will be deleted: {id}"
@@ -98,9 +126,10 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
         case Action.FORGET:
             return Wording(".", "will be forgotten", "to forget", 9)
         case Action.FAILED:
-            return Wording("!", f"has failed: {id}" if id else "cannot be trained", "failed", 2)
+            made = "copied" if change.is_copy else "trained"
+            return Wording("!", f"has failed: {id}" if id else f"cannot be {made}", "failed", 2)
         case Action.WAIT:
-            return Wording("", f"is still training: {id}", rank=10)
+            return Wording("", f"is still {_name_making(change)}: {id}", rank=10)
         case Action.RECORD:
             return Wording("", "is recorded anew")
         case Action.NO_OP:
@@ -109,11 +138,24 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
             assert_never(change.action)
 
 
+def _name_making(change: Change) -> str:
+    """Name what goes on at the service, after "still"."""
+    return "being copied" if change.is_copy else "training"
+
+
+def _is_named(change: Change) -> bool:
+    """Return whether the id of a copy is known. It is not while its source does not serve yet."""
+    create = find_step(change.steps, steps.Create)
+    return create is None or create.after is None or create.source != str(create.after.address)
+
+
 def _describe_replacement(id: str, change: Change) -> str:
     if first := find_step(change.steps, steps.DeleteFirst):
         return f"{escape(first.id)} is deleted, then {id} is trained"
     promote = find_step(change.steps, steps.Promote)
     beside = f" beside {escape(promote.replaces)}" if promote and promote.replaces else ""
+    if change.is_copy:
+        return f"{id if _is_named(change) else 'a new copy'} is made{beside}"
     return f"{id} is trained{beside}"
 
 
@@ -137,12 +179,14 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
     match step:
         case steps.Create():
             if step.after is not None:
-                yield f"is tuned from {escape(str(step.after.address))}, which must serve first"
+                made = "copied" if step.copies else "tuned"
+                yield f"is {made} from {escape(str(step.after.address))}, which must serve first"
         case steps.RunChecks():
             checks = count_noun(len(step.checks), "check")
             calls = f"({count_noun(count_calls(step.checks), 'billed call')})"
             if _was_checked(change):
-                yield f"nothing is trained; {checks} must pass this time {calls}"
+                made = "copied" if change.is_copy else "trained"
+                yield f"nothing is {made}; {checks} must pass this time {calls}"
             else:
                 yield f"{checks} must pass before it is promoted {calls}"
         case steps.ChooseCheckpoint():
@@ -156,7 +200,8 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             if rivals := describe_rivals(step.scores, step.rivals):
                 yield escape(rivals)
             if _was_checked(change) and not find_step(change.steps, steps.RunChecks):
-                yield "nothing is trained; no check is declared any more"
+                made = "copied" if change.is_copy else "trained"
+                yield f"nothing is {made}; no check is declared any more"
             if step.kept:
                 yield f"{escape(step.replaces)} is kept: {escape(step.kept)}"
         case steps.HoldBack():
@@ -166,9 +211,11 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
                 yield f"{escape(step.id)} serves until {escape(change.id)} is promoted, then it is deleted"
         case steps.Delete():
             if step.after is not None:
-                yield "is deleted once the training of its successor is accepted"
+                made = "copy" if change.is_copy else "training"
+                yield f"is deleted once the {made} of its successor is accepted"
         case steps.AwaitEnd():
-            yield f"if {escape(step.id)} cannot be deleted while it trains, it is deleted afterwards"
+            while_made = "is copied" if change.is_copy else "trains"
+            yield f"if {escape(step.id)} cannot be deleted while it {while_made}, it is deleted afterwards"
         case steps.Move() | steps.RecordIntent() | steps.Adopt() | steps.Restore() | steps.GoBack():
             pass
         case steps.Forget() | steps.ForgetDeposed() | steps.ReportFailure():
@@ -260,10 +307,23 @@ def _count_unchanged(plan: Plan, models: int) -> str:
     return f"{declared}, and {back}" if models > held else back
 
 
+def describe_copies(plan: Plan) -> str:
+    """Say that the copies of a plan cost no training. "" if it makes none."""
+    if not plan.copies:
+        return ""
+    trainings = "" if plan.trainings else "The bill: 0 trainings. "
+    return f"{trainings}{count_noun(plan.copies, 'copy trains', 'copies train')} nothing."
+
+
 def summarize_plan(plan: Plan) -> str:
     """Count what a plan would do, in its last line. Zeros are left out."""
-    waiting = plan.count(Action.WAIT)
-    going_on = f"{count_noun(waiting, 'model is', 'models are')} still training" if waiting else ""
+    waiting = Counter(change.is_copy for change in plan.changes if change.action is Action.WAIT)
+    sorts = {False: "still training", True: "still being copied"}
+    going_on = ". ".join(
+        f"{count_noun(waiting[sort], 'model is', 'models are')} {said}"
+        for sort, said in sorts.items()
+        if waiting[sort]
+    )
     if not plan.has_changes:
         if going_on:
             return f"No changes. {going_on}."
@@ -285,11 +345,14 @@ def summarize_plan(plan: Plan) -> str:
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
         return f"No changes. {_count_unchanged(plan, models)}."
-    found = Counter(change.action for change in plan.changes if change.is_change)
-    words = {change.action: find_wording(change).counted for change in plan.changes if change.is_change}
-    counts = [f"{found[action]:,} {words[action]}" for action in Action if words.get(action)]
-    if going_on:
-        counts.append(f"{waiting:,} still training")
+    order = {action: number for number, action in enumerate(Action)}
+    changing = sorted(
+        (change for change in plan.changes if change.is_change),
+        key=lambda change: (order[change.action], change.is_copy),
+    )
+    found = Counter(find_wording(change).counted for change in changing)
+    counts = [f"{number:,} {word}" for word, number in found.items() if word]
+    counts += [f"{waiting[sort]:,} {said}" for sort, said in sorts.items() if waiting[sort]]
     if plan.due:
         counts.append(f"{plan.due:,} to delete because the time has come")
     return f"Plan: {', '.join(counts)}."

@@ -54,7 +54,7 @@ def expected(case: Case, body: dict[str, Any]) -> tuple[object, ...]:
     """What a case expects of one model. What it does not mention is empty."""
     collection, _, id = body.get("endpoint", "").rpartition("/")
     return (
-        "bot",
+        body.get("address", "bot"),
         body["condition"],
         case.id(body["id"]) if "id" in body else "",
         body.get("reason", ""),
@@ -191,5 +191,7 @@ def test_a_watch_goes_on_while_anything_trains() -> None:
     """A model that waits for a person or for quota does not keep a watch open."""
     address = worlds.address()
     assert is_training([ModelStatus(address, Condition.SERVING), ModelStatus(address, Condition.TRAINING)])
-    rest = [ModelStatus(address, condition) for condition in Condition if condition != Condition.TRAINING]
+    assert is_training([ModelStatus(address, Condition.COPYING)])
+    going_on = {Condition.TRAINING, Condition.COPYING}
+    rest = [ModelStatus(address, condition) for condition in Condition if condition not in going_on]
     assert not is_training(rest)

@@ -157,6 +157,10 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "endpoints.json": lambda: _stable(planfile.dumps(plans.ENDPOINTS, plans.KINDS).decode()),
     "endpoints.md": lambda: markdown.render_plan_comment(plans.ENDPOINTS) + "\n",
     "endpoints.ndjson": _endpoint_stream,
+    "copies-60.txt": lambda: _lines(render_plan(plans.COPIES, colour=False, width=60)),
+    "copies.txt": lambda: _lines(render_plan(plans.COPIES, colour=False, width=100)),
+    "copies.json": lambda: _stable(planfile.dumps(plans.COPIES, plans.KINDS).decode()),
+    "copies.md": lambda: markdown.render_plan_comment(plans.COPIES) + "\n",
     "endpoints-show.txt": lambda: _lines(
         line
         for record in (plans.RECORD_SERVED, plans.RECORD_CUT, plans.RECORD_NEW)

@@ -68,10 +68,10 @@ from reconciler.plan.steps import (
     Update,
 )
 from reconciler.providers.gemini.fields import TUNED_MODEL
-from reconciler.providers.vertex.fields import TUNING_JOB
+from reconciler.providers.vertex.fields import MODEL_COPY, TUNING_JOB
 from reconciler.state.values import Record, RecordedData, RecordedEndpoint, RecordedModel, State, Verdict
 
-KINDS = {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
+KINDS = {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB, MODEL_COPY)}
 BASE = "models/gemini-1.5-flash-001-tuning"
 OLD_DIGEST = "a1b2c3d4" * 8
 NEW_DIGEST = "e5f6a7b8" * 8
@@ -789,3 +789,97 @@ RECORD_CUT = replace(
     former_endpoints=(),
 )
 RECORD_NEW = replace(RECORD_SERVED, endpoint=RecordedEndpoint("support", operation="op"), former_endpoints=())
+
+
+# -- copies ---------------------------------------------------------------------------------------------
+
+_MODELS = "projects/1/locations/us/models"
+_COPIED: Attributes = {"source": f"{_MODELS}/support@1", "metadata.location": "europe-west4"}
+_FROM_STATE = (
+    "its source is TuningJob/support of gs://acme-dev/models: support-bbbbbbbb, declared in "
+    "manifests/support.yaml, serving since 2026-11-20T10:00:00Z; its checks passed there: "
+    "prompts 2 of 2 (1.00)"
+)
+
+
+def _copy(name: str, action: Action, reason: Reason, steps: Steps, **more: Any) -> Change:
+    return Change(
+        address(name, MODEL_COPY.name),
+        action,
+        reason,
+        id=f"{name}-aaaaaaaa",
+        after=_COPIED,
+        place=f"manifests/{name}.yaml:1",
+        steps=steps,
+        **more,
+    )
+
+
+_PARENT = Serves(address("support", "TuningJob"), "support-bbbbbbbb")
+COPIES = Plan(
+    changes=(
+        _copy(
+            "adopted", Action.ADOPT, Reason.FOUND_LIVE, (AwaitTraining(copies=True), Promote(Ending.ADOPT))
+        ),
+        replace(
+            _copy(
+                "blocked",
+                Action.FAILED,
+                Reason.SOURCE_UNREADABLE,
+                (
+                    ReportFailure(
+                        "the model it is copied from is not known: it is away", "Look there", blocked=True
+                    ),
+                ),
+            ),
+            id="",
+        ),
+        _copy(
+            "changed",
+            Action.REPLACE,
+            Reason.SOURCE_CHANGED,
+            training(
+                Create("changed-aaaaaaaa", 0, f"{_MODELS}/support@1", "changed-11111111", copies=True),
+                promotion(
+                    Ending.REPLACE, "changed-11111111", Check("1", "2"), kept="keep_deposed keeps it for 24h"
+                ),
+            ),
+            serving="changed-11111111",
+            before={**_COPIED, "source": f"{_MODELS}/former@1"},
+            fields=(
+                FieldChange("source", f"{_MODELS}/former@1", f"{_MODELS}/support@1", forces_replacement=True),
+            ),
+            notes=(_FROM_STATE,),
+        ),
+        _copy("copied", Action.COMPLETE, Reason.COPIED, promotion(Ending.COPY, "", Check("1", "2"))),
+        _copy(
+            "later",
+            Action.CREATE,
+            Reason.NOT_LIVE,
+            training(
+                Create("later-aaaaaaaa", 0, "TuningJob/support", after=_PARENT, copies=True),
+                promotion(Ending.COPY),
+            ),
+            notes=("its id follows from what TuningJob/support serves, and is known then",),
+        ),
+        _copy(
+            "moved",
+            Action.MOVE,
+            Reason.COPY_RENAMED,
+            (Move(address("old", "ModelCopy"), Record(address("moved", "ModelCopy"))),),
+        ),
+        _copy(
+            "new",
+            Action.CREATE,
+            Reason.NOT_LIVE,
+            training(Create("new-aaaaaaaa", 0, f"{_MODELS}/support@1", copies=True), promotion(Ending.COPY)),
+        ),
+        _copy("restored", Action.RESTORE, Reason.COPIED_BEFORE, promotion(Ending.RESTORE)),
+        _copy("waited", Action.WAIT, Reason.IN_COPY, (AwaitTraining(copies=True), *promotion(Ending.COPY))),
+    ),
+    context=CONTEXT,
+    created="2026-11-22T12:00:00Z",
+    notes=(
+        "ModelCopy/kept: the model it is copied from is not known: it is away. What is copied already stays.",
+    ),
+)

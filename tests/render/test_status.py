@@ -208,7 +208,7 @@ def test_next_steps_name_commands() -> None:
     address = Address("TuningJob", "mail")
     found = [ModelStatus(address, condition) for condition in (*Condition, *Condition)]
     steps = list_next_steps(found)
-    assert len(steps) == len(set(steps)) == 7
+    assert len(steps) == len(set(steps)) == 9
     assert list_next_steps([SERVING, TRAINING, FAILED]) == []
     assert list_next_steps([ModelStatus(address, Condition.TRAINED)]) == [
         "To promote what is trained, run: reconciler wait"

@@ -66,7 +66,7 @@ def start_training(
             first=(namesake or model) if delete_first else None,
             replaces=before.id if before else "",
             promote=Promote(
-                Ending.REPLACE if before else Ending.CREATE,
+                Ending.REPLACE if before else Ending.CREATE if case.kind.trains else Ending.COPY,
                 replaces=replaces,
                 kept=keep,
                 keep_seconds=desired.lifecycle.keeps_for.total_seconds() if serving else 0.0,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 
 from reconciler.errors import NotUnderstoodError
-from reconciler.model import Attributes, Live, Status, Value
+from reconciler.model import SOURCE, Attributes, Live, Status, Value
 from reconciler.providers.google.json import (
     JsonObject,
     pick_object,
@@ -22,7 +22,7 @@ from reconciler.providers.google.json import (
 )
 from reconciler.providers.vertex import names
 from reconciler.providers.vertex.codec import read_checkpoints
-from reconciler.providers.vertex.fields import KEY, LOCATION, SERVICE_ACCOUNT, SOURCE
+from reconciler.providers.vertex.fields import KEY, LOCATION, SERVICE_ACCOUNT
 from reconciler.providers.vertex.resources import MODELS
 
 CHECKPOINT_MARK = "#"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
+from reconciler.model import SOURCE
 from reconciler.providers.base_models import PackagedBases
 
 BASE_MODEL = "base_model"
@@ -21,7 +22,6 @@ DESCRIPTION = "description"
 LABELS = "labels"
 EVALUATION = "supervised_tuning_spec.evaluation_config"
 """Its value is the JSON of the API's EvaluationConfig."""
-SOURCE = "source"
 SERVICE_ACCOUNT = "custom_service_account"
 KEY = "encryption_spec.kms_key_name"
 LOCATION = "metadata.location"

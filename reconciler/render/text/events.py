@@ -36,6 +36,8 @@ def _find_words(verb: Verb) -> _Words:  # noqa: C901, PLR0912  # a row for each 
     match verb:
         case Verb.CREATE:
             return _Words("training", "trained", "not trained", "create failed")
+        case Verb.COPY:
+            return _Words("copying", "copied", "not copied", "copy failed")
         case Verb.REPLACE:
             return _Words("replacing", "replaced", "not replaced", "replace failed")
         case Verb.ADOPT:
@@ -132,12 +134,13 @@ def describe_stage(operation: Verb) -> str:
 
 def describe_failure(event: Failed) -> str:
     """Say what failed, without the reason: "check failed"."""
-    return "training failed" if event.training else _find_words(event.operation).failed
+    is_training = event.training and event.operation is not Verb.COPY
+    return "training failed" if is_training else _find_words(event.operation).failed
 
 
 def describe_progress(event: Progress) -> str:
     """Describe progress: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, 2m00s left."""
-    parts = ["training"]
+    parts = [describe_stage(event.operation)]
     if event.percent is not None:
         parts.append(f"{event.percent:.0f}%")
     if event.step is not None:

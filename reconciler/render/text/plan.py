@@ -62,6 +62,9 @@ def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> 
     yield from _render_noted(plan, width, paint)
     yield from _render_released(plan, width)
     yield from render_bill(plan.trainings, width=width, paint=paint)
+    if copied := words.describe_copies(plan):
+        yield ""
+        yield from wrap(copied, width)
     yield ""
     yield paint(words.summarize_plan(plan), "bold")
 
@@ -115,12 +118,10 @@ def _render_notes(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _render_legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:
-    used = {words.find_wording(change).symbol for change in changes}
-    for mark, meaning in words.LEGEND.items():
-        if mark in used:
-            lines = list(wrap(meaning, width, indent=" " * 4))
-            yield f"{paint(f'{mark:>3}', *choose_colour(mark))} {lines[0].strip()}"
-            yield from lines[1:]
+    for mark, meaning in words.list_legend(changes):
+        lines = list(wrap(meaning, width, indent=" " * 4))
+        yield f"{paint(f'{mark:>3}', *choose_colour(mark))} {lines[0].strip()}"
+        yield from lines[1:]
 
 
 def _render_title(mark: str, title: str, style: tuple[str, ...], width: int, paint: Paint) -> Iterator[str]:
@@ -205,14 +206,16 @@ def _list_permission_rows(permissions: Iterable[PermissionChange]) -> Iterator[R
 
 def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
     waiting = [change for change in plan.changes if change.action is Action.WAIT]
-    if not waiting:
-        return
-    yield ""
-    yield f"Still training ({len(waiting):,}), nothing to approve:"
-    for change in waiting[:_LISTED]:
-        yield from put_side_by_side(escape(str(change.address)), escape(change.id), width, indent=" " * 4)
-    if len(waiting) > _LISTED:
-        yield paint(f"    … and {len(waiting) - _LISTED:,} more", "dim")
+    for is_copy, said in ((False, "Still training"), (True, "Still being copied")):
+        of_sort = [change for change in waiting if change.is_copy is is_copy]
+        if not of_sort:
+            continue
+        yield ""
+        yield f"{said} ({len(of_sort):,}), nothing to approve:"
+        for change in of_sort[:_LISTED]:
+            yield from put_side_by_side(escape(str(change.address)), escape(change.id), width, indent=" " * 4)
+        if len(of_sort) > _LISTED:
+            yield paint(f"    … and {len(of_sort) - _LISTED:,} more", "dim")
 
 
 def _render_noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:

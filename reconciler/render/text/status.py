@@ -26,16 +26,19 @@ _STYLES = {
     Condition.MISSING: "red",
     Condition.UNREADABLE: "red",
     Condition.NOT_TRAINED: "dim",
+    Condition.NOT_COPIED: "dim",
     Condition.DEPOSED: "dim",
 }
 """The styles of conditions. The others are yellow: something is still to come."""
 
 _NEXT_STEPS = {
     Condition.TRAINED: "To promote what is trained, run: reconciler wait",
+    Condition.COPIED: "To promote what is copied, run: reconciler wait",
     Condition.UNCHECKED: "To run the checks again that did not finish: reconciler wait",
     Condition.QUOTA: "To send what waits for quota: reconciler wait",
     Condition.NOT_STARTED: "To send the creates that never arrived: reconciler apply",
     Condition.NOT_TRAINED: "To train what is not trained yet: reconciler apply",
+    Condition.NOT_COPIED: "To copy what is not copied yet: reconciler apply",
     Condition.NOT_RECORDED: "To see which live models apply would record: reconciler plan",
     Condition.MISSING: "To see what is missing: reconciler drift",
 }

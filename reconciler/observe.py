@@ -245,7 +245,9 @@ class _KindObserver:
         """Return whether the declared endpoint is recorded with its name."""
         record, serving = self._records.get(desired.address), desired.serving
         return serving is not None and any(
-            one.name and one.id == serving.endpoint and serving.location in {"", one.location}
+            one.name
+            and (serving.is_default or one.id == serving.endpoint)
+            and serving.location in {"", one.location}
             for one in (record.endpoints if record is not None else ())
         )
 

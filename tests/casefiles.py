@@ -213,7 +213,11 @@ class Case:
         body = self.body
         shown = {id: self._endpoint(id, one or {}) for id, one in body.get("endpoints", {}).items()}
         records = {name: self._record(name, one) for name, one in body.get("recorded", {}).items()}
-        known = {one.name for record in records.values() for one in record.endpoints if one.name}
+        copies = {
+            name: self._record(name, one, self._copy) for name, one in body.get("recorded_copies", {}).items()
+        }
+        every = (*records.values(), *copies.values())
+        known = {one.name for record in every for one in record.endpoints if one.name}
         asked = {
             worlds.address(name): one["serving"]["endpoint"]
             for name, one in body.get("desired", {}).items()
@@ -286,6 +290,7 @@ class Case:
                 "manifest",
                 "endpoint",
                 "former_endpoints",
+                "trial",
             },
         )
         return Record(
@@ -301,15 +306,17 @@ class Case:
             manifest=body.get("manifest", ""),
             endpoint=self._recorded_endpoint(body["endpoint"]) if "endpoint" in body else None,
             former_endpoints=tuple(map(self._recorded_endpoint, body.get("former_endpoints", ()))),
+            trial=self._recorded_endpoint(body["trial"]) if "trial" in body else None,
         )
 
     def _recorded_endpoint(self, body: Mapping[str, Any]) -> RecordedEndpoint:
         _only(body, {"id", "deployed", "intended", "retired", "kept_until", "interrupted"})
         is_there = not body.get("intended", False)
+        id = self.id(body["id"])
         return RecordedEndpoint(
-            body["id"],
+            id,
             "us" if is_there else "",
-            _endpoint_name(body["id"]) if is_there else "",
+            _endpoint_name(id) if is_there else "",
             deployed="#".join(
                 [
                     self.id(body.get("deployed", "").partition("#")[0]),

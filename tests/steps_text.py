@@ -107,12 +107,13 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
             said = f"forget the deposed {step.id}"
         case CreateEndpoint():
             how = "take over" if step.adopts else "create again" if step.again else "create"
-            said = f"{how} the endpoint {step.id}"
+            said = f"{how} the endpoint {step.id}{' for its checks' * step.trial}"
         case Deploy():
             replaced = f" in place of {', '.join(step.replaces)}" * bool(step.replaces)
             again = ", if it is not there" * step.is_fallback
             which = f" (checkpoint {step.checkpoint})" * bool(step.checkpoint)
-            said = f"deploy the {step.of} model{which} to {step.endpoint}{replaced}{again}"
+            checks = " for its checks" * step.trial
+            said = f"deploy the {step.of} model{which} to {step.endpoint}{replaced}{again}{checks}"
         case AwaitDeployment():
             said = f"await that the {step.of} model has all requests of {step.endpoint}"
         case AwaitDrain():
@@ -123,7 +124,7 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
         case DeleteEndpoint():
             first = f", and undeploy {', '.join(step.ids)} before" * bool(step.ids)
             due = ", because its time has come" * step.is_due
-            said = f"delete the endpoint {step.id}{first}{due}"
+            said = f"delete the endpoint {step.id}{first}{due}{' of its checks' * step.trial}"
         case ReportFailure():
             said = f"report: {step.error}"
         case _:

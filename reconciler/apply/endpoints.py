@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from reconciler.apply.subject import Subject
-from reconciler.model import Status
+from reconciler.model import Serving, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.recording import Deploying, Done, EndpointReady, Outcome, list_undeployed
@@ -35,11 +35,10 @@ def execute_at_endpoint(step: EndpointStep, provider: Provider, subject: Subject
         case steps.CreateEndpoint():
             return _create(step, endpoints, subject, fence)
         case steps.Deploy():
-            model, checkpoint = (
-                find_role(record, step.of),
-                step.checkpoint or find_checkpoint(record, step.of),
-            )
-            return Deploying(endpoints.deploy(make_endpoint_handle(record), model, checkpoint, fence=fence))
+            model = find_role(record, step.of)
+            checkpoint = step.checkpoint or find_checkpoint(record, step.of)
+            handle = make_endpoint_handle(record, trial=step.trial)
+            return Deploying(endpoints.deploy(handle, model, checkpoint, fence=fence))
         case steps.AwaitDeployment():
             return look_at_deployment(step, provider, record)
         case steps.AwaitDrain():
@@ -52,24 +51,36 @@ def execute_at_endpoint(step: EndpointStep, provider: Provider, subject: Subject
             if checkpoint := find_checkpoint(record, step.of):
                 endpoints.set_default_checkpoint(find_role(record, step.of), checkpoint, fence=fence)
         case steps.DeleteEndpoint():
-            handle = make_endpoint_handle(record, step.id)
-            if handle.name:
-                endpoints.undeploy(handle, step.ids, fence=fence)
-                endpoints.delete(handle, fence=fence)
+            _delete(step, endpoints, record, fence)
         case _:
             assert_never(step)
     return Done()
 
 
-def make_endpoint_handle(record: Record, id: str = "") -> EndpointHandle:
-    """Make the handle of the recorded endpoint with this id, by default of the address's own."""
-    endpoint = _find_endpoint(record, id)
+def make_endpoint_handle(record: Record, id: str = "", *, trial: bool = False) -> EndpointHandle:
+    """Make the handle of the recorded endpoint with this id, by default of the address's own.
+
+    `trial`: of the one for checks.
+    """
+    endpoint = _find_endpoint(record, id, trial=trial)
     return EndpointHandle(endpoint.id, endpoint.name, endpoint.location)
 
 
-def _find_endpoint(record: Record, id: str = "") -> RecordedEndpoint:
+def _delete(step: steps.DeleteEndpoint, endpoints: Endpoints, record: Record, fence: Fence) -> None:
+    if step.trial and record.trial is None:
+        return
+    found = _find_endpoint(record, step.id, trial=step.trial)
+    if found.name:
+        handle = EndpointHandle(found.id, found.name, found.location)
+        ids = (found.deployed,) if step.trial and found.deployed else step.ids
+        endpoints.undeploy(handle, ids, fence=fence)
+        endpoints.delete(handle, fence=fence)
+
+
+def _find_endpoint(record: Record, id: str = "", *, trial: bool = False) -> RecordedEndpoint:
     """Return the recorded endpoint with this id, by default the address's own."""
     found = next((one for one in record.endpoints if one.id == id), record.endpoint if not id else None)
+    found = record.trial if trial else found
     if found is None:
         raise AssertionError(f"{record.address}: no endpoint {id} is recorded")
     return found
@@ -106,9 +117,13 @@ def _create(
 ) -> EndpointReady:
     if subject.desired is None:
         raise AssertionError(f"{subject.record.address}: no endpoint is created that no manifest declares")
-    recorded = _find_endpoint(subject.record)
-    handle = endpoints.make_handle(subject.desired)
-    handle = replace(handle, name=recorded.name, location=recorded.location or handle.location)
+    recorded = _find_endpoint(subject.record, trial=step.trial)
+    desired = subject.desired
+    if step.trial:  # it is where the copy is
+        desired = replace(desired, serving=Serving(recorded.id))
+    handle = endpoints.make_handle(desired)
+    location = recorded.location or handle.location
+    handle = replace(handle, id=recorded.id, name=recorded.name, location=location)
     is_ours = step.adopts or bool(recorded.name)
     live = endpoints.create(handle, subject.find_handle(), step.owner, is_ours=is_ours, fence=fence)
     return EndpointReady(live.name, live.location)
@@ -116,9 +131,10 @@ def _create(
 
 def look_at_deployment(step: steps.AwaitDeployment, provider: Provider, record: Record) -> Training:
     """Read how a deployment goes."""
-    operation = _find_endpoint(record).operation
+    operation = _find_endpoint(record, trial=step.trial).operation
+    handle = make_endpoint_handle(record, trial=step.trial)
     return require_endpoints(provider).poll(
-        make_endpoint_handle(record),
+        handle,
         find_role(record, step.of),
         operation,
         step.checkpoint or find_checkpoint(record, step.of),

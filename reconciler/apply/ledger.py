@@ -138,12 +138,12 @@ class Ledger:
             case None:
                 return None
             case Serves():
-                parent, task_of_parent = (
-                    self.find_committed(wait.address).serving,
-                    self.tasks.get((wait.address, "")),
-                )
-                awaited = {wait.model, task_of_parent.id if task_of_parent is not None else ""}
-                serves = parent is not None and not awaited.isdisjoint({parent.name, parent.id} - {""})
+                parent = self.find_committed(wait.address).serving
+                maker = self.tasks.get((wait.address, ""))
+                awaited = {wait.model}
+                if maker is not None and not task.provider.kind.trains:
+                    awaited.add(maker.id)  # a copy is of what serves, whatever its id has become
+                serves = parent is not None and not awaited.isdisjoint({parent.name, parent.id})
                 return None if serves else wait.address
             case IsAccepted():
                 main = self.tasks.get((wait.address, ""))

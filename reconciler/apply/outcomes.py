@@ -42,7 +42,8 @@ def settle(task: Task, record: Record, outcome: recording.Outcome, now: str) -> 
 
 def _end(task: Task, record: Record, events: tuple[Event, ...]) -> Settled:
     """End a task that has failed, unless the model that served must be deployed again first."""
-    if isinstance(task.next, (steps.Deploy, steps.AwaitDeployment)) and not task.falls_back:
+    is_switch = isinstance(task.next, (steps.Deploy, steps.AwaitDeployment)) and not task.next.trial
+    if is_switch and not task.falls_back:
         for number, step in enumerate(task.change.steps):
             if isinstance(step, steps.Deploy) and step.is_fallback:
                 return Settled(record, events, steps=number - task.position, falls_back=True)
@@ -129,6 +130,11 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             return (Completed(address, Verb.FORGET, id),)
         case steps.ForgetDeposed():
             return (Completed(address, Verb.FORGET, step.id),)
+        case steps.CreateEndpoint(trial=True) | steps.Deploy(trial=True) | steps.DeleteEndpoint(trial=True):
+            return ()
+        case steps.AwaitDeployment(trial=True):
+            reports = _report_deployment(step, task, record, outcome)
+            return tuple(replace(one, operation=Verb.CHECK) for one in reports if isinstance(one, Failed))
         case steps.CreateEndpoint():
             return (Completed(address, Verb.CREATE_ENDPOINT, step.id),)
         case steps.Deploy():

@@ -149,6 +149,8 @@ def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a
             return Verb.PROMOTE
         case steps.Forget() | steps.ForgetDeposed():
             return Verb.FORGET
+        case steps.CreateEndpoint(trial=True) | steps.Deploy(trial=True) | steps.AwaitDeployment(trial=True):
+            return Verb.CHECK
         case steps.CreateEndpoint():
             return Verb.CREATE_ENDPOINT
         case steps.Deploy() | steps.AwaitDeployment():
@@ -161,7 +163,9 @@ def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a
             assert_never(step)
 
 
-def choose_command(step: steps.Step | None) -> str:
+def choose_command(  # noqa: C901, PLR0912  # a row for each step
+    step: steps.Step | None,
+) -> str:
     """Choose the command that continues from this step: see `events.Skipped`."""
     match step:
         case steps.Update(of=steps.Role.SERVING) | steps.SetPermissions(of=steps.Role.SERVING):
@@ -180,6 +184,8 @@ def choose_command(step: steps.Step | None) -> str:
             return WAIT
         case steps.ChooseCheckpoint() | steps.SetDefaultCheckpoint():
             return WAIT if step.of is steps.Role.CANDIDATE else APPLY
+        case steps.CreateEndpoint(trial=True) | steps.DeleteEndpoint(trial=True):
+            return WAIT
         case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment():
             return APPLY
         case steps.AwaitDrain() | steps.Undeploy() | steps.DeleteEndpoint(is_due=True):
@@ -221,6 +227,10 @@ def is_still_ours(  # noqa: C901, PLR0912  # a row for each step
             return task.id == candidate
         case steps.ChooseCheckpoint() | steps.SetDefaultCheckpoint():
             return task.id == (candidate if task.next.of is steps.Role.CANDIDATE else serving)
+        case steps.DeleteEndpoint(trial=True):
+            return True
+        case steps.CreateEndpoint(trial=True) | steps.Deploy(trial=True) | steps.AwaitDeployment(trial=True):
+            return record.trial is not None and task.id == candidate
         case steps.Deploy() | steps.AwaitDeployment():
             return has_endpoint(record, task.next.endpoint) and (
                 task.falls_back or task.id == (candidate if task.next.of is steps.Role.CANDIDATE else serving)

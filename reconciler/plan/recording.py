@@ -10,7 +10,14 @@ from reconciler.formats import add_seconds
 from reconciler.model import Score, Status
 from reconciler.plan import steps
 from reconciler.providers import Accepted, Training
-from reconciler.state.values import QUOTA, Record, RecordedCheckpoint, RecordedModel, Verdict
+from reconciler.state.values import (
+    QUOTA,
+    Record,
+    RecordedCheckpoint,
+    RecordedEndpoint,
+    RecordedModel,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,8 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
             return _drop_deposed(record, step.id)
         case steps.CreateEndpoint() | steps.Deploy() | steps.AwaitDeployment() | steps.Undeploy():
             return _record_endpoint(step, record, outcome, now)
+        case steps.DeleteEndpoint(trial=True):
+            return replace(record, trial=None)
         case steps.DeleteEndpoint():
             return drop_endpoint(record, step.id)
         case steps.AwaitEnd() | steps.AwaitDrain() | steps.HoldBack() | steps.ReportFailure():
@@ -220,7 +229,10 @@ def _record_create(record: Record, outcome: Outcome, now: str) -> Record:
             )
             return replace(record, candidate=accepted)
         case Renumbered():
-            return replace(record, candidate=outcome.model)
+            trial = record.trial
+            if trial is not None and trial.id == candidate.id:
+                trial = RecordedEndpoint(outcome.model.id)
+            return replace(record, candidate=outcome.model, trial=trial)
         case Occupied():
             # kept as our candidate, the other model would be taken for ours in the next run
             return replace(record, candidate=None)
@@ -310,6 +322,8 @@ def _record_endpoint(
     outcome: Outcome,
     now: str,
 ) -> Record:
+    if not isinstance(step, steps.Undeploy) and step.trial:
+        return _record_trial(record, outcome)
     endpoint = record.endpoint
     if endpoint is None:
         return record
@@ -344,6 +358,23 @@ def list_undeployed(step: steps.Undeploy, record: Record) -> tuple[str, ...]:
     """List the deployments that a step undeploys."""
     kept = record.endpoint.deployed if record.endpoint is not None and step.spares else ""
     return tuple(id for id in step.ids if id != kept)
+
+
+def _record_trial(record: Record, outcome: Outcome) -> Record:
+    trial = record.trial
+    if trial is None:
+        return record
+    match outcome:
+        case EndpointReady():
+            name, location = outcome.name or trial.name, outcome.location or trial.location
+            return replace(record, trial=replace(trial, name=name, location=location))
+        case Deploying():
+            return replace(record, trial=replace(trial, operation=outcome.operation))
+        case Training():
+            deployed = outcome.deployment if outcome.status is Status.ACTIVE else trial.deployed
+            return replace(record, trial=replace(trial, operation="", deployed=deployed))
+        case _:
+            raise _build_error("an endpoint for checks", outcome)
 
 
 def drop_endpoint(record: Record, id: str) -> Record:

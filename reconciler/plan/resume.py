@@ -114,7 +114,8 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
     if main is not None and main.action is Action.FAILED:
         return [main]
     if candidate is None and main is not None and main.action is Action.RECORD:
-        return [main] if find_step(main.steps, Undeploy) else []  # approved with the switch
+        is_left = find_step(main.steps, Undeploy) or find_step(main.steps, DeleteEndpoint)
+        return [main] if is_left else []  # approved with the switch, or with the checks
     if candidate is None:
         return []
     desired = facts.desired.get(record.address)

@@ -350,12 +350,14 @@ class CreateEndpoint(CallStep, AtOnce):
         owner: the digest to label it with.
         adopts: an endpoint of this id is there, is not ours, and is taken over.
         again: it was deleted outside.
+        trial: it is the candidate's own, for its checks: see `Record.trial`.
     """
 
     id: str
     owner: str = ""
     adopts: bool = False
     again: bool = False
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +371,7 @@ class Deploy(CallStep, AtOnce):
         is_fallback: deploy the model that serves again, because the other one could not be deployed. Does
             nothing if it is deployed.
         checkpoint: the checkpoint to deploy. "" for the one that is recorded as chosen by then, if any is.
+        trial: see `CreateEndpoint`.
     """
 
     of: Role
@@ -376,6 +379,7 @@ class Deploy(CallStep, AtOnce):
     replaces: tuple[str, ...] = ()
     is_fallback: bool = False
     checkpoint: str = ""
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +393,7 @@ class AwaitDeployment(WatchStep):
         interrupts: the endpoint has no other model meanwhile.
         rivals: other models are deployed to it.
         checkpoint: as `Deploy.checkpoint`.
+        trial: see `CreateEndpoint`.
     """
 
     of: Role
@@ -397,6 +402,7 @@ class AwaitDeployment(WatchStep):
     interrupts: bool = False
     rivals: bool = False
     checkpoint: str = ""
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,12 +441,14 @@ class DeleteEndpoint(CallStep, AtOnce):
         name: its resource name.
         ids: of the deployments.
         is_due: the time has come that was approved with the endpoint that replaced it.
+        trial: see `CreateEndpoint`. It was approved with the checks.
     """
 
     id: str
     name: str = ""
     ids: tuple[str, ...] = ()
     is_due: bool = False
+    trial: bool = False
 
 
 Step: TypeAlias = (
@@ -518,10 +526,14 @@ def list_deleted(steps: Iterable[Step]) -> tuple[str, ...]:
 
 def list_deleted_endpoints(steps: Iterable[Step]) -> tuple[str, ...]:
     """List the names of the stable endpoints that the steps delete."""
-    return tuple(step.name or step.id for step in steps if isinstance(step, DeleteEndpoint))
+    return tuple(
+        step.name or step.id for step in steps if isinstance(step, DeleteEndpoint) and not step.trial
+    )
 
 
-def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
+def select_unapproved(  # noqa: C901, PLR0912  # a row for each step
+    steps: Iterable[Step],
+) -> Iterator[Step]:
     """Select the steps that a person must approve or know of.
 
     Steps that follow a training of an earlier run were approved with it, except updates. A replaced model
@@ -534,6 +546,8 @@ def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
                 pass
             case AwaitDeployment() | AwaitDrain() | Undeploy(is_due=True) | DeleteEndpoint(is_due=True):
                 pass
+            case CreateEndpoint(trial=True) | Deploy(trial=True) | DeleteEndpoint(trial=True):
+                pass  # approved with the checks
             case DeleteEndpoint():
                 yield step
             case Create() | Adopt() | Restore():

@@ -186,6 +186,10 @@ def list_endpoint_changes(change: Change) -> list[EndpointChange]:
     found: dict[str, EndpointChange] = {}
     for step in change.steps:
         match step:
+            case steps.CreateEndpoint(trial=True) | steps.Deploy(trial=True):
+                pass  # it is there only for the checks
+            case steps.DeleteEndpoint(trial=True):
+                pass
             case steps.CreateEndpoint():
                 action = "update" if step.adopts else "create"
                 found[step.id] = EndpointChange(step.id, [action], model=change.id, adopts=step.adopts)

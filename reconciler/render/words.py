@@ -222,6 +222,10 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             pass
         case steps.DeleteFirst() | steps.AwaitTraining() | steps.Update() | steps.SetPermissions():
             pass
+        case steps.CreateEndpoint(trial=True):
+            yield "an endpoint of its own is created for its checks, and deleted after the promotion"
+        case steps.Deploy(trial=True) | steps.DeleteEndpoint(trial=True):
+            pass
         case steps.CreateEndpoint():
             how = "is taken over" if step.adopts else "is created again" if step.again else "is created"
             yield f"its stable endpoint {escape(step.id)} {how}"

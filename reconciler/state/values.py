@@ -230,6 +230,8 @@ class Record:
             recorded it.
         endpoint: the stable endpoint. None if the address has none.
         former_endpoints: endpoints that another one replaced, and that are still to be deleted; oldest first.
+        trial: the endpoint on which a copy is checked, because it has none of its own. It has the copy's id,
+            and is deleted after the promotion, or with the copy. None if there is none.
         unknown: keys that only a newer version knows, with their values as JSON. They are written back
             unchanged.
     """
@@ -243,6 +245,7 @@ class Record:
     manifest: str = ""
     endpoint: RecordedEndpoint | None = None
     former_endpoints: tuple[RecordedEndpoint, ...] = ()
+    trial: RecordedEndpoint | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -375,7 +378,7 @@ class State:
         they are. It refuses a manifest that chooses a checkpoint. What it deploys is the default checkpoint,
         which the chosen one has become. So they need no version of their own.
         """
-        if any(record.endpoints for record in self.resources.values()):
+        if any(record.endpoints or record.trial for record in self.resources.values()):
             return 5
         if any(record.held for record in self.resources.values()):
             return 4

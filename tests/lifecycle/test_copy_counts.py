@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import Address, Desired, Lifecycle
-from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT, SOURCE
+from reconciler.model import SOURCE, Address, Desired, Lifecycle
+from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.simulation import want

@@ -13,9 +13,9 @@ import pytest
 
 from reconciler.errors import ExitCode
 from reconciler.events import Failed
-from reconciler.model import Address, Desired, Serving, Stack
+from reconciler.model import SOURCE, Address, Desired, Serving, Stack
 from reconciler.operation.serving import find_outputs
-from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT, SOURCE
+from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
 from tests.fakes import Crash, Fuse
 from tests.lifecycle.apis import PROJECT as DEV
 from tests.lifecycle.apis import VERTEX

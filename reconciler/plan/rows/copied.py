@@ -90,6 +90,10 @@ def _foresee_source(facts: Facts, parent: Address, record: Record | None, main: 
     if live is None or live.status is not Status.ACTIVE:
         return ""
     model = find_model(main.intent or record or Record(parent), main.id)
+    desired = facts.desired.get(parent)
+    chooses = desired is not None and desired.serving is not None and bool(desired.serving.checkpoint)
+    if chooses and (model is None or not model.checkpoint):
+        return ""  # it is chosen before the promotion
     return write_source(model, live) if model is not None else live.deployable
 
 

@@ -99,7 +99,8 @@ class Site:
 
 def serve(case: Case, main: Change) -> Answer:
     """Add to a change what it does to the stable endpoint of its address."""
-    serving = case.desired.serving
+    serving = _keep_recorded(case)
+    main = _add_trial(case, main)
     if serving is None:
         return _remove(case, main) if case.record.endpoint is not None else main
     promote = find_step(main.steps, Promote)
@@ -118,6 +119,14 @@ def serve(case: Case, main: Change) -> Answer:
     if not is_settled or live is None or live.status is not Status.ACTIVE or not live.deployable:
         return main
     return _keep(case, main, site)
+
+
+def _keep_recorded(case: Case) -> Serving | None:
+    """Return what the manifest declares. One that names no endpoint keeps the recorded one: see `Serving`."""
+    serving, own = case.desired.serving, case.record.endpoint
+    if serving is None or not serving.is_default or own is None:
+        return serving
+    return replace(serving, endpoint=own.id)
 
 
 def decide_former(case: Case, main: Change) -> Iterator[Change]:
@@ -170,6 +179,45 @@ def remove_endpoints(facts: Facts, record: Record) -> tuple[Steps, Steps] | Diag
             before.append(Undeploy(endpoint.id, _list_ids(live.deployments)))
         after.append(DeleteEndpoint(endpoint.id, endpoint.name if live else ""))
     return tuple(before), tuple(after)
+
+
+def _add_trial(case: Case, main: Change) -> Change:
+    """Give a copy an endpoint for its checks, because it has none of its own. Delete one that is left over.
+
+    Its id is the copy's, so that it is found again, and the copy is never deleted without it. It is deleted
+    once the copy is promoted. What is left over after a crash was approved with the checks.
+    """
+    if case.kind.trains:
+        return main
+    steps, record = main.steps, find_intent(main.steps) or case.record
+    at = next((number for number, step in enumerate(steps) if isinstance(step, RunChecks)), None)
+    model = record.candidate
+    if at is None or model is None or find_step(steps, Promote) is None:
+        if record.trial is None or record.candidate is not None:
+            return main
+        return replace(
+            main,
+            action=Action.RECORD if main.action is Action.NO_OP else main.action,
+            reason=Reason.RECORD_ONLY if main.action is Action.NO_OP else main.reason,
+            steps=(*steps, DeleteEndpoint(record.trial.id, record.trial.name, trial=True)),
+        )
+    trial = record.trial if record.trial is not None and record.trial.id == model.id else None
+    trial = trial or RecordedEndpoint(model.id)
+    owner = digest_owner(case.facts.stack.name, case.facts.state.workspace, case.desired.address)
+    prepared = (
+        CreateEndpoint(trial.id, owner, trial=True),
+        Deploy(Role.CANDIDATE, trial.id, trial=True),
+        AwaitDeployment(Role.CANDIDATE, trial.id, trial=True),
+    )
+    promoted = next(number for number, step in enumerate(steps, 1) if isinstance(step, Promote))
+    steps = (
+        *steps[:at],
+        *prepared,
+        *steps[at:promoted],
+        DeleteEndpoint(trial.id, trial.name, trial=True),
+        *steps[promoted:],
+    )
+    return replace(main, steps=_put_record(case, steps, replace(record, trial=trial)))
 
 
 # -- what is there --------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def start_training(
             first=(namesake or model) if delete_first else None,
             replaces=before.id if before else "",
             promote=Promote(
-                Ending.REPLACE if before else Ending.CREATE if case.kind.trains else Ending.COPY,
+                _choose_ending(case, before),
                 replaces=replaces,
                 kept=keep,
                 keep_seconds=desired.lifecycle.keeps_for.total_seconds() if serving else 0.0,
@@ -74,6 +74,12 @@ def start_training(
             ),
         ),
     )
+
+
+def _choose_ending(case: Case, before: RecordedModel | None) -> Ending:
+    if not case.kind.trains:
+        return Ending.COPY
+    return Ending.REPLACE if before else Ending.CREATE
 
 
 def _compile_steps(

@@ -143,6 +143,8 @@ class Ledger:
                 awaited = {wait.model}
                 if maker is not None and not task.provider.kind.trains:
                     awaited.add(maker.id)  # a copy is of what serves, whatever its id has become
+                    if maker.changes_what_serves:
+                        return wait.address
                 serves = parent is not None and not awaited.isdisjoint({parent.name, parent.id})
                 return None if serves else wait.address
             case IsAccepted():

@@ -98,6 +98,11 @@ class Task:
         return any(isinstance(step, steps.Create) for step in self.change.steps[: self.position])
 
     @property
+    def changes_what_serves(self) -> bool:
+        """Whether a step is left that lets another model or another checkpoint serve."""
+        return any(map(_lets_another_serve, self.change.steps[self.position :]))
+
+    @property
     def operation(self) -> Verb:
         """The name of the next step in events: people know trainings and deletions, not our steps."""
         left = self.change.steps[self.position :]
@@ -120,6 +125,12 @@ class Task:
         self.position += settled.steps
         self.falls_back = self.falls_back or settled.falls_back
         self.ended = self.ended or settled.ended
+
+
+def _lets_another_serve(step: steps.Step) -> bool:
+    if isinstance(step, steps.AwaitDeployment):
+        return not step.trial
+    return isinstance(step, (steps.Promote, steps.ChooseCheckpoint))
 
 
 def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a row for each step

@@ -25,6 +25,7 @@ from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.copies import CopySource, SourceFault, keep_known_source, write_source
 from reconciler.plan.facts import Facts
 from reconciler.plan.recording import find_model
+from reconciler.plan.steps import ChooseCheckpoint, find_step
 from reconciler.state.values import Record
 
 _SETTLED = frozenset({Action.NO_OP, Action.UPDATE, Action.RECORD, Action.MOVE, Action.FAILED})
@@ -67,7 +68,7 @@ def find_beside(
         return _block_by_parent(desired, record, parent, main)
     if main is not None and main.action in _LEAVING:
         return None
-    if main is not None and main.action not in _SETTLED:
+    if main is not None and (main.action not in _SETTLED or _chooses_checkpoint(main)):
         return Copied(_foresee_source(facts, parent, known, main) or str(parent), parent, main.id)
     if serving is None:
         return None
@@ -84,16 +85,18 @@ def _block_by_parent(desired: Desired, record: Record, parent: Address, main: Ch
     return Decision([block_address(record, desired, reason, error, advice, blocked=is_blocked)])
 
 
+def _chooses_checkpoint(change: Change) -> bool:
+    return find_step(change.steps, ChooseCheckpoint) is not None
+
+
 def _foresee_source(facts: Facts, parent: Address, record: Record | None, main: Change) -> str:
     """Name the model that a change promotes, if it is there already. "" if that is not known yet."""
     live = facts.find_live(parent, main.id)
     if live is None or live.status is not Status.ACTIVE:
         return ""
     model = find_model(main.intent or record or Record(parent), main.id)
-    desired = facts.desired.get(parent)
-    chooses = desired is not None and desired.serving is not None and bool(desired.serving.checkpoint)
-    if chooses and (model is None or not model.checkpoint):
-        return ""  # it is chosen before the promotion
+    if _chooses_checkpoint(main):
+        return ""  # it is part of the source
     return write_source(model, live) if model is not None else live.deployable
 
 

@@ -130,7 +130,7 @@ class Task:
 def _lets_another_serve(step: steps.Step) -> bool:
     if isinstance(step, steps.AwaitDeployment):
         return not step.trial
-    return isinstance(step, (steps.Promote, steps.ChooseCheckpoint))
+    return isinstance(step, (steps.Promote, steps.ChooseCheckpoint, steps.SetDefaultCheckpoint))
 
 
 def name_operation(step: steps.Step) -> Verb | None:  # noqa: C901, PLR0912  # a row for each step

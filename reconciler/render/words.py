@@ -149,6 +149,10 @@ def _is_named(change: Change) -> bool:
     return create is None or create.after is None or create.source != str(create.after.address)
 
 
+def _name_new(change: Change) -> str:
+    return escape(change.id) if _is_named(change) else "the new copy"
+
+
 def _describe_replacement(id: str, change: Change) -> str:
     if first := find_step(change.steps, steps.DeleteFirst):
         return f"{escape(first.id)} is deleted, then {id} is trained"
@@ -208,7 +212,7 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             yield "is recorded and not promoted: its manifest has changed since it was approved"
         case steps.DeleteReplaced():
             if find_step(change.steps, steps.Promote):
-                yield f"{escape(step.id)} serves until {escape(change.id)} is promoted, then it is deleted"
+                yield f"{escape(step.id)} serves until {_name_new(change)} is promoted, then it is deleted"
         case steps.Delete():
             if step.after is not None:
                 made = "copy" if change.is_copy else "training"
@@ -230,7 +234,8 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             how = "is taken over" if step.adopts else "is created again" if step.again else "is created"
             yield f"its stable endpoint {escape(step.id)} {how}"
         case steps.Deploy() if not step.is_fallback:
-            model = escape(change.id if step.of is steps.Role.CANDIDATE else change.id or change.serving)
+            is_new = step.of is steps.Role.CANDIDATE
+            model = _name_new(change) if is_new else escape(change.id or change.serving)
             which = f" (checkpoint {escape(step.checkpoint)})" if step.checkpoint else ""
             yield f"{model}{which} is deployed to {escape(step.endpoint)} and takes all its requests"
         case steps.Undeploy(interrupts=True):

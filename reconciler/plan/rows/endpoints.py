@@ -328,7 +328,7 @@ def _switch(case: Case, main: Change, site: Site) -> Change:
     """Hold a promotion until the endpoint sends its requests to the new model."""
     steps = list(_put_record(case, main.steps, site.record))
     chooses = tuple(choose(case, site.pick, Role.CANDIDATE))
-    if site.pick.selection is not None:
+    if site.pick.selection is not None and case.kind.trains:
         steps = [step for step in steps if not isinstance(step, RunChecks)]  # they are run with the choice
     at = next(number for number, step in enumerate(steps) if isinstance(step, Promote))
     interrupts = site.endpoint.interrupted or (site.serving.allow_interruption and bool(site.replaced))

@@ -1,0 +1,124 @@
+"""A copy is checked on an endpoint of its own, which no crash leaves behind.
+
+A process of the simulation dies; the providers, the emulator and the state are real. `make test-all` tries
+every point, `make test` a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.errors import ExitCode
+from reconciler.model import Check, Desired
+from tests.fakes import Crash, Fuse
+from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.test_copy_crash import COPY, PROD, copied, tuned
+
+SAMPLE = 15
+SHARDS = 4
+RIGHT, WRONG = Check("one 1", "1"), Check("one 1", "another answer")
+
+
+def checked(check: Check) -> Desired:
+    """A copy with a check."""
+    made = copied()
+    return replace(made, checks=(check,), digest=f"{made.digest} {check}")
+
+
+def simulate(emulator: Emulator, *manifests: Desired) -> EmulatedSimulation:
+    """A simulation in which deploying takes a while."""
+    return EmulatedSimulation(emulator, *manifests, vertex_deploy_seconds=0.5)
+
+
+def endpoints(sim: EmulatedSimulation) -> set[str]:
+    """The ids of the endpoints in the project of the copy."""
+    listed = sim.emulator.call("GET", f"v1/projects/{PROD}/locations/us/endpoints?pageSize=1000")
+    return {one["name"].rpartition("/")[2] for one in listed.get("endpoints", [])}
+
+
+def test_the_endpoint_for_checks_goes_after_the_promotion(emulator: Emulator) -> None:
+    """A copy whose checks fail keeps it and does not serve. Its checks can be corrected."""
+    sim = simulate(emulator, tuned(), checked(WRONG))
+    assert sim.apply().code is ExitCode.FAILED
+    record = sim.state.resources[COPY]
+    assert record.serving is None
+    assert record.candidate is not None
+    assert record.trial is not None
+    assert endpoints(sim) == {record.candidate.id}
+    sim.manifests = (tuned(), checked(RIGHT))
+    sim.apply()
+    record = sim.state.resources[COPY]
+    assert record.serving is not None
+    assert record.trial is None
+    assert endpoints(sim) == {"support"}
+    assert sim.settled()
+
+
+def test_wait_checks_a_copy_that_an_apply_began(emulator: Emulator) -> None:
+    """The endpoint for the checks was approved with them."""
+    sim = simulate(emulator, tuned())
+    sim.apply()
+    sim.manifests = (tuned(), checked(RIGHT))
+    sim.apply(wait=False)
+    sim.wait()
+    assert endpoints(sim) == {"support"}
+    assert sim.settled()
+
+
+def test_a_copy_that_is_not_wanted_any_more_goes_with_its_endpoint_for_checks(emulator: Emulator) -> None:
+    """Whether its checks passed or not."""
+    sim = simulate(emulator, tuned(), checked(WRONG))
+    sim.apply()
+    sim.manifests = (tuned(),)
+    sim.apply()
+    assert endpoints(sim) == set()
+    assert COPY not in sim.state.resources
+
+
+def try_points(emulator: Emulator, first: int, stride: int) -> None:
+    """Let a run die at every `stride`-th point, and the next one finish."""
+
+    def begin() -> EmulatedSimulation:
+        sim = simulate(emulator, tuned())
+        sim.apply()
+        sim.manifests = (tuned(), checked(RIGHT))
+        return sim
+
+    def check_end(sim: EmulatedSimulation) -> None:
+        record = sim.state.resources[COPY]
+        assert record.serving is not None
+        assert endpoints(sim) == {"support"}
+        posts = [request["path"] for request in emulator.log() if request["method"] == "POST"]
+        assert sum(path.endswith("/models:copy") for path in posts) == 1
+        assert sim.settled()
+
+    whole = Fuse()
+    sim = begin()
+    sim.apply(process=sim.process(fuse=whole))
+    check_end(sim)
+    assert whole.count > 20
+    for at in range(first + 1, whole.count + 1, stride):
+        sim, fuse = begin(), Fuse(at)
+        try:
+            with pytest.raises(Crash):
+                sim.apply(process=sim.process(fuse=fuse))
+            sim.clock.sleep(5.0)
+            sim.apply()
+            check_end(sim)
+        except AssertionError as error:
+            raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
+
+
+def test_a_run_killed_at_some_points_leaves_no_endpoint_for_checks(emulator: Emulator) -> None:
+    """At a sample of points."""
+    try_points(emulator, 0, SAMPLE)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_run_killed_at_any_point_leaves_no_endpoint_for_checks(emulator: Emulator, shard: int) -> None:
+    """At every point."""
+    try_points(emulator, shard, SHARDS)

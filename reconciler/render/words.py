@@ -33,7 +33,7 @@ LEGEND = {
     "-": "delete",
     "->": "move: the record changes its address; nothing is trained or called",
     ".": "forget: remove the record only",
-    "!": "failed: nothing is done without --retry-failed",
+    "!": "failed: nothing is done about it",
 }
 
 

@@ -8,6 +8,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell expr $(CORES) + 4)
 PYTEST_ARGS ?=
+BENCH ?=
 MINUTES ?= 10
 # the tests that call the pure core in their own process, and those that start other processes
 SIMULATED := apply held odd_answers order outage overtaken parents refused room waiting
@@ -57,8 +58,8 @@ types: $(VENV)/dev.stamp ## mypy --strict
 imports: $(VENV)/dev.stamp ## who may import whom
 	$(RUN) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-cache
 
-bench: $(VENV)/dev.stamp ## print how long things take
-	@$(RUN) tests/bench/measure.py
+bench: $(VENV)/dev.stamp ## measure beside a floor and Terraform; BENCH=--quick for development
+	@$(RUN) -m tests.bench $(BENCH)
 
 fuzz: $(VENV)/dev.stamp ## run the property tests again and again, for MINUTES=10
 	@WORKERS=$(WORKERS) sh .ci/fuzz $(MINUTES)

@@ -851,7 +851,18 @@ COPIES = Plan(
             ),
             notes=(_FROM_STATE,),
         ),
-        _copy("copied", Action.COMPLETE, Reason.COPIED, promotion(Ending.COPY, "", Check("1", "2"))),
+        _copy(
+            "copied",
+            Action.COMPLETE,
+            Reason.COPIED,
+            (
+                CreateEndpoint("copied-aaaaaaaa", trial=True),
+                Deploy(Role.CANDIDATE, "copied-aaaaaaaa", trial=True),
+                AwaitDeployment(Role.CANDIDATE, "copied-aaaaaaaa", trial=True),
+                *promotion(Ending.COPY, "", Check("1", "2")),
+                DeleteEndpoint("copied-aaaaaaaa", trial=True),
+            ),
+        ),
         _copy(
             "later",
             Action.CREATE,

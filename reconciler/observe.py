@@ -54,8 +54,8 @@ def observe(
     """Ask the services for everything that a plan needs from them, except base models.
 
     `tell` is called with a line about each model that is left out because the service's answer about it
-    cannot be understood. With `briefly`, ask only which models there are: not for permissions, data or
-    endpoints, and not why a training failed.
+    cannot be understood. With `briefly`, ask only which models there are, and how far they are: not for
+    permissions, data or endpoints, and not why a training failed.
 
     Raises:
         ServiceError, CredentialError: a service could not be read, so nothing can be decided.
@@ -67,7 +67,7 @@ def observe(
         for kind in sorted(kinds & providers.keys())
     }
     for observer in observers.values():
-        observer.find_models(tell)
+        observer.find_models(tell, progress=briefly)
         if not briefly:
             observer.add_details()
     seen = observers.items()
@@ -196,9 +196,9 @@ class _KindObserver:
         self.hidden_endpoints: dict[str, str] = {}
         self._imported: dict[Address, Live] = {}
 
-    def find_models(self, tell: Callable[[str], None]) -> None:
+    def find_models(self, tell: Callable[[str], None], *, progress: bool) -> None:
         """Ask the service for its models, and for those that its list does not show."""
-        found = list(self._provider.list())
+        found = list(self._provider.list(progress=progress))
         self.shown = {answer.id: answer for answer in found if isinstance(answer, Live)}
         self.odd = {
             answer.id: answer for answer in found if isinstance(answer, Odd) and answer.id not in self.shown

@@ -439,9 +439,9 @@ class FakeProvider:
             raise NotFoundError(f"{self.kind.build_reference(handle.id)} does not exist.", status=404)
         return model
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Return every model that is older than the lag. All of them count as ours."""
-        del own
+        del own, progress
         with self._call("list"):
             service = self.service
             old = [

@@ -256,7 +256,7 @@ class Polling:
 
 def _list_live(provider: Provider) -> dict[str, Live]:
     """List the live models by id. Those that are not understood are left out and looked at singly."""
-    return {live.id: live for live in provider.list() if isinstance(live, Live)}
+    return {live.id: live for live in provider.list(progress=True) if isinstance(live, Live)}
 
 
 def _is_odd(answer: errors.ReconcilerError) -> bool:

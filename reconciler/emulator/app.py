@@ -7,6 +7,7 @@ response. The log has no credential and nothing that was written in a body.
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import traceback
@@ -28,7 +29,9 @@ from reconciler.emulator.gemini import messages
 from reconciler.emulator.gemini import records as gemini
 from reconciler.emulator.host_guard import HostGuard, is_local
 from reconciler.emulator.json_text import format_json
+from reconciler.emulator.partial import Selection, parse_fields, select
 from reconciler.emulator.services import GEMINI, JSON, Service, find_service, refuse_with_json
+from reconciler.emulator.settings import Settings
 from reconciler.emulator.storage import records as storage
 from reconciler.emulator.storage.uploads import resume
 from reconciler.emulator.vertex import records as vertex
@@ -136,7 +139,9 @@ class App:
         try:
             with _report_mistakes(request), self._database.begin_savepoint():
                 call = self._make_call(request, route, _check_size(body, service), service, now, cut=cut)
-                response = _make_response(route.handler(call), request.query_params)
+                selection = _read_selection(request, self._control.settings)
+                reply = _select_parts(route.handler(call), selection)
+                response = _make_response(reply, request.query_params)
         except ApiError as error:
             return service.make_error_response(error), False
         # A GET writes too: what it computed, for the next one.
@@ -211,6 +216,25 @@ def _check_size(body: bytes | None, service: Service) -> bytes:
     if body is None:
         raise ArgumentError(f"Request payload size exceeds the limit: {service.largest_body} bytes.")
     return body
+
+
+def _read_selection(request: Request, settings: Settings) -> Selection:
+    """Return the part of the answer that a request selects by parameter or header; {} for all of it."""
+    query = request.query_params
+    fields = query.get("fields") or query.get("$fields") or request.headers.get("x-goog-fieldmask", "")
+    if not fields or settings.partial_responses == "ignore":
+        return {}
+    if settings.partial_responses == "refuse":
+        raise ArgumentError("Partial responses are not supported.", field="fields")
+    return parse_fields(fields)
+
+
+def _select_parts(reply: Reply, selection: Selection) -> Reply:
+    """Return the selected part of an answer in JSON."""
+    if not selection or reply.content is not None or reply.stream or reply.status != 200:
+        return reply
+    payload = reply.payload if reply.text is None else json.loads(reply.text)
+    return dataclasses.replace(reply, payload=select(payload, selection), text=None)
 
 
 def _make_response(reply: Reply, query: Mapping[str, str]) -> Response:

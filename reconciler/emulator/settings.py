@@ -28,6 +28,8 @@ class Settings:
         retires: the days on which base models of the Gemini API retire, by name.
         delete_creating: whether a model in training may be deleted; no document says.
         list_lag_seconds: how long a new model or tuning job is missing from lists.
+        partial_responses: what becomes of the parameter `fields`: it selects parts of an answer, as the
+            documents say, or has no effect, or is refused.
         vertex_tunable: the base models that a tuning job takes.
         vertex_retires: the days on which base models of Vertex AI retire, by name.
         tuning_blocked_days: how many days before its base retires a tuning is refused. The newest document
@@ -70,6 +72,7 @@ class Settings:
     retires: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(RETIRES))
     delete_creating: Literal["allow", "refuse"] = "allow"
     list_lag_seconds: float = 0
+    partial_responses: Literal["select", "ignore", "refuse"] = "select"
     vertex_tunable: tuple[str, ...] = VERTEX_TUNABLE
     vertex_retires: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(VERTEX_RETIRES))
     tuning_blocked_days: int = 0
@@ -184,6 +187,7 @@ _DAYS = (_is_days_by_model, 'an object of days by model, like {"gemini-3.5-flash
 # The check of each setting, and what an error says is expected. A setting that is not here is seconds.
 _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "auth": _expect_one_of("none", "bearer", "key", "any"),
+    "partial_responses": _expect_one_of("select", "ignore", "refuse"),
     "delete_creating": _expect_one_of("allow", "refuse"),
     "vertex_over_quota": _expect_one_of("refuse", "queue"),
     "vertex_second_model": _expect_one_of("allow", "refuse", "refuse_on_service_endpoints"),

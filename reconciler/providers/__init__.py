@@ -191,9 +191,11 @@ class Provider(Protocol):
     def endpoints(self) -> Endpoints | None:
         """Its stable endpoints. None if the service has none."""
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Yield every model that the credential can see, with all its fields. `own` leaves out shared ones.
 
+        With `progress`, a model has the last snapshot of its training, if the service shows it. No plan needs
+        that, and it is most of what a list of many models sends.
         A model that cannot be understood is yielded as an Odd, so that it does not hide the others.
         """
 

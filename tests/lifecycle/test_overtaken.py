@@ -23,12 +23,12 @@ class Overtaken(FakeProvider):
         super().__init__(service)
         self.happens: Callable[[], object] | None = happens
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """See Provider.list."""
         if self.happens is not None:
             happens, self.happens = self.happens, None
             happens()
-        return super().list(own=own)
+        return super().list(own=own, progress=progress)
 
 
 def reader(sim: Simulation, happens: Callable[[], object]) -> Operation:

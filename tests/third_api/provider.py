@@ -98,9 +98,9 @@ class ParrotProvider:
     def endpoints(self) -> None:
         """None: parrots are called by name."""
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Every parrot."""
-        del own
+        del own, progress
         yield from map(_read, self._transport.call("GET", "parrots")["parrots"])
 
     def get(self, handle: Handle) -> Live | None:

@@ -45,6 +45,19 @@ _STATES: Mapping[object, Status] = {
 _ROWS = build_rows(TUNED_MODEL.fields.values())
 
 
+def _write_mask(task: str) -> str:
+    """Write the mask of everything that `read_model` reads, with these fields of the tuning task."""
+    declared = (to_camel_case(path.partition(".")[0]) for path in TUNED_MODEL.fields)
+    keys = dict.fromkeys(("name", "state", "createTime", *declared, "tuningTask"))
+    return ",".join(f"{key}({task})" if key == "tuningTask" else key for key in keys)
+
+
+WITHOUT_CURVE = _write_mask("hyperparameters,completeTime")
+"""What `read_model` reads, as the parameter `fields`. A loss curve is most of an answer; no plan reads it."""
+WITH_CURVE = _write_mask("hyperparameters,completeTime,snapshots(step,epoch,meanLoss)")
+"""The same with the loss curve, for people."""
+
+
 def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
     """Read a TunedModel as the API shows it.
 

@@ -53,13 +53,14 @@ class GeminiProvider:
     def endpoints(self) -> None:
         """None: programs call a tuned model by its own name."""
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Yield each model that we can see, with its last snapshot only. `get` returns all snapshots."""
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
+        """Yield each model that we can see. `get` returns all snapshots."""
         query = {"filter": "owner:me"} if own else {}
+        entry = codec.WITH_CURVE if progress else codec.WITHOUT_CURVE
         odd: list[Odd] = []
 
         def read_pages() -> Iterator[tuple[str, Live]]:
-            for page in self._reader.list_pages(f"v1beta/{COLLECTION}", query):
+            for page in self._reader.list_pages(f"v1beta/{COLLECTION}", query, f"{COLLECTION}({entry})"):
                 for document in read_list(page, COLLECTION, COLLECTION):
                     try:
                         found = codec.read_model(require_object(document, COLLECTION, "a model"), curve=False)
@@ -75,7 +76,7 @@ class GeminiProvider:
                 return None
 
         for live in merge_pages(read_pages(), ask_again):
-            yield replace(live, snapshots=live.snapshots[-1:])
+            yield replace(live, snapshots=live.snapshots[-1:] if progress else ())
         yield from odd
 
     def list_ended(self) -> Iterator[Ended]:
@@ -111,7 +112,8 @@ class GeminiProvider:
     def list_base_models(self) -> BaseModels:
         """Return the models that offer createTunedModel. Since May 2025 no model of Google's does."""
         tunable = set()
-        for page in self._reader.list_pages("v1beta/models", {}):
+        fields = "models(name,supportedGenerationMethods)"
+        for page in self._reader.list_pages("v1beta/models", {}, fields):
             for document in read_objects(page, "models", "models"):
                 methods, name = document.get("supportedGenerationMethods"), document.get("name")
                 if isinstance(methods, Sequence) and "createTunedModel" in methods and isinstance(name, str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.http import Transport
@@ -14,6 +14,7 @@ from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT
 from reconciler.providers.google.calls import get_or_none, list_pages
 from reconciler.providers.google.json import JsonObject, explain_another, read_objects
+from reconciler.providers.google.partial import Partial
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
@@ -28,18 +29,22 @@ class Reader:
     Args:
         transport: the transport to the Gemini API.
         page_size: how many entries a list call asks for.
+        partial: asks for parts of answers.
     """
 
     transport: Transport
     page_size: int = PAGE_SIZE
+    partial: Partial = field(default_factory=Partial)
 
-    def list_pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
-        """Yield every page of a list. ServiceError if they do not end."""
-        yield from list_pages(self.transport, path, query, page_size=self.page_size)
+    def list_pages(self, path: str, query: Mapping[str, str], fields: str = "") -> Iterator[JsonObject]:
+        """Yield every page of a list, or these fields of it. ServiceError if the pages do not end."""
+        yield from list_pages(
+            self.transport, path, query, page_size=self.page_size, partial=self.partial, fields=fields
+        )
 
     def get_model(self, name: str) -> Live | None:
         """Return a model with its whole loss curve, None on 404."""
-        found = get_or_none(self.transport, f"v1beta/{name}")
+        found = get_or_none(self.transport, f"v1beta/{name}", self.partial, codec.WITH_CURVE)
         return None if found is None else codec.read_model(found, curve=True, asked=name)
 
     def get_operation(self, operation: str) -> JsonObject | None:

@@ -10,6 +10,7 @@ from reconciler.errors import NotFoundError, NotUnderstoodError
 from reconciler.http import Transport
 from reconciler.model import Prompt
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page, read_reply
+from reconciler.providers.google.partial import Partial
 from reconciler.strictjson import loads
 
 K = TypeVar("K", bound=Hashable)
@@ -19,13 +20,23 @@ _MOST_PAGES = 1_000
 
 
 def list_pages(
-    transport: Transport, path: str, query: Mapping[str, str], *, page_size: int
+    transport: Transport,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    page_size: int,
+    partial: Partial | None = None,
+    fields: str = "",
 ) -> Iterator[JsonObject]:
-    """Yield every page of a list (AIP-158). NotUnderstoodError if the pages do not end."""
+    """Yield every page of a list (AIP-158). NotUnderstoodError if the pages do not end.
+
+    With `fields`, `partial` asks for these parts of each page, and for the token of the next one.
+    """
     token, tokens = "", set[str]()
+    partial = partial or Partial()
     for _ in range(_MOST_PAGES):
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
-        page = transport.call("GET", path, query=paged)
+        page = partial.get(transport, path, paged, fields=fields and f"{fields},nextPageToken")
         if "error" in page:  # a list has no such field, so this is not the list that was asked for
             raise explain_wrong_type(path, "error", page["error"], "part of a list")
         yield page
@@ -59,10 +70,12 @@ def merge_pages(found: Iterable[tuple[K, T]], ask_again: Callable[[K, T], T | No
             yield told
 
 
-def get_or_none(transport: Transport, path: str) -> JsonObject | None:
-    """Get a resource. None on a 404."""
+def get_or_none(
+    transport: Transport, path: str, partial: Partial | None = None, fields: str = ""
+) -> JsonObject | None:
+    """Get a resource, or these fields of it: see `partial`. None on a 404."""
     try:
-        return transport.call("GET", path)
+        return (partial or Partial()).get(transport, path, fields=fields)
     except NotFoundError:
         return None
 

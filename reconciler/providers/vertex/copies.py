@@ -89,14 +89,14 @@ class CopyProvider:
         """The stable endpoints of all locations."""
         return self._stable
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Yield every copy of a tuned model in the places that are declared or the default.
 
         The other models of a registry are left out: those of jobs, and those that people uploaded. A model
         that is no copy, but has an id as a declared copy would have, is an Odd: its id is taken. A copy that
         is being made does not show before it has been made.
         """
-        del own
+        del own, progress
         places = self._resources.list_places()
         with ThreadPoolExecutor(max_workers=min(_PLACES_AT_ONCE, len(places))) as pool:
             listed = list(pool.map(self._listing.list_place, places))

@@ -82,9 +82,9 @@ class VertexProvider:
         """The stable endpoints of all locations."""
         return self._stable
 
-    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+    def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Yield every tuned model and every training in progress. All of them count as ours."""
-        del own
+        del own, progress
         # two places may be the same, with the project's id and with its number
         places = self._jobs.list_places()
         found = {live.name: live for place in places for live in self._jobs.list_living(place)}

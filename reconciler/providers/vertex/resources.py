@@ -19,8 +19,10 @@ from reconciler.providers.google.json import (
     read_text,
     require_object,
 )
+from reconciler.providers.google.partial import Partial
 from reconciler.providers.vertex import names
 from reconciler.providers.vertex.fields import PROJECT
+from reconciler.providers.vertex.masks import LISTED
 from reconciler.providers.vertex.regions import Regions
 
 PAGE_SIZE = 100
@@ -45,6 +47,7 @@ class Resources:
         self._asked: dict[str, set[str]] = {}
         self._tried: set[tuple[str, str]] = set()
         self._page_size = page_size
+        self._partial = Partial()
 
     def list_places(self) -> list[tuple[str, str]]:
         """Return the (project, location) pairs to look for models in."""
@@ -107,13 +110,24 @@ class Resources:
         `tell` gets each resource as soon as its page has come. An entry that is not such a resource goes into
         `odd`; without `odd` it is an error. A resource that two pages show differently has changed meanwhile,
         so it is asked for again.
+
+        A list of everything is asked for the fields that its readers read: see `masks`. One with a `query` or
+        a `key` is short, and somebody creates or deletes by it, so it is asked for whole.
         """
         project, location = place
         path = f"v1/projects/{project}/locations/{location}/{collection}"
         transport = self._regions.open_location(location)
 
         def read_pages() -> Iterator[tuple[tuple[str, str], JsonObject]]:
-            for page in list_pages(transport, path, query or {}, page_size=self._page_size):
+            fields = "" if query or key else f"{collection}({LISTED[collection]})"
+            for page in list_pages(
+                transport,
+                path,
+                query or {},
+                page_size=self._page_size,
+                partial=self._partial,
+                fields=fields,
+            ):
                 for entry in read_list(page, key or collection, path):
                     try:
                         resource = require_object(entry, path, "an entry")

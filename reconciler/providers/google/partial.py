@@ -1,0 +1,43 @@
+"""Asks for parts of answers, with the parameter `fields` that all of Google's APIs take.
+
+Rule: a mask saves bytes and never decides anything. A server that ignores it is no failure. A server that
+refuses it (400) is asked again without it, and from then on without it for the rest of the process.
+Source: https://cloud.google.com/apis/docs/system-parameters, and "Working with partial responses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.errors import InvalidArgumentError
+from reconciler.http import Transport
+from reconciler.providers.google.json import JsonObject
+
+
+@dataclass(slots=True)
+class Partial:
+    """Whether one API refuses masks. Shared by all threads, which may find it out at the same time.
+
+    Attributes:
+        is_refused: whether a request was refused with a mask, and accepted without it.
+    """
+
+    is_refused: bool = False
+
+    def get(
+        self, transport: Transport, path: str, query: Mapping[str, str] | None = None, *, fields: str = ""
+    ) -> JsonObject:
+        """Send a GET, for these fields of the answer only; "" for all.
+
+        Raises what `Transport.call` raises. A 400 that is not about the mask comes from the request without.
+        """
+        whole = query or {}
+        if not fields or self.is_refused:
+            return transport.call("GET", path, query=whole)
+        try:
+            return transport.call("GET", path, query={**whole, "fields": fields})
+        except InvalidArgumentError:
+            answer = transport.call("GET", path, query=whole)
+        self.is_refused = True
+        return answer

@@ -2,7 +2,8 @@
 
 Reading is lenient: a comma before a closing bracket is fine, as in Google's own tutorial. A value that is
 nested deeper than Google's parser goes, or a number that is not finite, is refused. Text is written with two
-spaces of indentation and without ASCII escapes, as the service does, because people grep it.
+spaces of indentation and without ASCII escapes, as the service does, because people grep it. msgspec indents
+it: json does that without its C code, which took a third of the emulator's time.
 """
 
 import json
@@ -11,13 +12,14 @@ import re
 import struct
 from typing import Any
 
+import msgspec.json
+
 from reconciler.emulator.errors import ArgumentError
 
 _DEEPEST = 100
 # A string that does not end matches too; else a body of quotes would be searched again for each of them.
 _STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|,(?=\s*[}\]])', re.DOTALL)
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_PRETTY = json.JSONEncoder(ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def parse_json(body: bytes) -> Any:
@@ -65,7 +67,8 @@ def _parse_finite(text: str) -> float:
 
 def format_json(value: object, *, pretty: bool = True) -> str:
     """Return *value* as JSON text."""
-    return (_PRETTY if pretty else _COMPACT).encode(value)
+    text = _COMPACT.encode(value)
+    return msgspec.json.format(text, indent=2) if pretty else text
 
 
 def round_to_float32(value: float) -> float:

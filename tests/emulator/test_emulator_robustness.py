@@ -1,6 +1,7 @@
 """Whatever is sent, the emulator answers as the service would, and never with a mistake of its own."""
 
 import contextlib
+import json
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -90,6 +91,12 @@ def test_json_comes_back(value: Any) -> None:
     """What is written can be read again, pretty or not."""
     for pretty in (True, False):
         assert json_text.parse_json(json_text.format_json(value, pretty=pretty).encode()) == value
+
+
+@given(JSON)
+def test_json_is_indented_by_two_spaces(value: Any) -> None:
+    """As json does it, character for character: people grep lines."""
+    assert json_text.format_json(value) == json.dumps(value, ensure_ascii=False, indent=2)
 
 
 @given(JSON)

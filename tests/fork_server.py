@@ -1,4 +1,4 @@
-"""Starts commands by forking a process that has imported the client already: 0.05 s of work each, not 0.4 s.
+"""Starts commands by forking a process that has imported the client already: 0.03 s of work each, not 0.4 s.
 
 A forked command is a process like any other: it has its own arguments, environment, folder, streams, signals
 and exit code. With FRESH_PROCESSES=1 in the environment every command gets a new interpreter.
@@ -21,9 +21,12 @@ finds the streams and handlers of a new process. On other systems and processors
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
+import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pathlib
@@ -34,6 +37,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -55,6 +59,21 @@ FOREIGN = (
 _PLAIN = frozenset({"stdin", "stdout", "stderr"})
 _MARGIN = 100_000
 """Bytes that surely fit into one message."""
+_MANIFEST: dict[str, Any] = {
+    "apiVersion": "reconciler/v1",
+    "kind": "TunedModel",
+    "metadata": {"name": "warm"},
+    "spec": {
+        "display_name": "warm",
+        "base_model": "models/gemini-1.0-pro-001",
+        "tuning_task": {
+            "hyperparameters": {"batch_size": 4, "learning_rate": 0.001, "epoch_count": 5},
+            "training_data": {
+                "examples": {"examples": [{"text_input": str(n), "output": str(n + 1)} for n in range(20)]}
+            },
+        },
+    },
+}
 _CLONE = {"x86_64": 56, "aarch64": 220}
 """The number of the system call by processor."""
 _CLONE_PARENT = 0x8000
@@ -269,6 +288,36 @@ def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
     return command
 
 
+def _warm_up() -> None:
+    """Plan once: the forks then find patterns compiled, types looked up and code specialized.
+
+    No fork can see this: what functions have cached is forgotten, and the environment and the folder are
+    those of before. It is a plan, because an apply would change signals and exit codes for good.
+    """
+    from reconciler.cli.app import cli
+    from reconciler.emulator.server import run_emulator
+
+    environ, folder = dict(os.environ), pathlib.Path.cwd()
+    with (
+        tempfile.TemporaryDirectory() as made,
+        run_emulator() as emulator,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        os.chdir(made)
+        pathlib.Path("models.yaml").write_text(json.dumps(_MANIFEST), encoding="utf-8")
+        os.environ |= {"GOOGLE_GEMINI_BASE_URL": emulator.url, "RECONCILER_TODAY": "2026-11-29"}
+        code = cli.main(["plan", "models.yaml"], standalone_mode=False)
+        assert not code, "the plan that warms the server up has failed"
+        os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "reconciler"]:
+        for value in vars(sys.modules[name]).values():
+            if isinstance(value, functools._lru_cache_wrapper):
+                value.cache_clear()
+
+
 def _import_all() -> None:
     import reconciler
 
@@ -276,6 +325,7 @@ def _import_all() -> None:
         importlib.import_module(module.name)
     for name in FOREIGN:
         importlib.import_module(name)
+    _warm_up()
     assert len(list(pathlib.Path("/proc/self/task").iterdir())) == 1, (
         "a fork has one thread only, so the server must"
     )

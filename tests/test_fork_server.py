@@ -15,7 +15,10 @@ from tests import fork_server
 from tests.limits import NET
 
 FOUND = """
-import json, os, signal, sys, threading
+import functools, json, os, signal, sys, threading
+ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "reconciler"]
+values = [value for module in ours for value in vars(module).values()]
+cached = [one.cache_info().currsize for one in values if isinstance(one, functools._lru_cache_wrapper)]
 streams = {name: getattr(sys, name) for name in ("stdin", "stdout", "stderr")}
 print(json.dumps({
     "arguments": sys.argv,
@@ -28,6 +31,7 @@ print(json.dumps({
         str(one): str(signal.getsignal(one)).partition(" at 0x")[0] for one in signal.valid_signals()
     },
     "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+    "cached": sum(cached),
     "threads": threading.active_count(),
     "streams": {
         name: [one.fileno(), one.encoding, one.errors, one.line_buffering, one.write_through, one.isatty()]
@@ -70,7 +74,7 @@ def look(folder: Path, *, fresh: bool) -> dict[str, Any]:
 
 
 def test_a_fork_finds_what_a_new_interpreter_finds(tmp_path: Path) -> None:
-    """Its arguments, folder, environment, streams, descriptors, signals, process group and session."""
+    """Arguments, folder, environment, streams, descriptors, signals, group, session, and nothing cached."""
     assert look(tmp_path, fresh=False) == look(tmp_path, fresh=True)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
 
 NET = 30.0
 """Seconds. What is right ends long before, on any machine; what is wrong takes minutes, or never ends."""
@@ -14,3 +17,12 @@ def examples(most: int) -> int:
     `make test-all` and `make coverage` ask for all.
     """
     return most if os.environ.get("EXAMPLES") == "all" else max(most // 4, 5)
+
+
+def repeats(*cases: Any) -> list[Any]:
+    """Mark cases, each a value or a tuple of values, that repeat the claim of the others.
+
+    `make test` tries the others, `make test-all` these.
+    """
+    rows = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*row, marks=pytest.mark.thorough) for row in rows]

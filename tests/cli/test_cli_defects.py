@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import Project, identity, model
+from tests.limits import repeats
 
 DEFECTIVE = str(Path(__file__).with_name("defective.py"))
 
@@ -28,7 +29,7 @@ def with_defect(project: Project, place: str, **environ: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("place", ["create", "settle", "show", "conclude"])
+@pytest.mark.parametrize("place", ["create", "conclude", *repeats("settle", "show")])
 def test_a_defect_after_something_was_begun_is_4(project: Project, place: str) -> None:
     """A defect anywhere after the POST exits 4, because exit 1 would mean that nothing was begun."""
     project.declare(model("one"))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.harness import Project, model
 from tests.cli.test_cli_terminal import on_terminal
+from tests.limits import repeats
 
 ESCAPES = "\x1b]0;pwned\x07\x1b[31mred\ttab\nline"
 
@@ -134,7 +135,7 @@ def strict(text: str) -> Any:
     return document
 
 
-ODD = ["NaN", "Infinity", "-Infinity", 1e300, -5, "9" * 400, {"a": 1}, True]
+ODD = ["NaN", -5, "9" * 400, {"a": 1}, *repeats("Infinity", "-Infinity", 1e300, True)]
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: str(value)[:12])

@@ -15,6 +15,7 @@ from reconciler.state.values import RecordedModel, Verdict
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.test_endpoints import endpoints, record, served, serving, simulate
+from tests.limits import repeats
 
 ONE = Check("one 1", "1")
 """What only the best checkpoint of the data "one" has learnt, if one is the best."""
@@ -298,7 +299,7 @@ def test_a_second_runner_finishes_a_switch_that_the_first_has_begun(emulator: Em
     assert sim.settled()
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["after", *repeats("before")])
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", ":deployModel$"), ("PATCH", "/models/"), ("POST", ":undeployModel$")]
 )

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.harness import Project, Result, finish, identity, model, until
 from tests.lifecycle.crash_harness import APPLY, SCENARIOS, CrashHarness, crash_harness
 from tests.lifecycle.crash_proxy import AFTER, BEFORE
+from tests.limits import repeats
 
 LIST = "GET /v1beta/tunedModels?"
 CREATE = "POST /v1beta/tunedModels?"
@@ -55,21 +56,23 @@ TERM, HANG_UP = (signal.SIGTERM,), (signal.SIGHUP,)
     ("line", "when", "signals", "hang"),
     [
         (LIST, BEFORE, TERM, True),
-        (LIST, BEFORE, ONE, True),
-        (LIST, BEFORE, HANG_UP, True),
         (LIST, BEFORE, TWO, True),
         (CREATE, BEFORE, TERM, True),
-        (CREATE, AFTER, TERM, True),
-        (CREATE, AFTER, TERM, False),
         (CREATE, AFTER, ONE, False),
         (CREATE, AFTER, HANG_UP, False),
         (CREATE, AFTER, TWO, True),
         ("GET /v1/tunedModels/", AFTER, TERM, True),
-        ("GET /v1/tunedModels/", AFTER, TWO, True),
         (CALL, BEFORE, TERM, True),
-        (CALL, BEFORE, ONE, False),
         ("DELETE /v1beta/tunedModels/", AFTER, TERM, True),
-        ("DELETE /v1beta/tunedModels/", AFTER, ONE, True),
+        *repeats(
+            (LIST, BEFORE, ONE, True),
+            (LIST, BEFORE, HANG_UP, True),
+            (CREATE, AFTER, TERM, True),
+            (CREATE, AFTER, TERM, False),
+            ("GET /v1/tunedModels/", AFTER, TWO, True),
+            (CALL, BEFORE, ONE, False),
+            ("DELETE /v1beta/tunedModels/", AFTER, ONE, True),
+        ),
     ],
 )
 def test_a_signal_detaches(

@@ -17,7 +17,7 @@ from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.test_checkpoints import EASY, ONE, chosen, default, deployed, learns_best, model
 from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
 
-SAMPLE = 31
+SAMPLE = 61
 SHARDS = 4
 
 

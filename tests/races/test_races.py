@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.harness import Project, model
+from tests.limits import repeats
 from tests.races.conftest import CONFORMANCE, Opener, Store
 from tests.races.team import APPLY, all_ended, converged, serving
 
@@ -20,7 +21,7 @@ def shared(project: Project, store: Store) -> Project:
 
 @pytest.mark.early
 @pytest.mark.parametrize(
-    "store", ["local", "gs", "s3", "http", pytest.param("az", marks=CONFORMANCE)], indirect=True
+    "store", ["local", "gs", "http", *repeats("s3"), pytest.param("az", marks=CONFORMANCE)], indirect=True
 )
 def test_eight_processes_that_apply_the_same_manifests_create_each_model_once(team: Project) -> None:
     """All eight succeed, the records match the live models, and the plan is empty."""

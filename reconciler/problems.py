@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.formats import shorten
@@ -22,6 +22,18 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in self if part is not None)
+
+
+class HasPlace(Protocol):
+    """Something that is written in a file. Finding its place may take long, so ask for it only if needed."""
+
+    @property
+    def file(self) -> str:
+        """The file that contains it."""
+
+    @property
+    def place(self) -> Place:
+        """Its place."""
 
 
 class Refusal(NamedTuple):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from reconciler.datasets.chat import PREFERENCE
 from reconciler.datasets.data_sets import DataSets
 from reconciler.model import PLAIN, DataSet, Layout
-from reconciler.problems import Place, Problems, Refusal
+from reconciler.problems import HasPlace, Problems, Refusal
 
 BUCKET = "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 """A bucket's name, as a regular expression."""
@@ -32,7 +32,7 @@ _IN_BROWSERS = r"https://storage\.(?:googleapis|cloud\.google)\.com/([^?#]+)"
 def find_data_set(
     written: str,
     field: str,
-    place: Place,
+    node: HasPlace,
     found: DataSets,
     *,
     problems: Problems,
@@ -43,7 +43,7 @@ def find_data_set(
     Args:
         written: its address, its name at the service, or the path of a file.
         field: which data set of the model it is: FORM.training_dataset_uri or FORM.validation_dataset_uri.
-        place: where it is written.
+        node: the value in the manifest.
         found: measures files.
         problems: where to note what is wrong.
         layout: which columns of the file are read; None if a text was written, which may be an address.
@@ -54,12 +54,12 @@ def find_data_set(
         advice = f"Write {key}: {written}. Only a file on this machine is read and converted."
         refusal = Refusal(f"file must be a path, and {written} is not a path", advice)
     if refusal is not None:
-        problems.error(place, *refusal)
+        problems.error(node.place, *refusal)
         return None
     if written.startswith("gs:"):
         if written.lower().endswith(_NO_JSONL):
             problems.warning(
-                place,
+                node.place,
                 f"{written}: the service reads JSONL only, and this name does not end in .jsonl",
                 "Name a file beside the manifest instead: it is converted and uploaded.",
             )
@@ -69,7 +69,7 @@ def find_data_set(
         digest = hashlib.sha256(written.encode()).hexdigest()
         return DataSet(digest, 0, 0, shown=written, field=field, uri=written)
     is_validation = key.startswith("validation")
-    data = found.read_file(written, place, form=form, layout=layout or PLAIN, is_validation=is_validation)
+    data = found.read_file(written, node, form=form, layout=layout or PLAIN, is_validation=is_validation)
     return None if data is None else replace(data, field=field)
 
 

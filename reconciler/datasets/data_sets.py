@@ -7,7 +7,7 @@ links lead to it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reconciler import files, textfiles
@@ -19,13 +19,17 @@ from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import MOST_COMPARED, VALIDATION_BYTES, find_shared, warn_of, warn_of_shared
 from reconciler.formats import count_noun
 from reconciler.model import PLAIN, DataSet, Example, Layout
-from reconciler.problems import Place, Problems, Refusal
+from reconciler.problems import HasPlace, Place, Problems, Refusal
 
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a create's JSON body (the guide: at most 4 MB)."""
 
 ADVISED = 20
 """Examples; Google's guide advises 20 or more, its own tutorial trains on 15."""
+
+
+_INSIDE = Place("")
+"""Stands for the place of an example in a manifest."""
 
 
 class DataSets:
@@ -48,7 +52,7 @@ class DataSets:
     def read_file(
         self,
         written: str,
-        place: Place,
+        node: HasPlace,
         *,
         rest: int = 0,
         form: str = "",
@@ -59,26 +63,28 @@ class DataSets:
 
         Args:
             written: the path in the manifest, relative to it.
-            place: where it is written.
+            node: the value in the manifest.
             rest: bytes of the request beside the data.
             form: how the file is written (`measure.FORMS`). Pairs are sent with the request, every other
                 form is uploaded by itself.
             layout: which columns of the file are read.
             is_validation: it is not for training.
         """
-        key = (str(Path(place.file).parent), written)
+        key = (str(Path(node.file).parent), written)
         where = self._paths.get(key) or self._find(key[0], written)
         if isinstance(where, Refusal):
-            self._problems.error(place, *where)
+            self._problems.error(node.place, *where)
             return None
         self._paths[key] = path, real = where
         if not (self._reads_training or is_validation):
             return DataSet("", 0, 0, file=path, shown=written, form=form, layout=layout)
         known = (real, form, layout, is_validation)
         if known not in self._measured:
-            self._measured[known] = self._measure(path, place, written, known)
+            self._measured[known] = self._measure(path, node, written, known)
         found = self._measured[known]
-        if found is None or not (form or is_validation or self._check_request(found, rest, place)):
+        if found is None or not (
+            form or is_validation or self._check_request(found, rest, lambda: node.place)
+        ):
             return None
         data = DataSet(
             digest=found.digest,
@@ -130,7 +136,7 @@ class DataSets:
         )
 
     def _measure(
-        self, path: str, place: Place, written: str, known: tuple[str, str, Layout, bool]
+        self, path: str, node: HasPlace, written: str, known: tuple[str, str, Layout, bool]
     ) -> Measured | None:
         _, name, layout, is_validation = known
         form = FORMS[name]
@@ -139,30 +145,40 @@ class DataSets:
                 return measure(stream, path, form, self._problems, layout=layout, is_validation=is_validation)
         except (OSError, ValueError) as error:
             summary, advice = textfiles.explain_unreadable(error)
-            self._problems.error(place, f"{written}: {summary}", advice)
+            self._problems.error(node.place, f"{written}: {summary}", advice)
             return None
 
     def read_inline(
-        self, examples: Sequence[tuple[Place, Example]], place: Place, *, rest: int = 0
+        self, examples: Sequence[Example], find_place: Callable[[int | None], Place], *, rest: int = 0
     ) -> DataSet | None:
-        """Measure the data set inside a manifest; None after noting what is wrong."""
+        """Measure the data set inside a manifest; None after noting what is wrong.
+
+        Args:
+            examples: all of them.
+            find_place: finds the place of the example of a number, from 0; of all of them for None. It is
+                called only for what is wrong with them, because finding a place takes long.
+            rest: bytes of the request beside the data.
+        """
         if not examples:
-            self._problems.error(place, *EMPTY)
+            self._problems.error(find_place(None), *EMPTY)
             return None
-        before = len(self._problems)
-        found = measure_rows(examples, PAIRS, self._problems, "example")
-        if len(self._problems) > before or not self._check_request(found, rest, place):
+        noted = Problems()
+        found = measure_rows(((_INSIDE, example) for example in examples), PAIRS, noted, "example")
+        if noted:
+            rows = ((find_place(number), example) for number, example in enumerate(examples))
+            measure_rows(rows, PAIRS, self._problems, "example")
+            return None
+        if not self._check_request(found, rest, lambda: find_place(None)):
             return None
         for number, refusal in warn_of(found.survey):
-            self._problems.warning(examples[number - 1][0], *refusal)
-        inline = tuple(example for _, example in examples)
-        return DataSet(found.digest, found.examples, found.characters, inline=inline)
+            self._problems.warning(find_place(number - 1), *refusal)
+        return DataSet(found.digest, found.examples, found.characters, inline=tuple(examples))
 
-    def _check_request(self, found: Measured, rest: int, place: Place) -> bool:
+    def _check_request(self, found: Measured, rest: int, find_place: Callable[[], Place]) -> bool:
         total = found.size + rest
         if total > REQUEST_LIMIT:
             self._problems.error(
-                place,
+                find_place(),
                 f"the request would have {total:,} bytes, and the service takes {REQUEST_LIMIT:,} (4 MB)",
                 "Train on fewer or shorter examples.",
             )

@@ -8,7 +8,6 @@ from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.held_out import MOST, split_example
 from reconciler.manifests.documents import Document, Node
-from reconciler.manifests.located import YamlMap
 from reconciler.model import AnyCheck, Check, Checks, Comparison, DataSet, HeldOut
 from reconciler.problems import Place, Refusal
 
@@ -35,7 +34,7 @@ def read_checks(document: Document, data_sets: DataSets, form: str) -> Checks:
     found = [
         check
         for item in document.at("checks").items
-        if isinstance(item.value, YamlMap)
+        if isinstance(item.value, dict)
         and (check := _read_check(document, item, data_sets, form)) is not None
     ]
     return tuple(found)
@@ -89,7 +88,7 @@ def _read_file(document: Document, item: Node, data_sets: DataSets, form: str) -
     file, at_least = item.at("file"), item.at("at_least").value
     if not file.text.strip():
         return None
-    data = data_sets.read_file(file.text, file.place, form=form, is_validation=True)
+    data = data_sets.read_file(file.text, file, form=form, is_validation=True)
     if data is None:
         return None
     if data.examples > MOST:

@@ -1,15 +1,20 @@
 """YAML documents, their values and the places of the values.
 
+There are two readers. `yaml_builder` reads all of YAML, notes what is wrong, and keeps the place of every
+value. `plain_reader` is quick and reads what nearly every manifest has, without places. If somebody asks for
+a place, `yaml_builder` reads the text again.
+
 Rule: everyone asks a document by path, `document.at("spec.base_model")`, and gets a `Node`: a value that
-knows its place, and can note what is wrong with it. Only `yaml_builder`, `syntax` and this module know
+knows its place, and can note what is wrong with it. Only the two readers, `syntax` and this module know
 YAML's syntax.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from typing import Any, TypeAlias
 
 import yaml
@@ -17,6 +22,7 @@ from yaml.events import StreamEndEvent
 
 from reconciler.formats import to_camel_case
 from reconciler.manifests.located import Mark, YamlList, YamlMap
+from reconciler.manifests.plain_reader import read_plainly
 from reconciler.manifests.substitution import substitute
 from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
 from reconciler.manifests.yaml_builder import Builder, LimitError, find_mark
@@ -26,23 +32,47 @@ Path: TypeAlias = str | Sequence[str | int]
 """The path of a value: "spec.base_model", which means both spellings, or the exact keys and indices."""
 
 
+@dataclass(slots=True, eq=False)
+class Text:
+    """The text of a file, to find the places of its values when somebody asks for them."""
+
+    file: str
+    content: str
+    _documents: list[Document] | None = field(default=None, repr=False)
+
+    def read_with_places(self, number: int) -> Document:
+        """Read the document of this number again, with the places of its values."""
+        if self._documents is None:
+            self._documents = list(_build_documents(self, Problems()))
+        return self._documents[number]
+
+
 @dataclass(slots=True)
 class Document:
     """One YAML document that is not empty.
 
     Attributes:
-        file: the file that contains it.
+        text: the text of the file that contains it.
+        number: which of the file's documents that are not empty it is, from 0.
         mark: the line and column where it begins.
         body: its value. Variables are put in when `fill` is called.
         references: where text with "${" stands: the container, the key or index, and the text's place.
         problems: where to note what is wrong with it.
+        lines: see `PlainDocument.lines`. None if the values of the document know their places.
     """
 
-    file: str
+    text: Text
+    number: int
     mark: Mark
     body: object
     references: Sequence[tuple[Any, Any, Mark]]
     problems: Problems
+    lines: Mapping[int, tuple[int, Sequence[int]]] | None = None
+
+    @property
+    def file(self) -> str:
+        """The file that contains it."""
+        return self.text.file
 
     @property
     def place(self) -> Place:
@@ -52,11 +82,12 @@ class Document:
     @property
     def kind(self) -> str:
         """The value of `kind`; "" if that is not text."""
-        return self.at("kind").text
+        kind = self.body.get("kind") if isinstance(self.body, dict) else None
+        return kind if isinstance(kind, str) else ""
 
     def at(self, path: Path) -> Node:
         """Find the node at a path."""
-        return _walk(self, self.body, None, "", path)
+        return _walk(self, (None, "", self.body), path, None)
 
     def fill(self, variables: Mapping[str, str]) -> None:
         """Put variables in the place of references. Notes the references that cannot be followed."""
@@ -84,10 +115,12 @@ class Node:
     value: Any
     key: Any
     is_there: bool
+    _path: Path
+    _above: Node | None
 
     def at(self, path: Path) -> Node:
         """Find the node at a path from here."""
-        return _walk(self._document, self.value, self._holder, self.key, path)
+        return _walk(self._document, (self._holder, self.key, self.value), path, self)
 
     @property
     def text(self) -> str:
@@ -98,8 +131,8 @@ class Node:
     def items(self) -> Iterator[Node]:
         """The items of a list; empty if the value is not a list."""
         value = self.value
-        for number in range(len(value)) if type(value) is YamlList else ():
-            yield Node(self._document, value, value[number], number, is_there=True)
+        for number in range(len(value)) if isinstance(value, list) else ():
+            yield Node(self._document, value, value[number], number, True, (number,), self)
 
     @property
     def mark(self) -> Mark:
@@ -110,6 +143,11 @@ class Node:
     def key_mark(self) -> Mark:
         """The place of the key. A mapping's own place is its first key, which is less clear."""
         return self._find_mark(of_key=True)
+
+    @property
+    def file(self) -> str:
+        """The file that contains it."""
+        return self._document.text.file
 
     @property
     def place(self) -> Place:
@@ -123,12 +161,29 @@ class Node:
 
     def _find_mark(self, *, of_key: bool) -> Mark:
         holder, key = self._holder, self.key
+        if holder is None:
+            return self._document.mark
         if type(holder) is YamlMap:
             return (holder.key_marks if of_key else holder.value_marks)[key]
         if type(holder) is YamlList:
             mark: Mark = holder.marks[key]
             return mark
-        return self._document.mark
+        known = (self._document.lines or {}).get(id(holder))
+        if of_key and known is not None:
+            column, lines = known
+            return lines[list(holder).index(key)], column
+        located = self._document.text.read_with_places(self._document.number).at(())
+        for path in self._list_paths():
+            located = located.at(path)
+        return located.key_mark if of_key else located.mark
+
+    def _list_paths(self) -> list[Path]:
+        """List the paths that were walked from the document to here."""
+        node, found = self, [self._path]
+        while node._above is not None:
+            node = node._above
+            found.append(node._path)  # noqa: SLF001
+        return found[::-1]
 
     def error(
         self, summary: str, detail: str = "", *, of_key: bool = False, address: str | None = None
@@ -138,21 +193,20 @@ class Node:
         self._document.problems.error(place, summary, detail, address=address)
 
 
-def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> Node:
-    """Go from a value, which stands in its holder under its key."""
-    is_there = True
+def _walk(document: Document, start: tuple[Any, Any, Any], path: Path, above: Node | None) -> Node:
+    """Go from a value to another. `start`: what holds the value, its key there, and itself."""
+    holder, key, value = start
     for step, other in _spell(path) if isinstance(path, str) else [(step, step) for step in path]:
-        spelled = step
-        if type(value) is YamlMap:
+        if isinstance(value, dict):
             spelled = other if step not in value and other in value else step
             is_there = spelled in value
         else:
-            is_there = type(value) is YamlList and isinstance(step, int) and step < len(value)
+            spelled = step
+            is_there = isinstance(value, list) and isinstance(step, int) and step < len(value)
         if not is_there:
-            value = None
-            break
+            return Node(document, holder, None, key, False, path, above)
         holder, key, value = value, spelled, value[spelled]
-    return Node(document, holder, value, key, is_there)
+    return Node(document, holder, value, key, True, path, above)
 
 
 @cache
@@ -162,10 +216,36 @@ def _spell(path: str) -> tuple[tuple[str, str], ...]:
 
 
 def read_documents(file: str, text: str, problems: Problems) -> Iterator[Document]:
-    """Yield the documents of a file that are not empty. Stop at broken syntax, after noting it."""
+    """Yield the documents of a file that are not empty. Stop at broken syntax, after noting it.
+
+    The values of each document know their places.
+    """
+    yield from _build_documents(Text(file, text), problems)
+
+
+def read_quickly(file: str, text: str, problems: Problems) -> Iterable[Document]:
+    """Read the documents of a file as `read_documents` does, without places where nobody asks for them.
+
+    Mappings and lists are plain dicts and lists, so nobody can ask for the spelling of a number.
+    """
+    whole = Text(file, text)
     if refuse_unreadable(file, text, problems):
+        return ()
+    found = read_plainly(text)
+    if found is None:
+        return _build_documents(whole, problems)
+    return [
+        Document(whole, number, (plain.line, 1), plain.body, (), problems, plain.lines)
+        for number, plain in enumerate(found)
+    ]
+
+
+def _build_documents(text: Text, problems: Problems) -> Iterator[Document]:
+    file = text.file
+    if refuse_unreadable(file, text.content, problems):
         return
-    parser = yaml.CSafeLoader(text)
+    parser = yaml.CSafeLoader(text.content)
+    numbers = count()
     try:
         parser.get_event()  # skip the start of the stream
         while not isinstance(start := parser.get_event(), StreamEndEvent):
@@ -173,9 +253,9 @@ def read_documents(file: str, text: str, problems: Problems) -> Iterator[Documen
             body = builder.build()
             if body is not None:
                 mark = body.mark if isinstance(body, (YamlMap, YamlList)) else builder.start
-                yield Document(file, mark, body, builder.references(), problems)
+                yield Document(text, next(numbers), mark, body, builder.references(), problems)
     except yaml.YAMLError as error:
-        explain_syntax(file, text, error, problems)
+        explain_syntax(file, text.content, error, problems)
     except LimitError:
         return
     finally:

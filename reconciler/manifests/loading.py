@@ -17,7 +17,7 @@ from reconciler import bounds, textfiles
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.kind import Kind
 from reconciler.manifests import sources
-from reconciler.manifests.documents import Document, read_documents
+from reconciler.manifests.documents import Document, read_documents, read_quickly
 from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.find_stack import find_stack_near, find_stacks_in
 from reconciler.manifests.kinds import FORMS, REMOVED, STACK
@@ -108,7 +108,7 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
         document.fill(variables)  # `validate` reports references that cannot be followed
         name, labels = document.at("metadata.name").value, document.at("metadata.labels").value
         if isinstance(name, str) and document.kind in kinds:
-            items = labels.items() if isinstance(labels, YamlMap) else ()
+            items = labels.items() if isinstance(labels, dict) else ()
             names[Address(document.kind, name)] = {str(key): str(value) for key, value in items}
     return names
 
@@ -198,7 +198,9 @@ def read_manifest(text: str, kind: Kind, stack: Stack) -> tuple[Desired | None, 
 def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
     text = textfiles.read_text(source.path, problems, limit=bounds.MANIFEST)
-    found = [] if text is None else list(read_documents(source.path, text, problems))
+    # a Stack's variables are texts, so the spelling of numbers counts there
+    read = read_documents if text is not None and STACK in text else read_quickly
+    found = [] if text is None else list(read(source.path, text, problems))
     if source.is_alone and not found and len(problems) == before:
         problems.error(
             Place(source.path),
@@ -211,7 +213,7 @@ def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
 def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
     """Return whether a document is one of our manifests, so that its other keys can be checked."""
     root, body = document.at([]), document.body
-    if not isinstance(body, YamlMap):
+    if not isinstance(body, dict):
         root.error(
             f"a manifest is a mapping, not {describe(body)}", f"It begins with apiVersion: {API_VERSION}."
         )
@@ -276,7 +278,7 @@ def _read_stack(
             continue
         if not number:
             stack = declared.to_model(document.file, document.mark[0], spelled=spelled)
-            keys = spec.value if isinstance(spec.value, YamlMap) else ()
+            keys = spec.value if isinstance(spec.value, dict) else ()
             places = {f"spec.{key}": spec.at([key]).mark for key in keys}
             entries = enumerate(document.at("spec.base_models").items)
             places |= {f"spec.base_models[{index}]": entry.mark for index, entry in entries}

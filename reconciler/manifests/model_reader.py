@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.datasets.data_sets import DataSets, warn_of_few
+from reconciler.datasets.data_sets import ADVISED, DataSets, warn_of_few
 from reconciler.identity import (
     encode_canonical,
     find_meaning,
@@ -24,6 +24,7 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope, ServedEnvelope
 from reconciler.manifests.kinds import FORMS, Form
 from reconciler.manifests.model_copy import ModelCopyManifest
+from reconciler.manifests.places import BESIDE, Places
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.schema_types import Named
 from reconciler.manifests.trees import Trees
@@ -43,9 +44,6 @@ from reconciler.model import (
     Value,
 )
 from reconciler.problems import Problems
-
-_BESIDE = "metadata."
-"""The beginning of a field's path if the field is not under spec."""
 
 
 class ModelReader:
@@ -105,7 +103,7 @@ class ModelReader:
         if form.data and not data and not rules.is_there_already(document):
             return None
         for stored in data[:1]:
-            if not stored.uri:
+            if not stored.uri and stored.examples < ADVISED:
                 place = document.at(f"spec.{kind.data_field}").key_place
                 warn_of_few(stored, place, self._problems, address=str(known.address))
         self._warn_of_held_back(document, data, checks, str(known.address))
@@ -127,7 +125,7 @@ class ModelReader:
             manifest=self._trees.find_path(file),
             file=file,
             line=document.mark[0],
-            places=_find_places(document, attributes, kind),
+            places=Places(document, attributes, kind),
             serving=_read_serving(declared),
             elsewhere=_read_elsewhere(declared),
         )
@@ -177,11 +175,19 @@ def _parse_address(text: str) -> Address | None:
 def _read_attributes(declared: Any, kind: Kind) -> Attributes:
     found = {}
     for path in kind.fields:
-        steps = path.split(".") if path.startswith(_BESIDE) else ["spec", *path.split(".")]
-        value = reduce(lambda part, step: getattr(part, step, None), steps, declared)
-        if value is not None:
+        value = declared
+        for step in _split_path(path):
+            value = getattr(value, step, None)
+            if value is None:
+                break
+        else:
             found[path] = _flatten(value)
     return found
+
+
+@cache
+def _split_path(path: str) -> tuple[str, ...]:
+    return tuple(path.split(".") if path.startswith(BESIDE) else ["spec", *path.split(".")])
 
 
 def _flatten(value: Any) -> Value:
@@ -200,21 +206,6 @@ def _read_serving(declared: ModelEnvelope) -> Serving | None:
 
 def _read_elsewhere(declared: ModelEnvelope) -> StateSource | None:
     return declared.spec.source.to_model() if isinstance(declared, ModelCopyManifest) else None
-
-
-_SERVING = ("serving.endpoint", "serving.checkpoint")
-
-
-def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
-    ways = {path: path if path.startswith(_BESIDE) else f"spec.{path}" for path in attributes}
-    places = {path: document.at(way).mark for path, way in ways.items()}
-    if kind.data_field:
-        places[kind.data_field] = document.at(f"spec.{kind.data_field}").key_mark
-    for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions", *_SERVING):
-        node = document.at(path)
-        if node.value is not None:
-            places[path] = node.mark
-    return places
 
 
 def _merge_lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[str, str]) -> Lifecycle:

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.formats import to_camel_case
 from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.documents import Document, Node
-from reconciler.manifests.located import YamlMap
 from reconciler.model import BEST
-from reconciler.problems import Place, find_nearest
+from reconciler.problems import find_nearest
 
 
 def check_choices(document: Document, choices: Iterable[tuple[str, tuple[str, str], bool]]) -> None:
     """Check the API's oneofs: at most one of two keys, or exactly one if one is required."""
     for where, (first, second), required in choices:
         within = document.at(where)
-        if not isinstance(within.value, YamlMap):
+        if not isinstance(within.value, dict):
             continue
         there = [node for node in map(within.at, (first, second)) if node.is_there]
         if len(there) > 1:
@@ -34,7 +33,7 @@ def check_lifecycle_fields(document: Document, where: str, fields: Sequence[Fiel
         Maps every spelling of a field's path to the path. Empty without a lifecycle.
     """
     lifecycle = document.at(where)
-    if not isinstance(lifecycle.value, YamlMap):
+    if not isinstance(lifecycle.value, dict):
         return {}
     spelled = {way: field.path for field in fields for way in (to_camel_case(field.path), field.path)}
     mutable = {field.path for field in fields if field.on_change is OnChange.UPDATE}
@@ -70,9 +69,9 @@ def check_permissions(document: Document, kind: Kind) -> None:
             f"Remove the key; {kind.access}." if kind.access else "Remove the key.",
             of_key=True,
         )
-    seen: dict[tuple[str, str], Place] = {}
+    seen: dict[tuple[str, str], Node] = {}
     for item in permissions.items:
-        if not isinstance(item.value, YamlMap):
+        if not isinstance(item.value, dict):
             continue
         grantee, email = item.at("grantee_type").text, item.at("email_address")
         if grantee == "EVERYONE" and email.value is not None:
@@ -81,9 +80,9 @@ def check_permissions(document: Document, kind: Kind) -> None:
             item.error(f"a {grantee} needs an email_address", "Add email_address: name@example.com.")
         who = (grantee, email.text.lower())
         if who in seen:
-            summary = f"the same grantee as at {seen[who]}"
+            summary = f"the same grantee as at {seen[who].place}"
             item.error(summary, "Keep one of them: a grantee has one role.")
-        seen.setdefault(who, item.place)
+        seen.setdefault(who, item)
 
 
 def check_data(document: Document, keys: Sequence[str]) -> None:
@@ -94,7 +93,7 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
         owner, name = document.at("spec"), "spec"
         steps = key.split(".")
         for depth, step in enumerate(steps, 1):
-            if not isinstance(owner.value, YamlMap):
+            if not isinstance(owner.value, dict):
                 break  # its type is reported elsewhere
             found = owner.at(step)
             if not found.is_there:

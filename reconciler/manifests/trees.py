@@ -24,17 +24,24 @@ class Trees:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._places: dict[str, str] = {}
+        self._parents: dict[str, str] = {}
         self._roots = [(os.path.abspath(path), path) for path in paths if Path(path).is_dir()]  # noqa: PTH100
         self.folders = tuple(self._find_place(path) for _, path in self._roots)
 
     def find_path(self, file: str) -> str:
         """Find the path of a manifest file. The target of a link counts as a file in the link's folder."""
-        whole = os.path.abspath(file)  # noqa: PTH100 -- links are not followed
+        parent, name = os.path.split(file)
+        if parent not in self._parents:
+            self._parents[parent] = self._find_parent(os.path.abspath(parent))  # noqa: PTH100 -- links are not followed
+        found = self._parents[parent]
+        return name if found == "." else f"{found}/{name}"
+
+    def _find_parent(self, folder: str) -> str:
+        """Find the path of a folder that contains manifests."""
         for root, path in self._roots:
-            if whole.startswith(root.rstrip(os.sep) + os.sep):
-                return PurePath(self._find_place(path), os.path.relpath(whole, root)).as_posix()
-        folder, name = os.path.split(whole)
-        return PurePath(self._find_place(folder), name).as_posix()
+            if f"{folder}{os.sep}".startswith(root.rstrip(os.sep) + os.sep):
+                return PurePath(self._find_place(path), os.path.relpath(folder, root)).as_posix()
+        return self._find_place(folder)
 
     def _find_place(self, folder: str) -> str:
         """Find the path of a folder; "." for the root itself."""

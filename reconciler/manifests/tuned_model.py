@@ -18,8 +18,8 @@ from reconciler.manifests import schema_types as schema
 from reconciler.manifests.data_files import Columnar, read_layout
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.manifests.located import YamlMap
 from reconciler.model import DataSet, Example
+from reconciler.problems import Place
 
 DISPLAY_NAME_LIMIT = 40
 """The service refuses a longer one with 400 "Request contains an invalid argument." and does not say why."""
@@ -182,7 +182,7 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
         layout = read_layout(data, TrainingData)
         if layout is None:
             return ()
-        stored = data_sets.read_file(file.text, file.place, rest=rest, layout=layout)
+        stored = data_sets.read_file(file.text, file, rest=rest, layout=layout)
         return () if stored is None else (stored,)
     for key in ("columns", "delimiter") if examples.is_there else ():
         if data.at(key).value is not None:
@@ -193,15 +193,19 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
     if not isinstance(items.value, list) or file.is_there:
         return ()
     # an item that is not an example is noted already, with the whole document
-    found = [(item.place, pair) for item in items.items if (pair := _read_example(item.value)) is not None]
+    found = [(number, pair) for number, item in enumerate(items.value) if (pair := _read_example(item))]
     if items.value and not found:
         return ()
-    inline = data_sets.read_inline(found, data.key_place, rest=rest)
+
+    def find_place(number: int | None) -> Place:
+        return data.key_place if number is None else items.at([found[number][0]]).place
+
+    inline = data_sets.read_inline([pair for _, pair in found], find_place, rest=rest)
     return () if inline is None else (inline,)
 
 
 def _read_example(item: object) -> Example | None:
-    if not isinstance(item, YamlMap):
+    if not isinstance(item, dict):
         return None
     text_input, output = item.get("text_input", item.get("textInput")), item.get("output")
     if isinstance(text_input, str) and isinstance(output, str):

@@ -348,7 +348,7 @@ def _read_data_set(node: Node, field: str, data_sets: DataSets, document: Docume
     return find_data_set(
         file.text,
         field,
-        file.place,
+        file,
         data_sets,
         problems=document.problems,
         layout=None if file is node else layout,

@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -254,9 +255,9 @@ def test_hashes_of_many_data_sets_have_a_bound(tmp_path: Path, monkeypatch: pyte
     for name in ("t.jsonl", "v.jsonl", "w.jsonl"):
         Path(name).write_text(write(*[(number, 1) for number in range(4)]))
     sets = DataSets(problems)
-    place = Place("m.yaml", 1, 1)
+    node = SimpleNamespace(file="m.yaml", place=Place("m.yaml", 1, 1))
     form = "supervised_tuning_spec"
-    held = [sets.read_file(name, place, form=form) for name in ("v.jsonl", "w.jsonl", "t.jsonl")]
+    held = [sets.read_file(name, node, form=form) for name in ("v.jsonl", "w.jsonl", "t.jsonl")]
     for data in held[:2]:
         assert data is not None
         assert held[2] is not None

@@ -32,5 +32,5 @@ class ParrotManifest(ModelEnvelope):
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
     """See `kinds.Form`."""
     file = document.at("spec.training_data")
-    found = data_sets.read_file(file.text, file.place, rest=rest) if file.text else None
+    found = data_sets.read_file(file.text, file, rest=rest) if file.text else None
     return () if found is None else (found,)

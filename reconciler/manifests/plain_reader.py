@@ -1,0 +1,229 @@
+"""Reads plain YAML quickly: keys, texts, numbers and lists, as nearly every manifest has them.
+
+`yaml_builder` takes three times as long, because it gets an object for each token. This reader knows only a
+part of YAML. Rule: it reads what `yaml_builder` reads, which a test checks with any text. If a text has
+anything else (a fault, a tag, an anchor, a text of several lines …), it is left to `yaml_builder`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.manifests.scalars import resolve
+
+LONGEST = 1_000_000
+"""Characters of a document. A longer one may have more values than `yaml_builder` accepts."""
+DEEPEST = 24
+"""Levels of indentation, and levels of brackets in one line."""
+
+_FOREIGN = re.compile("[\t\r\ufeff\ud800-\udfff]|\\$\\{")
+"""Characters with rules of their own, and references to variables."""
+
+_KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,99}"
+_LETTER = r"[A-EG-MO-SU-Za-eg-mo-su-z_/(\u00a1-\U0010ffff]"
+_SIGN = r"(?:[NTFntf0-9.]|[-+](?=[0-9.]))"
+"""How a value begins that may be a number, a boolean or null."""
+_QUOTED = r""""[^"\\\n]*"|'[^'\n]*'"""
+_REST = r"[^\n:#]*(?:(?::(?=[^ \n])|(?<! )#)[^\n:#]*)*"
+_COMMENT = r" *(?:(?<![^ \n])#.*)?"
+_LINE = re.compile(
+    rf"^( *)(- +)?(?:({_KEY}):(?: +|$))?"
+    rf"(?:({_LETTER}{_REST})|({_SIGN}{_REST})|({_QUOTED})|([\[{{].*))?{_COMMENT}$|^(.+)$",
+    re.MULTILINE,
+)
+"""Indentation, dash, key, then one of text, number, quoted text, brackets; or else the whole line."""
+
+_INNER_REST = r"""[^\n:#,?\[\]{}"']*(?::(?=[A-Za-z0-9/])[^\n:#,?\[\]{}"']*)*"""
+_INNER = rf"({_LETTER}{_INNER_REST})|({_SIGN}{_INNER_REST})|({_QUOTED})"
+_PAIR = re.compile(rf" *({_KEY}): +(?:{_INNER}) *(?:,|$)|(.)")
+_TOKEN = re.compile(rf" *(?:([\[{{}}\],])|({_KEY}):(?= )|{_INNER}|(.))")
+
+_SEPARATOR = "\n---\n"
+
+_NOT_TEXT = frozenset(
+    word for word in ("null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE")
+)
+"""Words that are no key."""
+
+
+class _LeftError(Exception):
+    """The text has something that this reader does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainDocument:
+    """A document that is a mapping.
+
+    Attributes:
+        body: its value: dicts, lists, texts, numbers and booleans.
+        line: where it begins.
+        lines: of mappings that are not in brackets, by their id(): their column, and the line of each key.
+    """
+
+    body: dict[str, Any]
+    line: int
+    lines: Mapping[int, tuple[int, Sequence[int]]]
+
+
+def read_plainly(text: str) -> list[PlainDocument] | None:
+    """Read the documents of a text that are not empty. None if only `yaml_builder` can read it."""
+    if _FOREIGN.search(text):
+        return None
+    documents: list[PlainDocument] = []
+    before = 0
+    try:
+        for part in text.split(_SEPARATOR):  # the lines of one part at a time are in memory
+            if len(part) > LONGEST:
+                return None
+            before += _read_lines(part, before, documents)
+    except _LeftError:
+        return None
+    return documents
+
+
+def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
+    text: str, before: int, documents: list[PlainDocument]
+) -> int:
+    """Read documents, before which the file has `before` lines. Returns the number of lines, with `---`."""
+    stack: list[tuple[int, Any, list[int]]] = []
+    lines: dict[int, tuple[int, Sequence[int]]] = {}
+    # the innermost collection: its column, itself, and the lines of its keys
+    at: int = -1
+    container: Any = None
+    numbers: list[int] = []
+    pending = ""  # the key whose value is on the next lines
+    number = before
+    for indent, dash, key, word, sign, quoted, brackets, other in _LINE.findall(text):
+        number += 1
+        if not (key or dash):
+            if other == "---" and not pending:
+                stack, lines, at, container = [], {}, -1, None
+                continue
+            if other or word or sign or quoted or brackets:
+                raise _LeftError
+            continue
+        column = len(indent)
+        if pending or container is None:
+            is_nested = column >= at if dash else column > at
+            if not is_nested or (container is None and (dash or column)) or len(stack) > DEEPEST:
+                raise _LeftError
+            inner: Any = [] if dash else {}
+            at, numbers = column, []
+            if container is None:
+                lines = {}
+                documents.append(PlainDocument(inner, number, lines))
+            else:
+                container[pending] = inner
+            if not dash:
+                lines[id(inner)] = column + 1, numbers
+            container, pending = inner, ""
+            stack.append((at, container, numbers))
+        elif column != at or (type(container) is list) is not bool(dash):
+            while at > column:
+                stack.pop()
+                at, container, numbers = stack[-1]
+            if not dash and type(container) is list:  # a list may stand below the first letter of its key
+                stack.pop()
+                at, container, numbers = stack[-1]
+            if at != column or (type(container) is list) is not bool(dash):
+                raise _LeftError
+        if word:
+            value: Any = word.rstrip(" ")
+        elif quoted:
+            value = quoted[1:-1]
+        elif sign:
+            value = _read_scalar(sign)
+        elif brackets:
+            value = _read_brackets(brackets)
+        else:
+            value = None
+        if dash:
+            if not key:
+                if value is None:
+                    raise _LeftError
+                container.append(value)
+                continue
+            inner = {}
+            container.append(inner)
+            at, container, numbers = column + len(dash), inner, []
+            lines[id(inner)] = at + 1, numbers
+            stack.append((at, container, numbers))
+        if key in container or key in _NOT_TEXT:
+            raise _LeftError
+        numbers.append(number)
+        if value is None:
+            pending = key
+        else:
+            container[key] = value
+    if pending:
+        raise _LeftError
+    return number + 1 - before
+
+
+def _read_scalar(text: str) -> object:
+    value = resolve(text.rstrip(" "))
+    if value is None:
+        raise _LeftError
+    return value
+
+
+def _read_brackets(text: str) -> object:
+    """Read a collection in brackets that is on one line."""
+    text = text.rstrip(" ")
+    if text[0] != "{" or text[-1] != "}":
+        return _read_tokens(text)
+    found: dict[str, object] = {}
+    for key, word, sign, quoted, other in _PAIR.findall(text, 1, len(text) - 1):
+        if other:
+            return _read_tokens(text)
+        if key in found or key in _NOT_TEXT:
+            raise _LeftError
+        found[key] = word.rstrip(" ") if word else quoted[1:-1] if quoted else _read_scalar(sign)
+    return found
+
+
+def _read_tokens(text: str) -> object:  # noqa: C901, PLR0912 -- one loop over all tokens
+    """Read a collection that may contain others."""
+    root: list[Any] = []
+    stack: list[Any] = [root]
+    key, needs_comma = "", False
+    for mark, name, word, sign, quoted, other in _TOKEN.findall(text):
+        container = stack[-1]
+        if other or (container is root and (root or mark not in {"[", "{"})):
+            raise _LeftError
+        if name:
+            if key or needs_comma or type(container) is list or name in container or name in _NOT_TEXT:
+                raise _LeftError
+            key = name
+            continue
+        if mark == ",":
+            if not needs_comma:
+                raise _LeftError
+            needs_comma = False
+            continue
+        if mark in {"]", "}"} and mark:
+            if key or (type(container) is list) is not (mark == "]"):
+                raise _LeftError
+            stack.pop()
+            needs_comma = True
+            continue
+        if needs_comma or (type(container) is dict and not key):
+            raise _LeftError
+        value: Any = [] if mark == "[" else {} if mark else None
+        if not mark:
+            value = word.rstrip(" ") if word else quoted[1:-1] if quoted else _read_scalar(sign)
+        if type(container) is list:
+            container.append(value)
+        else:
+            container[key] = value
+        key, needs_comma = "", not mark
+        if mark:
+            stack.append(value)
+            if len(stack) > DEEPEST:
+                raise _LeftError
+    if len(stack) > 1:
+        raise _LeftError
+    return root[0]

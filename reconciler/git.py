@@ -19,6 +19,11 @@ _SECONDS = 10.0
 _QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
+def find_commit(path: str) -> str:
+    """Find the id of the commit that is checked out where a file or a folder is. "" if there is none."""
+    return Versions(os.path.join(path, "-")).find_commit()  # noqa: PTH118 -- the name does not matter
+
+
 class Versions:
     """The former versions of one file.
 
@@ -47,6 +52,10 @@ class Versions:
         sizes = self._run(["cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)"], wanted)
         found = [line.split() for line in sizes.splitlines()]
         return [(words[0], int(words[2])) for words in found if words[1:2] == ["blob"]]
+
+    def find_commit(self) -> str:
+        """Find the id of the commit that is checked out. "" if there is none."""
+        return self._run(["rev-parse", "--verify", "--quiet", "HEAD"]).strip()
 
     def _run(self, arguments: Sequence[str], lines: Sequence[str] = ()) -> str:
         """Return what git prints; "" if it fails."""

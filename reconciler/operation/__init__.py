@@ -21,7 +21,7 @@ from reconciler.manifests import Loaded, find_named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, StateSource
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import verify
-from reconciler.plan.change import Context, Drift, Inputs, Plan
+from reconciler.plan.change import Action, Context, Drift, Inputs, Plan
 from reconciler.plan.copies import CopySource, SourceFault
 from reconciler.plan.drift import find_selected_drift
 from reconciler.plan.facts import Facts, Observed, index_desired
@@ -111,6 +111,8 @@ class Operation:
     def make_plan(self, state: State | None = None) -> tuple[Plan, Facts]:
         """Read everything and decide. Asks for base models only if something would be trained.
 
+        What a new model is recorded with includes the git commit, so git is asked if there is one.
+
         Raises:
             ManifestError: data that a manifest names does not exist.
         """
@@ -120,9 +122,12 @@ class Operation:
         if missing:
             raise ManifestError(_describe_missing(model, data) for model, data in missing)
         plan, decided = plan_with_facts(facts)
-        kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
-        if kinds:
-            facts = observe.add_base_models(facts, self.providers, kinds)
+        if any(change.creates or change.action is Action.ADOPT for change in plan.changes):
+            from reconciler.git import find_commit
+
+            kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
+            facts = observe.add_base_models(facts, self.providers, kinds) if kinds else facts
+            facts = replace(facts, commit=find_commit(self.inputs.paths[0] if self.inputs.paths else "."))
             plan, decided = plan_with_facts(facts)
         return plan, decided
 

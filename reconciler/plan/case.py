@@ -173,6 +173,7 @@ def record_training_again(case: Case, model: RecordedModel) -> RecordedModel:
     generation = Generation(model.id, model.digest, model.generation, model.formula)
     return replace(
         record_training(case, generation),
+        commit=case.facts.commit or model.commit,
         waiting=model.waiting,
         waiting_since=model.waiting_since,
         waiting_said=model.waiting_said,

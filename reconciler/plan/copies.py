@@ -13,6 +13,9 @@ from reconciler.kind import Kind
 from reconciler.model import Address, Live, Score, describe_scores
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
+_SHORT = 12
+"""Digits of a commit to show."""
+
 
 @dataclass(frozen=True, slots=True)
 class CopySource:
@@ -22,6 +25,7 @@ class CopySource:
         text: its name, as this module's rule says.
         id: its id there.
         manifest: path of its manifest there. "" if that is not recorded.
+        commit: id of the commit of that manifest, when it was started. "" if that is not recorded.
         promoted: RFC 3339; when it was promoted there.
         verdict, scores: the result of its checks there.
     """
@@ -30,6 +34,7 @@ class CopySource:
     id: str = ""
     manifest: str = ""
     promoted: str = ""
+    commit: str = ""
     verdict: Verdict = Verdict.NONE
     scores: tuple[Score, ...] = ()
 
@@ -93,14 +98,24 @@ def read_source(state: State, address: Address, *, service: str, word: str) -> C
             "Run reconciler apply there once, which records it",
         )
     serving = record.serving
-    return CopySource(text, serving.id, record.manifest, serving.promoted, serving.verdict, serving.scores)
+    return CopySource(
+        text,
+        serving.id,
+        record.manifest,
+        serving.promoted,
+        serving.commit,
+        serving.verdict,
+        serving.scores,
+    )
 
 
 def describe_source(address: Address, state: str, source: CopySource) -> str:
     """Say what a copy comes from, as far as the other state records it: model, manifest and verdict."""
     declared = f", declared in {source.manifest}" if source.manifest else ""
+    commit = f" of commit {source.commit[:_SHORT]}" if source.commit else ""
     since = f", serving since {source.promoted}" if source.promoted else ""
-    return f"its source is {address} of {state}: {source.id}{declared}{since}; {_describe_verdict(source)}"
+    said = f"{source.id}{declared}{commit}{since}; {_describe_verdict(source)}"
+    return f"its source is {address} of {state}: {said}"
 
 
 def _describe_verdict(source: CopySource) -> str:

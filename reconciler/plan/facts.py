@@ -104,6 +104,7 @@ class Facts:
             covers a part of the manifests.
         moved: new address to the old one, for moved records. `state` has them under the new address.
         removals: the addresses that a manifest of kind Removed takes out of the state. None is desired.
+        commit: the git commit of the manifests, for the records of new models. "" if nobody asked.
     """
 
     desired: Mapping[Address, Desired]
@@ -120,6 +121,7 @@ class Facts:
     named_elsewhere: frozenset[Address] = frozenset()
     moved: Mapping[Address, Address] = field(default_factory=dict)
     removals: Mapping[Address, Removal] = field(default_factory=dict)
+    commit: str = ""
 
     def add_base_models(self, tunable: Mapping[str, frozenset[str]], assumed: frozenset[str]) -> Facts:
         """Add what was asked about base models: see `Observed.tunable` and `Observed.assumed`."""
@@ -339,6 +341,7 @@ def build_model(
         data=record_data(desired, assumed=False),
         approved=digest_approval(desired, attributes, kind),
         started=facts.timestamp,
+        commit=facts.commit,
         estimate=record_estimate(facts.compute_bill(desired)) if desired.data else None,
         checkpoint="" if kind.trains else read_checkpoint(source),
     )

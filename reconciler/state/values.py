@@ -128,6 +128,8 @@ class RecordedModel:
         checkpoint: id of the checkpoint that was chosen to serve. "" if none was, or nobody manages that.
         choice: what the manifest asked for when `checkpoint` was chosen: `Serving.checkpoint`.
         checkpoints: results of the checks of single checkpoints, as far as they were run.
+        commit: the git commit that was checked out when it was declared and started or adopted. "" if there
+            was none.
         unknown: see `Record`.
     """
 
@@ -162,6 +164,7 @@ class RecordedModel:
     billed_tokens: int = 0
     model: str = ""
     checkpoint: str = ""
+    commit: str = ""
     choice: str = ""
     checkpoints: tuple[RecordedCheckpoint, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)

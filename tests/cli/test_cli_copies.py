@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.harness import Project, recording, stack
+from tests.cli.test_cli_data_changes import commit, git
 from tests.cli.test_tuning_job import job, write_data
 
 PLACE = {"location": "us-central1", "project": "acme-dev"}
@@ -60,6 +61,28 @@ def copied(project: Project) -> int:
 def jobs(project: Project) -> int:
     """How many trainings were asked for."""
     return sum(path.endswith("/tuningJobs") for _, path in project.service.sent("POST"))
+
+
+def test_a_plan_tells_the_commit_of_its_source(dev: Project, prod: Project) -> None:
+    """The state of the source records what was checked out when the training began, and `show` tells it."""
+    git(dev, "init", "-q")
+    commit(dev)
+    dev.apply()
+    recorded = dev.state()["resources"][0]["serving"]["commit"]
+    assert recorded == (dev.root / ".git" / git_head(dev)).read_text().strip()
+    shown = dev.run("show", "support", expect=0).out
+    assert ["commit", recorded] in [line.split() for line in shown.splitlines()]
+    assert f" of commit {recorded[:12]}, serving since " in prod.plan().out
+    write_data(dev, [("one", "two")] * 20, name="unused.jsonl")
+    commit(dev)
+    dev.settled()
+    dev.apply()
+    assert dev.state()["resources"][0]["serving"]["commit"] == recorded
+
+
+def git_head(project: Project) -> str:
+    """The file of the branch that is checked out."""
+    return (project.root / ".git" / "HEAD").read_text().removeprefix("ref: ").strip()
 
 
 def test_a_copy_follows_what_another_stack_serves_and_trains_nothing(dev: Project, prod: Project) -> None:

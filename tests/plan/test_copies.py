@@ -27,7 +27,7 @@ def read(record: Record | None, service: str = "google") -> CopySource | SourceF
 def test_a_state_names_what_serves_with_its_checkpoint() -> None:
     """The name holds the version, and the checkpoint if one was chosen."""
     record = Record(BOT, replace(SERVING, checkpoint="3"), manifest="manifests/bot.yaml")
-    found = CopySource(f"{NAME}#3", "bot-1", "manifests/bot.yaml", SERVING.promoted, Verdict.PASSED)
+    found = CopySource(f"{NAME}#3", "bot-1", "manifests/bot.yaml", SERVING.promoted, "", Verdict.PASSED)
     assert read(record) == found
 
 

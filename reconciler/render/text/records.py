@@ -153,6 +153,7 @@ def list_model_facts(
     yield "name", escape(live.name if live else model.name)
     end = f", which {base.said}" if base is not None and base.said else ""
     is_direct = base is not None and base.name == model.source
+    yield "commit", escape(model.commit)
     yield "tuned from", escape(model.source + (end if is_direct else ""))
     yield "base model", escape(base.name + end) if base is not None and not is_direct else ""
     for data in model.data:

@@ -16,6 +16,7 @@ from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.test_checkpoints import EASY, ONE, chosen, default, deployed, learns_best, model
 from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
+from tests.limits import repeats
 
 SAMPLE = 61
 SHARDS = 4
@@ -65,6 +66,9 @@ SWITCHES = {
         checkpoint="4",
     ),
 }
+
+MIXED = {"interrupt", "replace by a checkpoint"}
+"""What mixes two of the others, and takes as long as four."""
 
 
 def check_answers(sim: EmulatedSimulation, switch: Switch) -> None:
@@ -120,7 +124,9 @@ def try_points(emulator: Emulator, switch: Switch, first: int, stride: int) -> N
 
 
 @pytest.mark.early
-@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize(
+    "name", [*(name for name in SWITCHES if name not in MIXED), *repeats(*sorted(MIXED))]
+)
 def test_a_switch_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
     """At a sample of points: no second deployment, and what served goes on answering."""
     try_points(emulator, SWITCHES[name], list(SWITCHES).index(name), SAMPLE)

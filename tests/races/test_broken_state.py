@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.harness import Project, model
 from tests.contract.servers import Server
+from tests.limits import repeats
 from tests.races.conftest import Store
 from tests.races.team import APPLY, converged
 
@@ -79,7 +80,11 @@ WAYS_OUT = {
 """Part of a breakage's name to what its message advises; any other state may be deleted."""
 
 
-@pytest.mark.parametrize("how", BREAKAGES)
+NOW = ["truncated", "conflict markers", "another program's", "a number for an id", "newer"]
+"""One of each advice, for what is no JSON and for JSON of another shape."""
+
+
+@pytest.mark.parametrize("how", [*NOW, *repeats(*(how for how in BREAKAGES if how not in NOW))])
 def test_a_broken_state_is_refused_and_untouched(trained: Project, how: str) -> None:
     """Each command exits 1 and names the file and a way out.
 

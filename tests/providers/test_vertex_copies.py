@@ -37,6 +37,7 @@ from tests.fakes import unfenced
 from tests.google_hosts import GONE as NOWHERE
 from tests.google_hosts import Google, Host
 from tests.http.wire import answer, listening
+from tests.limits import repeats
 from tests.providers.test_vertex_requests import Recording, discovery, fits, methods
 
 __all__ = ["discovery"]  # a fixture of that module
@@ -469,7 +470,7 @@ def op(made: Handle) -> str:
     return made.operation.rpartition("/")[2]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["after", *repeats("before")])
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -14,7 +14,7 @@ from reconciler.difference import FieldChange
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Verb
 from reconciler.plan.case import RETRY_ADVICE
-from reconciler.plan.change import Bill, Context, Drift, Plan, Reason
+from reconciler.plan.change import Action, Bill, Context, Drift, Plan, Reason
 from reconciler.plan.steps import ReportFailure
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
 from reconciler.render.text.errors import render_errors
@@ -326,3 +326,10 @@ def test_every_verb_has_words(event: type[Started | Completed], verb: Verb) -> N
     """The address comes before the words, and the id after them."""
     line = render_event(event(plans.address("a"), verb, "a-1"), colour=False)
     assert re.fullmatch(r"TunedModel/a: [a-z ]+ \[a-1\]", line or "")
+
+
+def test_a_data_set_that_changed_is_listed_once() -> None:
+    """A new model in place of a candidate with other data shows the change, and no second line."""
+    change = replace(plans.REPLACE, action=Action.CREATE, fields=())
+    lines = list(render_plan(replace(plans.SMALL, changes=(change,)), colour=False))
+    assert sum("training_data" in line for line in lines) == 1

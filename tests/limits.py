@@ -11,6 +11,10 @@ NET = 30.0
 """Seconds. What is right ends long before, on any machine; what is wrong takes minutes, or never ends."""
 
 
+STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
+"""In `make test-all`, a slow crash matrix kills at every point of this number: 1 tries all."""
+
+
 def examples(most: int) -> int:
     """Return how many examples a property meets now: all of them with EXAMPLES=all, else a quarter.
 

@@ -1,7 +1,7 @@
 """The crash matrix of copies: a run dies before and after every request and write, and the next finishes.
 
 A process of the simulation dies; the providers, the emulator and the state are real. `make test-all` tries
-every point, `make test` a sample.
+every eighth point (MATRIX_STRIDE), `make test` a sample.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.lifecycle.apis import PROJECT as DEV
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.simulation import address, want
-from tests.limits import repeats
+from tests.limits import STRIDE, repeats
 
 SAMPLE = 41
 SHARDS = 4
@@ -158,8 +158,8 @@ def test_a_copy_killed_at_some_points_is_finished_by_the_next_run(emulator: Emul
 def test_a_copy_killed_at_any_point_is_finished_by_the_next_run(
     emulator: Emulator, name: str, shard: int
 ) -> None:
-    """At every point: nothing is trained or copied twice, and no endpoint is left over."""
-    try_points(emulator, SCENES[name], shard, SHARDS)
+    """At every eighth point, or at all: nothing is trained or copied twice, no endpoint is left over."""
+    try_points(emulator, SCENES[name], shard * STRIDE, SHARDS * STRIDE)
 
 
 FAULTS = {

@@ -8,7 +8,6 @@ sample.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,8 @@ from tests.cli.test_tuning_job import SPEC, job, listed, posted, write_data
 from tests.lifecycle.crash_harness import KEPT, ROLLBACK, CrashHarness, Scenario
 from tests.lifecycle.crash_proxy import crash_proxy_to
 from tests.lifecycle.test_matrix import SAMPLE, SHARDS, try_points
+from tests.limits import STRIDE
 
-STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
 LONGER: dict[str, Any] = {SPEC: {"training_dataset_uri": "n.jsonl", "hyper_parameters": {"epoch_count": 4}}}
 CHECK = {"checks": [{"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}]}
 SERVING = {"serving": {"endpoint": "support", "drain": "0s"}}

@@ -24,9 +24,9 @@ def examples(most: int) -> int:
 
 
 def repeats(*cases: Any) -> list[Any]:
-    """Mark cases, each a value or a tuple of values, that repeat the claim of the others.
+    """Mark cases that only repeat what other cases of a test show. A case is a value or a tuple of values.
 
-    `make test` tries the others, `make test-all` these.
+    `make test` leaves these cases out, and `make test-all` runs them.
     """
     rows = (case if isinstance(case, tuple) else (case,) for case in cases)
     return [pytest.param(*row, marks=pytest.mark.thorough) for row in rows]

@@ -76,7 +76,7 @@ def read_csv(path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:
 
 
 def read_tables(path: str, blocks: Iterable[Iterable[str]], layout: Layout) -> Iterator[Row | Table]:
-    """Read the rows of each block of lines as a table, and the rows that are refused beside them."""
+    """Read each block of lines as a table. Rows that are refused are yielded beside it."""
     csv.field_size_limit(CELL_LIMIT)  # holds for the whole process; Python's default is 131,072
     lines = _Lines(blocks)
     reader = csv.reader(iter(lines), delimiter=layout.delimiter, strict=True)

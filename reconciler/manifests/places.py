@@ -1,6 +1,6 @@
 """Finds the places of a model's fields when a message needs one, because hardly any message does.
 
-Rule: keep the file's text and no more of the document, because there are thousands of them.
+Rule: keep only the text of the file, not its parsed documents. There may be thousands of them in memory.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ from tests.lifecycle.story_runner import StoryRunner
 from tests.limits import examples
 
 LIVES = 400
-"""How many lives `make test-all` tells."""
+"""How many lives `make test-all` tries."""
 EMULATED_LIVES = int(os.environ.get("EMULATED_LIVES", "12"))
 """How many it tells on the emulator, where each takes a second or two."""
 PARENTS = {"a": None, "kid": "a", "grandkid": "kid", "job": None, "subjob": "job"}

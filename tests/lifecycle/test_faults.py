@@ -35,7 +35,7 @@ CASES = [
     for api in ([row.only[0]] if row.only else APIS.values())
 ]
 NOW = CASES[::7]
-"""What `make test` tells: each seventh fault, of both APIs in turn. `make test-all` tells the others."""
+"""Every seventh fault, of both APIs in turn: `make test` tries these, `make test-all` the others."""
 
 
 def declared(wants: Wants, api: Api) -> tuple[Desired, ...]:

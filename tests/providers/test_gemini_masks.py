@@ -85,7 +85,7 @@ def test_a_mask_changes_nothing_that_is_read() -> None:
 
 @pytest.mark.parametrize("key", sorted(parse_fields(codec.WITH_CURVE)))
 def test_a_field_that_a_mask_forgets_is_noticed(key: str) -> None:
-    """Without any one of its fields something reads differently, so the comparison sees what is read."""
+    """A mask that lacks one field changes what is read, so the comparison would notice the lack."""
     resources = build_resources()
     whole = read_all(Service(resources, selects=False))
     part = Service(resources, selects=True)

@@ -213,7 +213,7 @@ def test_every_list_of_everything_has_its_mask() -> None:
 
 @pytest.mark.parametrize("collection", LISTED)
 def test_a_field_that_a_mask_forgets_is_noticed(collection: str) -> None:
-    """Without any one of its fields something reads differently, so the comparison sees what is read."""
+    """A mask that lacks one field changes what is read, so the comparison would notice the lack."""
     cases = [case for case in CASES if case[0] == collection or {case[0], collection} == {COPIES, MODELS}]
     forgotten = set(parse_fields(LISTED[collection]))
     for case in cases:

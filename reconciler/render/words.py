@@ -244,7 +244,8 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
                 "(serving.allow_interruption)"
             )
         case steps.Undeploy(is_due=True):
-            yield f"{escape(', '.join(step.ids))} is undeployed from {escape(step.endpoint)}, which it served"
+            are, they = ("is", "it") if len(step.ids) == 1 else ("are", "they")
+            yield escape(f"{', '.join(step.ids)} {are} undeployed from {step.endpoint}, which {they} served")
         case steps.AwaitDrain(seconds=seconds):
             yield f"what it replaces is undeployed after {format_period(seconds)} (serving.drain)"
         case steps.DeleteEndpoint():

@@ -80,7 +80,10 @@ data_changes = st.builds(
     st.booleans(),
     st.none() | st.builds(ExampleChange, counts, counts, counts),
 )
-permission_changes = st.builds(PermissionChange, st.none() | permissions, st.none() | permissions)
+permission_changes = st.one_of(
+    st.builds(PermissionChange, st.none(), permissions),
+    st.builds(PermissionChange, permissions, st.none() | permissions),
+)
 datasets = st.builds(
     DataSet,
     digests,

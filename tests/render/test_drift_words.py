@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.plan.change import Drift, DriftClass
 from reconciler.render.drift_words import find_drift_words, summarize_drift
 from tests.render import plans
 
@@ -15,6 +16,35 @@ def test_drift_summary() -> None:
     assert summarize_drift(plans.DRIFTS) == "Drift: 1 changed, 1 missing, 1 failed. 4 notes."
     assert summarize_drift([plans.UNMANAGED]) == "No drift. 1 note."
     assert summarize_drift([]) == "No drift."
+
+
+def test_every_finding_is_a_sentence() -> None:
+    """After the address, each class of drift says what was found, and which model it is about."""
+    said = {
+        DriftClass.CHANGED: "was changed outside",
+        DriftClass.MISSING: "is missing: m-1 is not live",
+        DriftClass.FAILED: "has failed: m-1",
+        DriftClass.UNMANAGED: "is live, and no manifest declares it",
+        DriftClass.BASE_RETIRED: "is tuned from a base model that is no longer offered",
+        DriftClass.UNPROMOTED: "has trained m-1, which is not promoted yet",
+        DriftClass.HELD_BACK: "has m-1 held back",
+        DriftClass.KEPT: "still has m-1, which no longer serves",
+    }
+    drift = Drift(plans.address("m"), DriftClass.CHANGED, "m-1")
+    assert {one: find_drift_words(replace(drift, drift_class=one)).phrase for one in DriftClass} == said
+
+
+@pytest.mark.parametrize(
+    ("drift_class", "words"),
+    [
+        (DriftClass.CHANGED, ("~", "has an endpoint that was changed outside: e-1", "update")),
+        (DriftClass.MISSING, ("-", "has no endpoint any more: e-1 does not exist", "delete")),
+    ],
+)
+def test_an_endpoint_is_not_taken_for_a_model(drift_class: DriftClass, words: tuple[str, str, str]) -> None:
+    """What happened to a stable endpoint is not said of the model, and the endpoint is named."""
+    drift = Drift(plans.address("m"), drift_class, "e-1", is_endpoint=True)
+    assert find_drift_words(drift) == words
 
 
 @pytest.mark.parametrize(

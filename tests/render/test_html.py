@@ -188,6 +188,19 @@ def test_a_row_tells_scores_cost_and_the_end_of_the_base_model() -> None:
     assert {end: find_cells(end)["base model"] for end in ends} == ends
 
 
+def test_what_is_not_known_of_a_model_is_not_shown() -> None:
+    """Without checks the cell is empty, and without attributes there is nothing to unfold."""
+    address = plans.address("x")
+    bare = State(
+        resources={address: Record(address, serving=plans.model("x-1", sent={}, verdict=Verdict.NONE))}
+    )
+    page = render_report(bare, {}, (), plans.CONTEXT, now=NOW)
+    assert '<td data-label="checks"><td' in page
+    assert "<details>" not in page
+    full = State(resources={address: Record(address, serving=plans.model("x-1"))})
+    assert "<summary>9 attributes</summary>" in render_report(full, {}, (), plans.CONTEXT, now=NOW)
+
+
 def test_every_cell_has_a_label() -> None:
     """A narrow page shows a table as a list, so each cell names its column, which its head names too."""
     page = render_report(

@@ -117,6 +117,13 @@ def test_the_summary_survives_any_cut() -> None:
         assert summarize_plan(plans.EVERYTHING) in render_plan_comment(plans.EVERYTHING, max_chars=limit)
 
 
+def test_a_tiny_limit_leaves_the_beginning() -> None:
+    """Where not even the marker and the summary fit, the comment is cut after so many characters."""
+    whole = render_plan_comment(plans.EVERYTHING)
+    for limit in (0, 1, 40):
+        assert render_plan_comment(plans.EVERYTHING, max_chars=limit) == whole[:limit]
+
+
 def test_what_was_cut_is_named() -> None:
     """Every model either has its details or is named as left out."""
     for limit in (1500, 2500, 4000, 6000):

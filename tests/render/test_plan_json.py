@@ -4,13 +4,47 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from reconciler.codec import Json
+from reconciler.difference import PermissionChange
 from reconciler.plan.change import Action, Change, Plan, Reason
-from reconciler.plan.steps import AwaitDeployment, CreateEndpoint, Role, Update
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitDeployment,
+    AwaitDrain,
+    AwaitEnd,
+    AwaitTraining,
+    ChooseCheckpoint,
+    Create,
+    CreateEndpoint,
+    Delete,
+    DeleteEndpoint,
+    DeleteFirst,
+    DeleteReplaced,
+    Deploy,
+    Ending,
+    Forget,
+    ForgetDeposed,
+    GoBack,
+    HoldBack,
+    Move,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    Role,
+    RunChecks,
+    SetDefaultCheckpoint,
+    SetPermissions,
+    Step,
+    Steps,
+    Undeploy,
+    Update,
+)
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.render.plan_json import (
@@ -21,6 +55,7 @@ from reconciler.render.plan_json import (
     list_actions,
     nest_paths,
 )
+from reconciler.state.values import Record
 from tests.limits import examples
 from tests.render import plans
 from tests.render.strategies import SECRET
@@ -59,6 +94,63 @@ def body(change: Change) -> dict[str, Json]:
 def test_actions(change: Change, expected: list[str]) -> None:
     """Each action has Terraform's words, in the order in which they happen."""
     assert list_actions(change.steps) == expected
+
+
+GRANT = PermissionChange(None, plans.GROUP)
+RECORD = Record(plans.address("x"), serving=plans.model("x-1"))
+ACTIONS: dict[type[Step], list[tuple[Step, list[str]]]] = {
+    Move: [(Move(plans.address("y"), RECORD), ["no-op"])],
+    RecordIntent: [(RecordIntent(RECORD), ["no-op"])],
+    Adopt: [(Adopt(RECORD), ["no-op"])],
+    Restore: [(Restore(RECORD), ["no-op"])],
+    GoBack: [(GoBack(RECORD, "x-2"), ["update"])],
+    DeleteFirst: [(DeleteFirst("x-1"), ["delete", "create"])],
+    Create: [(Create("x-1"), ["create"]), (Create("x-2", replaces="x-1"), ["create", "delete"])],
+    AwaitTraining: [(AwaitTraining(), ["no-op"])],
+    AwaitEnd: [(AwaitEnd("x-1"), ["no-op"])],
+    Update: [(Update(Role.SERVING, {"top_k": 2}), ["update"])],
+    SetPermissions: [
+        (SetPermissions(Role.SERVING, (plans.GROUP,), (GRANT,)), ["update"]),
+        (SetPermissions(Role.SERVING, (plans.GROUP,)), ["no-op"]),
+    ],
+    RunChecks: [(RunChecks(plans.TWO_CHECKS), ["no-op"])],
+    ChooseCheckpoint: [(ChooseCheckpoint(Role.SERVING, "best"), ["no-op"])],
+    SetDefaultCheckpoint: [(SetDefaultCheckpoint(Role.SERVING, "3"), ["update"])],
+    Promote: [(Promote(Ending.CREATE), ["no-op"])],
+    HoldBack: [(HoldBack(), ["no-op"])],
+    DeleteReplaced: [(DeleteReplaced("x-1"), ["delete"])],
+    Delete: [(Delete("x-1"), ["delete"])],
+    Forget: [(Forget(), ["forget"])],
+    ForgetDeposed: [(ForgetDeposed("x-1"), ["forget"])],
+    ReportFailure: [(ReportFailure("13 INTERNAL", ""), ["no-op"])],
+    CreateEndpoint: [(CreateEndpoint("e-1"), ["no-op"])],
+    Deploy: [(Deploy(Role.SERVING, "e-1"), ["no-op"])],
+    AwaitDeployment: [(AwaitDeployment(Role.SERVING, "e-1"), ["no-op"])],
+    AwaitDrain: [(AwaitDrain(60), ["no-op"])],
+    Undeploy: [(Undeploy("e-1", ("d-1",)), ["no-op"])],
+    DeleteEndpoint: [(DeleteEndpoint("e-1"), ["no-op"])],
+}
+
+
+def test_each_step_has_terraforms_actions() -> None:
+    """What a step alone does to a model; what only records, waits or concerns an endpoint is a no-op."""
+    assert set(ACTIONS) == set(get_args(Step))
+    for rows in ACTIONS.values():
+        for step, expected in rows:
+            assert list_actions([step]) == expected, step
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        ((Restore(RECORD), AwaitTraining(), Update(Role.CANDIDATE, {"top_k": 2})), ["update"]),
+        ((AwaitTraining(), Update(Role.CANDIDATE, {"top_k": 2})), ["no-op"]),
+        ((AwaitDeployment(Role.SERVING, "e-1"), SetDefaultCheckpoint(Role.SERVING, "3")), ["no-op"]),
+    ],
+)
+def test_what_follows_another_step(done: Steps, expected: list[str]) -> None:
+    """The first step that changes the model decides, and so does a wait for a training or deployment."""
+    assert list_actions(done) == expected
 
 
 def test_a_move_names_the_address_that_it_had() -> None:

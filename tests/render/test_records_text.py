@@ -148,6 +148,18 @@ def test_a_pending_model_says_so() -> None:
     assert "not known to be accepted" in text
 
 
+def test_what_was_never_sent_is_not_listed() -> None:
+    """A model of which neither attributes nor grants are recorded shows no such lines."""
+    bare = Record(plans.address("x"), serving=plans.model("x-1", sent={}, permissions=None))
+    text = "\n".join(render_record(bare, None, colour=False))
+    assert "attributes" not in text
+    assert "permissions" not in text
+    alone = Record(plans.address("x"), serving=plans.model("x-1", permissions=()))
+    lines = [" ".join(line.split()) for line in render_record(alone, None, colour=False)]
+    assert "permissions none" in lines
+    assert "attributes as sent" in lines
+
+
 def test_an_imported_model_has_no_identity() -> None:
     """A model that we did not create has no digest, and a model without snapshots has no curve."""
     imported = Record(plans.address("x"), serving=plans.model("x-1", digest="", data=(), total_steps=None))

@@ -8,14 +8,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from reconciler.codec import Json
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Billed, Detached, Event, Failed, Progress, Verb
+from reconciler.events import APPLY, Billed, Detached, Event, Failed, Progress, Skipped, Uploading, Verb
 from reconciler.plan.change import Action, Change, Deposed
 from reconciler.render import stream
 from tests.render import plans
 from tests.render.strategies import SECRET, changes, events
 
 NOW = "2026-11-22T18:00:00Z"
+MIB = 2**20
 
 
 @given(events)
@@ -145,6 +147,49 @@ def test_a_failure_is_followed_by_its_diagnostic() -> None:
         "detail": "Ask for more.",
         "address": "TunedModel/x",
     }
+
+
+def test_an_upload_is_counted_in_bytes() -> None:
+    """A dashboard can draw how far the upload of a data set is."""
+    (record,) = stream.build_event_records(Uploading("data/big.jsonl", 30 * MIB, 100 * MIB), NOW)
+    assert record["type"] == "upload_progress"
+    assert record["@message"] == "Uploading data/big.jsonl: 30% of 100 MB"
+    assert record["upload"] == {
+        "data": "data/big.jsonl",
+        "sent_bytes": 30 * MIB,
+        "total_bytes": 100 * MIB,
+    }
+
+
+def test_what_is_left_undone_says_which_command_continues() -> None:
+    """Only what is unfinished has a command to resume it with."""
+    done = Skipped(plans.address("x"), Verb.DELETE, "it is kept", "x-1")
+    (record,) = stream.build_event_records(done, NOW)
+    assert (record["type"], record["@level"]) == ("apply_skipped", "warn")
+    assert "resume" not in _get_hook(record)
+    unfinished = replace(done, reason="it is still training", unfinished=True, resume=APPLY)
+    (record,) = stream.build_event_records(unfinished, NOW)
+    hook = _get_hook(record)
+    assert (hook["unfinished"], hook["resume"]) == (True, APPLY)
+
+
+def test_what_needs_attention_is_also_a_warning() -> None:
+    """A reader that collects diagnostics does not miss what was skipped because of some trouble."""
+    troubled = Skipped(plans.address("x"), Verb.CHECK, "the checks failed", "x-1", trouble=True)
+    _, warning = stream.build_event_records(troubled, NOW)
+    assert (warning["type"], warning["@level"]) == ("diagnostic", "warn")
+    assert warning["diagnostic"] == {
+        "severity": "warning",
+        "summary": "the checks failed",
+        "detail": "",
+        "address": "TunedModel/x",
+    }
+
+
+def _get_hook(record: dict[str, Json]) -> dict[str, Json]:
+    hook = record["hook"]
+    assert isinstance(hook, dict)
+    return hook
 
 
 def test_a_diagnostic_has_terraforms_range() -> None:

@@ -77,6 +77,15 @@ def test_cut_fits(text: str, width: int) -> None:
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
 
 
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [("abcdef", 6, "abcdef"), ("abcdef", 3, "ab…"), ("字字", 3, "字…"), ("字字", 2, "…"), ("abcdef", 1, "…")],
+)
+def test_a_cut_is_marked(text: str, width: int, short: str) -> None:
+    """An ellipsis stands for what was taken, and it alone where there is room for nothing else."""
+    assert cut(text, width) == short
+
+
 def test_cut_without_a_limit_keeps_all() -> None:
     """Width 0 means no limit."""
     assert cut("x" * 500, UNLIMITED) == "x" * 500

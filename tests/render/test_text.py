@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.difference import FieldChange
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Verb
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Uploading, Verb
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Action, Bill, Context, Drift, Plan, Reason
 from reconciler.plan.steps import ReportFailure
@@ -153,6 +153,17 @@ def test_long_texts_show_where_they_differ() -> None:
     assert 'quickly"' in text
 
 
+def test_long_values_stand_below_each_other() -> None:
+    """Two long lists are cut on a line each, so that both can be compared from their beginnings."""
+    before, after = tuple(range(100, 130)), tuple(range(200, 230))
+    change = replace(plans.UPDATE, fields=(FieldChange("reader_project_numbers", before, after),))
+    lines = list(render_plan(Plan((change,)), colour=False, width=60, show_header=False))
+    assert lines[3:5] == [
+        "      ~ reader_project_numbers = [100, 101, 102, 103, 104, …",
+        "                                 -> [200, 201, 202, 203, 20…",
+    ]
+
+
 def test_a_remark_is_never_cut() -> None:
     """A field that forces a replacement says so, however narrow the terminal and long the value."""
     change = replace(
@@ -278,6 +289,12 @@ def test_progress_says_what_is_known_and_no_more() -> None:
     )
     unknown = Progress(plans.address("x"), "x-1", elapsed=5)
     assert render_event(unknown, colour=False) == "TunedModel/x: training, 5s elapsed [x-1]"
+
+
+def test_an_upload_has_no_address() -> None:
+    """The line names the data set. Several models may be trained on it."""
+    event = Uploading("data/big.jsonl", 30 * 2**20, 100 * 2**20)
+    assert render_event(event, colour=True) == "Uploading data/big.jsonl: 30% of 100 MB"
 
 
 def test_detaching_from_nothing_says_nothing() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 
 from reconciler.identity import to_float32
-from reconciler.render.values import format_number
+from reconciler.model import Value
+from reconciler.render.values import format_number, format_value
 from tests.render.strategies import floats
 
 
@@ -26,6 +27,23 @@ from tests.render.strategies import floats
 def test_number(value: float, text: str) -> None:
     """A float is shown as a manifest would write it, although the service keeps float32."""
     assert format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        ("true", '"true"'),
+        (40, "40"),
+        (0.7, "0.7"),
+        ((123, "a", False), '[123, "a", false]'),
+        ((), "[]"),
+    ],
+)
+def test_value(value: Value, text: str) -> None:
+    """A value is written as in a manifest, so a boolean is not taken for a number or a text."""
+    assert format_value(value) == text
 
 
 @given(floats)

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.difference import DataChange, ExampleChange
 from reconciler.plan.change import Action, Change, Context, Deposed, Drift, Inputs, Plan, Reason
-from reconciler.plan.steps import DeleteReplaced, ForgetDeposed
+from reconciler.plan.steps import DeleteReplaced, ForgetDeposed, Steps, Undeploy
 from reconciler.render.words import (
     LEGEND,
     describe_context,
@@ -118,6 +118,22 @@ def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -
     assert "2 checks must pass before it is promoted (2 billed calls)" in list(list_consequences(first))
 
 
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ((Undeploy("e-1", ("d-1",), is_due=True),), ["d-1 is undeployed from e-1, which it served"]),
+        (
+            (Undeploy("e-1", ("d-1", "d-2"), is_due=True),),
+            ["d-1, d-2 are undeployed from e-1, which they served"],
+        ),
+        ((DeleteReplaced("roman-00000000", is_due=True),), []),
+    ],
+)
+def test_what_was_approved_before(steps: Steps, said: list[str]) -> None:
+    """A deployment that lost its requests is named. The title says already that a model's time has come."""
+    assert list(list_consequences(replace(plans.NO_OP, steps=steps))) == said
+
+
 def test_an_unpromoted_completion_says_so() -> None:
     """What is only recorded is not said to be promoted, nor its predecessor to go."""
     text = " ".join(list_consequences(plans.HELD_BACK))
@@ -145,6 +161,19 @@ def test_reasons_and_actions_are_words() -> None:
 def test_a_change_of_data_is_counted_in_examples(compared: ExampleChange | None, said: str) -> None:
     """Where the former data is known, the plan says how many examples were added, removed and kept."""
     change = DataChange("training_data", "a" * 64, "b" * 64, 30, 32, compared=compared)
+    assert describe_data_change(change) == said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (DataChange("validation_data", "", "b" * 64, None, 32), "32 examples (bbbbbbbb)"),
+        (DataChange("validation_data", "a" * 64, "", 30, 0), "30 examples (aaaaaaaa)"),
+        (DataChange("validation_data", "a" * 64, "", None, 0), "unknown examples (aaaaaaaa)"),
+    ],
+)
+def test_a_data_set_on_one_side_is_shown_alone(change: DataChange, said: str) -> None:
+    """A data set that is added or taken out is compared with nothing, so there is no arrow."""
     assert describe_data_change(change) == said
 
 

@@ -200,7 +200,7 @@ def _list_permission_rows(permissions: Iterable[PermissionChange]) -> Iterator[R
             yield Row("~", "permission", text=f"{escape(str(grant.before))} -> {role}")
         elif grant.after is not None:
             yield Row("+", "permission", text=escape(str(grant.after)))
-        elif grant.before is not None:
+        else:
             yield Row("-", "permission", text=escape(str(grant.before)))
 
 

@@ -18,7 +18,7 @@ STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
 def examples(most: int) -> int:
     """Return how many examples a property meets now: all of them with EXAMPLES=all, else a quarter.
 
-    `make test-all` and `make coverage` ask for all.
+    `make test-all` asks for all.
     """
     return most if os.environ.get("EXAMPLES") == "all" else max(most // 4, 5)
 

@@ -106,7 +106,7 @@ class Google:
 
     def open_copies(self, *places: tuple[str, str], declared: str = "numbers") -> CopyProvider:
         """Open a provider of copies, as a new process does."""
-        regions = Regions(project="p", location="", open=self.open, kind="ModelCopy")
+        regions = Regions(project="p", location="", open=self.open)
         named = frozenset(places or [("p", "us")])
         return CopyProvider(regions, places=named, declared=frozenset({declared}))
 

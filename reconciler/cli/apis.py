@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reconciler.kind import Kind
 from reconciler.providers.api import Api
 from reconciler.providers.gemini.api import GEMINI
-from reconciler.providers.vertex.api import MODEL_COPIES, VERTEX
+from reconciler.providers.vertex.api import VERTEX
 
 APIS: tuple[Api, ...] = (
     GEMINI,
     VERTEX,
-    MODEL_COPIES,
 )
 
 
 def list_kinds() -> dict[str, Kind]:
     """Return every kind of model that this version knows, by its name."""
-    return {api.kind.name: api.kind for api in APIS}
+    return {kind.name: kind for api in APIS for kind in api.kinds}
 
 
 def list_variables() -> frozenset[str]:
@@ -26,7 +25,7 @@ def list_variables() -> frozenset[str]:
     return frozenset().union(*(api.variables for api in APIS))
 
 
-def join_endpoint_variables(conjunction: str, apis: tuple[Api, ...] = APIS) -> str:
+def join_endpoint_variables(conjunction: str, apis: Sequence[Api] = APIS) -> str:
     """Return the variables that name endpoints, for a sentence: "A or B"."""
     return f" {conjunction} ".join(dict.fromkeys(api.endpoint_variable for api in apis))
 

@@ -5,7 +5,7 @@ Rule: all APIs of a run belong to one service, because its state does: Google's,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -51,29 +51,28 @@ class Services:
         tell: Callable[[Uploading], None],
     ) -> None:
         self.lag = read_seconds(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
-        self._used = tuple(api for api in APIS if api.kind.name in used)
-        for api in self._used if emulator else ():
-            if not api.is_emulated:
+        for api in APIS if emulator else ():
+            unserved = [kind.name for kind in api.kinds if kind.name in used and not api.is_emulated]
+            if unserved:
                 raise UsageError(
-                    f"the emulator does not serve {api.kind.name}",
+                    f"the emulator does not serve {' and '.join(unserved)}",
                     f"Run it without --emulator, or set {api.endpoint_variable} to a server of your own",
                 )
-        self._connections: dict[str, Connection] = {
-            api.kind.name: api.connect(
-                Setup(
-                    stack=loaded.stack,
-                    endpoint="" if emulator else _find_endpoint(api, loaded, environ),
-                    emulator=emulator,
-                    environ=environ,
-                    desired=[model for model in loaded.desired if model.address.kind == api.kind.name],
-                    parallelism=parallelism,
-                    lag=self.lag,
-                    stopping=stopping,
-                    tell=tell,
-                )
+        self._services: list[tuple[Api, Connection]] = []
+        for api in APIS:
+            setup = Setup(
+                stack=loaded.stack,
+                endpoint="" if emulator else _find_endpoint(api, loaded, environ),
+                emulator=emulator,
+                environ=environ,
+                desired=api.select(loaded.desired),
+                parallelism=parallelism,
+                lag=self.lag,
+                stopping=stopping,
+                tell=tell,
             )
-            for api in APIS
-        }
+            self._services.append((api, api.connect(setup)))
+        self._used = [service for service in self._services if any(map(service[0].serves, used))]
 
     def find_target(self, *, contact: bool) -> Target:
         """Find the endpoint of the APIs in use, or of a likely one. With `contact`, find a credential too.
@@ -82,13 +81,13 @@ class Services:
             UsageError: the APIs in use are of two services.
             CredentialError: there is no usable credential.
         """
-        apis = self._used or (self._choose_likely(),)
-        found = [self._connections[api.kind.name].find_target(contact=False) for api in apis]
+        services = self._used or [self._choose_likely()]
+        found = [connection.find_target(contact=False) for _, connection in services]
         for other in found[1:]:
             if other.service != found[0].service:
-                raise _refuse_mixed(found[0], other, apis)
+                raise _refuse_mixed(found[0], other, [api for api, _ in services])
         if contact:
-            found = [self._connections[api.kind.name].find_target(contact=True) for api in apis]
+            found = [connection.find_target(contact=True) for _, connection in services]
         credentials = dict.fromkeys(target.credential for target in found if target.credential)
         return replace(
             found[0],
@@ -97,30 +96,30 @@ class Services:
             project=next((target.project for target in found if target.project), ""),
         )
 
-    def _choose_likely(self) -> Api:
+    def _choose_likely(self) -> tuple[Api, Connection]:
         """Return the first API that an endpoint is named for, else the first."""
-        return next((api for api in APIS if self._connections[api.kind.name].is_named), APIS[0])
+        return next((service for service in self._services if service[1].is_named), self._services[0])
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables that name "endpoint" and "project" of the APIs in use, for advice."""
-        apis = self._used or (self._choose_likely(),)
+        apis = [api for api, _ in self._used or [self._choose_likely()]]
         projects = dict.fromkeys(api.project_variable for api in apis if api.project_variable)
         return {"endpoint": join_endpoint_variables("or", apis), "project": " or ".join(projects)}
 
     @property
     def location(self) -> str:
         """The location of models that name none; "" if no API in use has locations."""
-        found = (self._connections[api.kind.name].location for api in self._used)
-        return next((location for location in found if location), "")
+        return next((connection.location for _, connection in self._used if connection.location), "")
 
     def open_providers(self) -> dict[str, Provider]:
         """Open a provider for each kind. Keys are the kinds' names."""
-        return {kind: connection.open_provider() for kind, connection in self._connections.items()}
+        opened = (provider for _, connection in self._services for provider in connection.open_providers())
+        return {provider.kind.name: provider for provider in opened}
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self._connections.values():
+        for _, connection in self._services:
             connection.close()
 
 
@@ -142,7 +141,7 @@ def _match_hosts(host: str, hosts_of: Callable[[Api], tuple[str, ...]]) -> list[
     return [api for api in APIS if any(fnmatchcase(host, pattern) for pattern in hosts_of(api))]
 
 
-def _refuse_mixed(first: Target, other: Target, apis: tuple[Api, ...]) -> UsageError:
+def _refuse_mixed(first: Target, other: Target, apis: Sequence[Api]) -> UsageError:
     if EMULATOR in {first.service, other.service}:
         return UsageError(
             f"{first.base_url} and {other.base_url} do not belong together: one is an emulator",

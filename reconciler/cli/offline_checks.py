@@ -102,6 +102,5 @@ def list_missing(loaded: Loaded, settings: Settings) -> list[Diagnostic]:
     """List the settings that each API lacks: as errors, or as warnings if only a plan needs them."""
     found: list[Diagnostic] = []
     for api in APIS:
-        desired = [model for model in loaded.desired if model.address.kind == api.kind.name]
-        found += api.check(loaded.stack, settings, desired)
+        found += api.check(loaded.stack, settings, api.select(loaded.desired))
     return found

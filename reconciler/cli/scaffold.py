@@ -13,8 +13,8 @@ from reconciler.manifests import Loaded
 from reconciler.providers.api import EMULATOR, Starter
 
 STARTERS: Mapping[str, Starter] = {
-    api.kind.name: api.starter
-    for api in sorted(APIS, key=lambda api: not any(base.tunable for base in api.kind.bases.values()))
+    api.kinds[0].name: api.starter
+    for api in sorted(APIS, key=lambda api: not any(base.tunable for base in api.kinds[0].bases.values()))
     if api.starter is not None
 }
 """The choices of `init --kind`. The first is the default: a kind with a base model that can be tuned."""

@@ -1,4 +1,4 @@
-"""The description of an API: its kind, endpoint, credential and provider.
+"""The description of an API: its kinds, endpoint, credential and providers.
 
 Each API has one `Api` (`gemini/api.py`, `vertex/api.py`); the command line has the list of them
 (`cli/apis.py`) and knows nothing else about an API. Rule: describing an API imports nothing heavy; connecting
@@ -49,7 +49,7 @@ class Setup:
         endpoint: the Stack's endpoint if it serves this API, else "".
         emulator: the address of the emulator that --emulator started, "" without --emulator.
         environ: the environment variables.
-        desired: the models of the API's kind that manifests declare.
+        desired: the models of the API's kinds that manifests declare.
         parallelism: how many threads will call at once.
         lag: seconds for which an accepted change may stay invisible.
         stopping: whether the run is being stopped.
@@ -89,8 +89,8 @@ class Connection(Protocol):
             CredentialError: there is no usable credential.
         """
 
-    def open_provider(self) -> Provider:
-        """Open the provider for the API's kind."""
+    def open_providers(self) -> Iterable[Provider]:
+        """Open a provider for each of the API's kinds. They share one pace, as they share the quotas."""
 
     def close(self) -> None:
         """Close what was opened."""
@@ -119,7 +119,7 @@ class Api:
     """One API.
 
     Attributes:
-        kind: the kind of model that the API serves.
+        kinds: the kinds of model that the API serves. `init` offers the first.
         service: who runs the API, as states record it ("google"). A state holds models of one service.
         hosts: the API's own host names; `*` stands for any text. No other API is asked there.
         trusted_hosts: the hosts to which a manifest may send the credential ("*.example.com").
@@ -130,10 +130,10 @@ class Api:
         connect: opens a connection. UsageError if a setting of the environment is malformed.
         check: takes the Stack, the environment and the models. Yields the settings that are missing, as far
             as that is known offline.
-        starter: what `init` writes for the kind; None if `init` does not offer the kind.
+        starter: what `init` writes for the first kind; None if `init` does not offer it.
     """
 
-    kind: Kind
+    kinds: tuple[Kind, ...]
     service: str
     hosts: tuple[str, ...]
     trusted_hosts: tuple[str, ...]
@@ -144,6 +144,14 @@ class Api:
     is_emulated: bool = False
     check: Callable[[Stack, Settings, Sequence[Desired]], Iterable[Diagnostic]] = lambda *_: ()
     starter: Starter | None = None
+
+    def serves(self, kind: str) -> bool:
+        """Return whether this API serves the kind with this name."""
+        return any(known.name == kind for known in self.kinds)
+
+    def select(self, desired: Iterable[Desired]) -> list[Desired]:
+        """Return the models of this API's kinds."""
+        return [model for model in desired if self.serves(model.address.kind)]
 
 
 def find_service(base_url: str, service: str) -> str:

@@ -56,11 +56,7 @@ def tune(transport: Transport, finish: Any, id: str = "source-aaaaaaaa", **field
 def open_copies(transport: Transport, **settings: Any) -> Provider:
     """The provider of copies, as a new process would open it."""
     regions = Regions(
-        project=DEV,
-        location="us-central1",
-        open=lambda _: transport,
-        base_url=transport.base_url,
-        kind="ModelCopy",
+        project=DEV, location="us-central1", open=lambda _: transport, base_url=transport.base_url
     )
     places = settings.pop("places", frozenset({(PROD, PLACE)}))
     return CopyProvider(regions, places=places, declared=frozenset({"numbers"}), **settings)

@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from reconciler.cli.apis import APIS, list_kinds
-from reconciler.errors import Severity
+from reconciler.errors import Severity, UsageError
 from reconciler.manifests.kinds import FORMS
-from reconciler.model import Address, Desired, Stack
+from reconciler.model import Address, DataSet, Desired, Stack
 from reconciler.providers import Handle
 from reconciler.providers.api import Api, Connection, Setup, Target
 from reconciler.providers.gemini.api import GEMINI
-from reconciler.providers.vertex.api import MODEL_COPIES, VERTEX
-from reconciler.providers.vertex.fields import MODEL_COPY
+from reconciler.providers.vertex.api import VERTEX
 from reconciler.settings import Settings
 from reconciler.settings.table import SETTINGS
 from tests.http.wire import Wire
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 HERE = "http://127.0.0.1:2"
+COPY = Desired(Address("ModelCopy", "a"), {"source": "projects/1/locations/us/models/m@1"}, ())
+JOB = Desired(Address("TuningJob", "a"), {}, (DataSet("", 0, 0, uri="gs://data/one.jsonl"),))
 
 
 def opened(
@@ -69,7 +70,8 @@ def test_a_plan_can_name_whom_it_talks_to() -> None:
 def test_the_stacks_project_pays_then_the_environments(wire: Wire, stack: Stack, project: str) -> None:
     """A token names the Stack's project for quota, else GOOGLE_CLOUD_PROJECT."""
     environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": "token-1", "GOOGLE_CLOUD_PROJECT": "a"}
-    opened(GEMINI, environ, endpoint=wire.url, stack=stack).open_provider().list_permissions(Handle("x"))
+    (provider,) = opened(GEMINI, environ, endpoint=wire.url, stack=stack).open_providers()
+    provider.list_permissions(Handle("x"))
     assert wire.requests[0].headers["x-goog-user-project"] == project
 
 
@@ -85,32 +87,45 @@ def test_on_this_machine_tuning_jobs_need_no_place() -> None:
 def test_each_api_has_a_form_of_manifest() -> None:
     """A kind that an API serves can be declared, and a kind that can be declared is served."""
     assert FORMS.keys() == list_kinds().keys()
-    assert len(list_kinds()) == len(APIS)
+    assert len(list_kinds()) == sum(len(api.kinds) for api in APIS)
 
 
-@pytest.mark.parametrize("api", APIS, ids=lambda api: api.kind.name)
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api.kinds[0].name)
 def test_a_variable_of_an_api_is_a_setting(api: Api) -> None:
     """Whatever an API reads of the environment stands in the table of settings, so it is checked by name."""
     assert {api.endpoint_variable} <= api.variables <= SETTINGS.keys()
     assert not api.project_variable or api.project_variable in SETTINGS
 
 
-def test_copies_are_the_same_api_and_need_no_bucket() -> None:
-    """Their provider is opened without storage, even if that is at another service."""
+def test_a_copy_needs_no_bucket() -> None:
+    """Its places are asked without storage, even if that is at another service. A tuning job is refused."""
     environ = {"STORAGE_EMULATOR_HOST": HERE, "GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p"}
-    copies = opened(MODEL_COPIES, {**environ, "GOOGLE_CLOUD_LOCATION": "us"})
+    here = {**environ, "GOOGLE_CLOUD_LOCATION": "us"}
+    copies = opened(VERTEX, here, desired=[COPY])
     assert (copies.location, copies.find_target(contact=False).project) == ("us", "p")
-    assert copies.find_target(contact=True).base_url == "https://aiplatform.googleapis.com"
-    assert copies.open_provider().kind is MODEL_COPY
-    assert (MODEL_COPIES.hosts, MODEL_COPIES.starter) == (VERTEX.hosts, None)
+    assert copies.find_target(contact=True).base_url == "https://aiplatform.us.rep.googleapis.com"
+    with pytest.raises(UsageError, match="jobs would not find their data"):
+        opened(VERTEX, here, desired=[COPY, JOB]).find_target(contact=True)
+    jobs, _ = opened(VERTEX, here, stack=Stack(bucket="gs://b")).open_providers()
+    with pytest.raises(UsageError, match="jobs would not find their data"):
+        jobs.read_data("gs://data/one.jsonl")
+
+
+def test_jobs_and_copies_share_their_connections(wire: Wire) -> None:
+    """They share one quota, so what slows one of them down slows both."""
+    environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": "t"}
+    jobs, copies = opened(VERTEX, environ, endpoint=wire.url, desired=[JOB, COPY]).open_providers()
+    assert (jobs.kind.name, copies.kind.name) == (JOB.address.kind, COPY.address.kind)
+    assert (list(jobs.list()), list(copies.list())) == ([], [])
+    assert len(wire.requests) > 1
+    assert wire.connections == 1
 
 
 def test_a_copy_without_a_place_is_warned_about() -> None:
     """A bucket is not asked for: a copy has no data. An emulator has a place of its own."""
-    copy = Desired(Address("ModelCopy", "a"), {"source": "projects/1/locations/us/models/m@1"}, ())
-    warned = MODEL_COPIES.check(Stack(), Settings({}), [copy])
+    warned = VERTEX.check(Stack(), Settings({}), [COPY])
     assert [(found.severity, found.summary) for found in warned] == [
         (Severity.WARNING, "no project is set for ModelCopy/a, but plan needs one"),
         (Severity.WARNING, "no location is set for ModelCopy/a, but plan needs one"),
     ]
-    assert list(MODEL_COPIES.check(Stack(endpoint=HERE), Settings({}), [copy])) == []
+    assert list(VERTEX.check(Stack(endpoint=HERE), Settings({}), [COPY])) == []

@@ -26,7 +26,6 @@ from reconciler.model import Live, Odd, Permission, Prompt, Serving, Status
 from reconciler.providers import Accepted, EndpointHandle, Handle, Provider
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.copies import CopyProvider
-from reconciler.providers.vertex.endpoints import SUBMISSIONS
 from reconciler.providers.vertex.fields import KEY, LOCATION, MODEL_COPY, PROJECT, SERVICE_ACCOUNT
 from reconciler.providers.vertex.regions import Regions
 from tests.contract.copies import DEV, GONE, PLACE, PROD, open_copies, tune
@@ -511,18 +510,6 @@ def test_deleting_the_source_does_not_touch_the_copy(stand: Stand) -> None:
     assert (found.status, found.attributes["source"]) == (Status.ACTIVE, source)
 
 
-def test_copies_and_endpoints_stay_below_the_services_limit(stand: Stand) -> None:
-    """A region takes 60 operations a minute: more of them wait, and none is refused."""
-    stand.control("settings", {"vertex_submissions_per_minute": SUBMISSIONS})
-    stand.finish()
-    provider = stand.open()
-    began = stand.clock.now
-    for number in range(SUBMISSIONS + 1):
-        stand.copy(provider, f"numbers-{number}")
-    assert len(stand.sent) == SUBMISSIONS + 1
-    assert stand.clock.now - began >= 60
-
-
 @pytest.mark.parametrize("copies", [3, 30])
 def test_a_list_costs_a_request_for_each_page(stand: Stand, copies: int) -> None:
     """Of models, and of endpoints where many copies are deployed; none for a single copy."""
@@ -600,12 +587,10 @@ def test_a_closed_fence_stops_a_cancellation(stand: Stand) -> None:
 
 
 def test_a_run_without_a_place_says_what_to_set() -> None:
-    """The error names the kind."""
-    regions = Regions(
-        project="", location="", open=lambda _: pytest.fail("nothing is opened"), kind="ModelCopy"
-    )
+    """The error says what to set."""
+    regions = Regions(project="", location="", open=lambda _: pytest.fail("nothing is opened"))
     provider = CopyProvider(regions)
-    with pytest.raises(UsageError, match="no project is set for ModelCopy models"):
+    with pytest.raises(UsageError, match="no project is set for models of Vertex AI"):
         list(provider.list())
     assert provider.measure_data([SAMPLE.want({})])[0].effective == {}
     with pytest.raises(ServiceError, match="is not the name of a resource"):

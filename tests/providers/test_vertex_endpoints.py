@@ -11,16 +11,9 @@ import pytest
 from reconciler.errors import NotFoundError, ServiceError, WrongStateError
 from reconciler.model import Live, LiveEndpoint, Prompt, Serving, Status
 from reconciler.providers import EndpointHandle, Handle
-from reconciler.providers.google.connection import connect
-from reconciler.providers.vertex.endpoints import (
-    SUBMISSIONS,
-    WINDOW_SECONDS,
-    Submissions,
-    VertexEndpoints,
-    make_deployment_id,
-)
+from reconciler.providers.vertex.endpoints import VertexEndpoints, make_deployment_id
 from tests.contract.provider import TUNING_JOB
-from tests.fakes import FakeClock, unfenced
+from tests.fakes import unfenced
 from tests.providers.test_vertex_requests import HOME, ID, Stand, discovery, fits, methods, stand
 
 __all__ = ["discovery", "stand"]  # fixtures of that module
@@ -371,16 +364,3 @@ def test_a_model_that_is_not_there_cannot_be_deployed(stand: Stand) -> None:
         provider.endpoints.deploy(there, nobody, fence=unfenced)
     with pytest.raises(ServiceError, match="was not created yet"):
         provider.endpoints.delete(NEW, fence=unfenced)
-
-
-def test_operations_are_begun_below_the_services_limit() -> None:
-    """The sixty-first in a location waits until the first is a minute old; other locations do not."""
-    clock, pace = FakeClock(), Submissions()
-    transport = connect(base_url="http://127.0.0.1:1", environ={}, clock=clock, sleep=clock.sleep)
-    for _ in range(SUBMISSIONS):
-        pace.wait(transport, "us-central1")
-    began = clock()
-    pace.wait(transport, "us")
-    assert clock() == began
-    pace.wait(transport, "us-central1")
-    assert clock() - began == WINDOW_SECONDS

@@ -215,9 +215,9 @@ class ParrotConnection:
         credential = self._transport.credential.description if contact else ""
         return Target(url, find_service(url, "parrots"), credential=credential)
 
-    def open_provider(self) -> ParrotProvider:
+    def open_providers(self) -> list[ParrotProvider]:
         """What serves Parrot."""
-        return ParrotProvider(self._transport)
+        return [ParrotProvider(self._transport)]
 
     def close(self) -> None:
         """Close every connection."""
@@ -225,7 +225,7 @@ class ParrotConnection:
 
 
 PARROTS = Api(
-    kind=PARROT,
+    kinds=(PARROT,),
     service="parrots",
     hosts=("parrots.example",),
     trusted_hosts=("parrots.example",),

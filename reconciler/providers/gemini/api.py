@@ -48,13 +48,13 @@ class GeminiConnection:
         credential = self._transport.credential.description if contact else ""
         return Target(url, find_service(url, SERVICE), self._project, credential)
 
-    def open_provider(self) -> GeminiProvider:
+    def open_providers(self) -> list[GeminiProvider]:
         """Open the provider of TunedModel."""
         from reconciler.providers.gemini.provider import GeminiProvider
         from reconciler.providers.google.connection import sign_without_keys
 
         login = sign_without_keys(self._transport, self._setup.environ, self._project)
-        return GeminiProvider(self._transport, login=login, lag_seconds=self._setup.lag)
+        return [GeminiProvider(self._transport, login=login, lag_seconds=self._setup.lag)]
 
     def close(self) -> None:
         """Close every connection."""
@@ -62,7 +62,7 @@ class GeminiConnection:
 
 
 GEMINI = Api(
-    kind=TUNED_MODEL,
+    kinds=(TUNED_MODEL,),
     service=SERVICE,
     hosts=(HOST,),
     trusted_hosts=TRUSTED_HOSTS,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,9 +30,7 @@ _LOCAL_PROJECT, _LOCAL_LOCATION, _LOCAL_BUCKET = "local", "us-central1", "gs://r
 
 
 class VertexConnection:
-    """Implements `providers.api.Connection` for tuning jobs."""
-
-    kind = TUNING_JOB
+    """Implements `providers.api.Connection` for tuning jobs, and for copies of their models."""
 
     def __init__(self, setup: Setup) -> None:
         environ, stack = setup.environ, setup.stack
@@ -58,19 +55,14 @@ class VertexConnection:
             open=self._open,
             base_url=self._url,
             storage_url=self._storage_url,
-            kind=self.kind.name,
         )
 
     def _open(self, base_url: str) -> Transport:
         from reconciler.providers.google.connection import connect
         from reconciler.providers.vertex.regions import explain_host
 
-        if self._storage_url and is_loopback(self._storage_url) is not self._is_local:
-            raise UsageError(
-                f"{BUCKETS_VARIABLE}={self._storage_url} and the tuning jobs do not belong together: "
-                "one is an emulator and the other is not, so jobs would not find their data",
-                f"Unset {BUCKETS_VARIABLE}, or set {ENDPOINT_VARIABLE} to an emulator as well",
-            )
+        if base_url == self._storage_url:
+            self._check_storage()
         environ = self._setup.environ
         return connect(
             base_url=base_url,
@@ -89,65 +81,66 @@ class VertexConnection:
         if not contact:
             url = self._url or find_host("global")
             return Target(url, find_service(url, SERVICE), self._project)
-        location = "global"  # the name of a recorded model includes its location
-        if self._setup.desired:
-            declared = self._setup.desired[0].attributes
-            _, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
-        transport = self._regions.open_location(location)
+        if any(model.data for model in self._setup.desired):
+            self._check_storage()
+        places = [self._regions.place(*place) for place in _list_places(self._setup.desired)]
+        # without a manifest, the name of a recorded model includes its location
+        transport = self._regions.open_location(places[0][1] if places else "global")
         url = transport.base_url
         return Target(url, find_service(url, SERVICE), self._paying_project, transport.credential.description)
 
-    def _list_places(self) -> frozenset[tuple[str, str]]:
-        """List the (project, location) pairs of the manifests, "" for a default."""
-        declared = [model.attributes for model in self._setup.desired]
-        return frozenset(
-            (str(attributes.get(PROJECT, "")), str(attributes.get(LOCATION, ""))) for attributes in declared
-        )
+    def _check_storage(self) -> None:
+        """Refuse data at another service than the jobs'. UsageError then."""
+        if self._storage_url and is_loopback(self._storage_url) is not self._is_local:
+            raise UsageError(
+                f"{BUCKETS_VARIABLE}={self._storage_url} and the tuning jobs do not belong together: "
+                "one is an emulator and the other is not, so jobs would not find their data",
+                f"Unset {BUCKETS_VARIABLE}, or set {ENDPOINT_VARIABLE} to an emulator as well",
+            )
 
-    def open_provider(self) -> Provider:
+    def open_providers(self) -> list[Provider]:
         """See `Connection`."""
         from reconciler.providers.vertex.bucket import Bucket
+        from reconciler.providers.vertex.copies import CopyProvider
         from reconciler.providers.vertex.provider import VertexProvider
 
-        stack = self._setup.stack
+        stack, lag = self._setup.stack, self._setup.lag
         folder = stack.bucket or (_LOCAL_BUCKET if self._is_local else "")
-        return VertexProvider(
-            self._regions,
-            Bucket(self._regions, folder, self._setup.tell),
-            places=self._list_places(),
-            tunable=stack.tunable_base_models,
-            declared=stack.base_models,
-            lag_seconds=self._setup.lag,
+        jobs, copies = (
+            [model for model in self._setup.desired if model.address.kind == kind.name]
+            for kind in (TUNING_JOB, MODEL_COPY)
         )
+        return [
+            VertexProvider(
+                self._regions,
+                Bucket(self._regions, folder, self._setup.tell),
+                places=frozenset(_list_places(jobs)),
+                tunable=stack.tunable_base_models,
+                declared=stack.base_models,
+                lag_seconds=lag,
+            ),
+            CopyProvider(
+                self._regions,
+                places=frozenset(_list_places(copies)),
+                declared=frozenset(model.address.name for model in copies),
+                lag_seconds=lag,
+            ),
+        ]
 
     def close(self) -> None:
         """Close every connection."""
         self._regions.close()
 
 
-class CopyConnection(VertexConnection):
-    """Implements `providers.api.Connection` for copies of models."""
-
-    kind = MODEL_COPY
-
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
-        self._storage_url = ""  # a copy has no data
-
-    def open_provider(self) -> Provider:
-        """See `Connection`."""
-        from reconciler.providers.vertex.copies import CopyProvider
-
-        return CopyProvider(
-            self._regions,
-            places=self._list_places(),
-            declared=frozenset(model.address.name for model in self._setup.desired),
-            lag_seconds=self._setup.lag,
-        )
+def _list_places(desired: Iterable[Desired]) -> list[tuple[str, str]]:
+    """List the (project, location) of each manifest, "" for a default."""
+    return [
+        (str(model.attributes.get(PROJECT, "")), str(model.attributes.get(LOCATION, ""))) for model in desired
+    ]
 
 
 def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
-    """Find what tuning jobs lack: a bucket for uploads (an error), a project or location (a warning)."""
+    """Find what models lack: a bucket for uploads (an error), a project or location (a warning)."""
     url = stack.endpoint or settings.get(ENDPOINT_VARIABLE, "")
     if is_loopback(url):
         return  # an emulator needs none of these settings
@@ -155,13 +148,6 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
         yield from (
             _report_missing_bucket(model) for model in desired if not all(data.uri for data in model.data)
         )
-    yield from check_places(stack, settings, desired)
-
-
-def check_places(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
-    """Find the models without a project or a location (a warning)."""
-    if is_loopback(stack.endpoint or settings.get(ENDPOINT_VARIABLE, "")):
-        return
     named = {
         PROJECT: stack.project or settings.get(PROJECT_VARIABLE, ""),
         LOCATION: stack.location or settings.get(LOCATION_VARIABLE, ""),
@@ -198,7 +184,7 @@ def _report_missing_place(model: Desired, path: str) -> Diagnostic:
 
 
 VERTEX = Api(
-    kind=TUNING_JOB,
+    kinds=(TUNING_JOB, MODEL_COPY),
     service=SERVICE,
     hosts=("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com"),
     trusted_hosts=TRUSTED_HOSTS,
@@ -210,5 +196,3 @@ VERTEX = Api(
     check=check,
     starter=STARTER,
 )
-MODEL_COPIES = replace(VERTEX, kind=MODEL_COPY, connect=CopyConnection, check=check_places, starter=None)
-"""The same API, for copies of its models."""

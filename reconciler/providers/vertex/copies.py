@@ -40,7 +40,7 @@ from reconciler.providers.vertex.copy_reader import (
     write_own_endpoint,
 )
 from reconciler.providers.vertex.deletion import Deletion
-from reconciler.providers.vertex.endpoints import Submissions, VertexEndpoints
+from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import MODELS, PAGE_SIZE, Resources
@@ -72,10 +72,9 @@ class CopyProvider:
         self._resources = Resources(regions, places, page_size)
         self._operations = Operations(regions)
         self._copies = CopyReader(self._resources, self._operations)
-        submissions = Submissions()
-        self._creation = CopyCreation(regions, self._resources, self._operations, submissions, lag_seconds)
+        self._creation = CopyCreation(regions, self._resources, self._operations, lag_seconds)
         # a copy is where its manifest says, and never in the multi-region around it
-        self._stable = VertexEndpoints(regions, self._resources, self._copies, submissions, is_wider=False)
+        self._stable = VertexEndpoints(regions, self._resources, self._copies, is_wider=False)
         self._listing = CopyListing(self._resources, self._copies, self._stable, declared)
         self._called: dict[str, str] = {}
 

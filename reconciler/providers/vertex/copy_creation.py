@@ -22,7 +22,6 @@ from reconciler.providers.google.json import (
     require_object,
 )
 from reconciler.providers.vertex import copy_codec, copy_refusals, names
-from reconciler.providers.vertex.endpoints import Submissions
 from reconciler.providers.vertex.fields import SERVICE_ACCOUNT
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import MODELS, Resources
@@ -122,7 +121,6 @@ class CopyCreation:
     regions: Regions
     resources: Resources
     operations: Operations
-    submissions: Submissions
     lag_seconds: float
 
     def create(self, copying: Copying, *, attempted: bool, fence: Fence) -> Accepted:
@@ -150,8 +148,8 @@ class CopyCreation:
         def send(attempt: int) -> Accepted | None:
             if attempt > 1:
                 transport.wait(2.0 ** (attempt - 2), f"copying to {copying.name} again")
-            self.submissions.wait(transport, copying.location)
-            reply = transport.call("POST", path, body=body, slow=True, repeatable=False, fence=fence)
+            beginning = self.regions.open_to_begin(copying.location)
+            reply = beginning.call("POST", path, body=body, slow=True, repeatable=False, fence=fence)
             return read_accepted(reply, copying.name)
 
         def settle(refused: errors.ServiceError, attempt: int) -> Accepted:

@@ -68,7 +68,8 @@ class Creation:
                 return look_until(look, transport, self.lag_seconds, id)
 
         def send(_attempt: int) -> JsonObject | None:
-            reply = transport.call("POST", path, body=body, slow=True, queues=False, fence=fence)
+            beginning = self.regions.open_to_begin(location)
+            reply = beginning.call("POST", path, body=body, slow=True, queues=False, fence=fence)
             return reply if _is_ours(reply, id, location) else None
 
         job = look_until(look, transport, self.lag_seconds if attempted else 0.0, id)

@@ -130,7 +130,7 @@ class Deletion:
 
     def _step(self, method: str, path: str, body: JsonObject | None = None) -> None:
         """Send one changing call, and wait for its operation. A resource that is gone is success."""
-        transport = self._regions.open_location(_find_location(path))
+        transport = self._regions.open_to_begin(_find_location(path))
         try:
             operation = transport.call(method, f"v1/{path}", body=body, repeatable=True, fence=self._fence)
         except errors.NotFoundError:

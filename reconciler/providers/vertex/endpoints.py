@@ -8,16 +8,14 @@ What the service does is written in the discovery document aiplatform v1, revisi
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler import errors
-from reconciler.http import Transport
 from reconciler.model import Deployment, Desired, LiveEndpoint, Prompt, Status
 from reconciler.providers import EndpointHandle, Fence, Handle, Training
 from reconciler.providers.google.calls import ask_model, get_or_none, list_pages
@@ -38,8 +36,6 @@ from reconciler.redaction import make_printable
 
 OPERATION_SECONDS = 600.0
 """The time limit of one operation that a call waits for. A deployment is not waited for, but polled."""
-SUBMISSIONS, WINDOW_SECONDS = 60, 60.0
-"""The service takes so many operations in so many seconds, in each region (Google's page on quotas)."""
 _ATTEMPTS = 4
 _MANY = 8
 """More endpoints than this in one place are looked up in a list."""
@@ -59,28 +55,6 @@ def make_deployment_id(endpoint: str, model: str, attempt: int, checkpoint: str 
     what = f"{model}#{checkpoint}" if checkpoint else model
     digest = hashlib.sha256(f"{endpoint}\n{what}\n{attempt}".encode()).digest()
     return str(10**9 + int.from_bytes(digest[:8]) % (9 * 10**9))
-
-
-@dataclass(frozen=True, slots=True)
-class Submissions:
-    """Keeps the operations that this run begins below the service's limit. See SUBMISSIONS."""
-
-    _sent: dict[str, deque[float]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def wait(self, transport: Transport, location: str) -> None:
-        """Wait until another operation may begin in a location. StoppedError if the run is being stopped."""
-        while True:
-            with self._lock:
-                sent = self._sent.setdefault(location, deque())
-                now = transport.clock()
-                while sent and sent[0] <= now - WINDOW_SECONDS:
-                    sent.popleft()
-                if len(sent) < SUBMISSIONS:
-                    sent.append(now)
-                    return
-                pause = sent[0] + WINDOW_SECONDS - now
-            transport.wait(pause, f"beginning another operation in {location}")
 
 
 class Deployables(Protocol):
@@ -105,7 +79,6 @@ class VertexEndpoints:
     _regions: Regions
     _resources: Resources
     _models: Deployables
-    _submissions: Submissions = field(default_factory=Submissions)
     is_wider: bool = True
 
     def make_handle(self, desired: Desired) -> EndpointHandle:
@@ -372,8 +345,7 @@ class VertexEndpoints:
     ) -> JsonObject:
         """Send one changing call. Returns {} if its effect is not known: then look again."""
         location = _find_location(path)
-        transport = self._regions.open_location(location)
-        self._submissions.wait(transport, location)
+        transport = self._regions.open_to_begin(location)
         try:
             return transport.call(
                 method, f"v1/{path}", query=query, body=body, slow=True, repeatable=False, fence=fence

@@ -1,4 +1,4 @@
-"""Finds the host of a location, and opens a transport to it.
+"""Finds the host of a location, opens a transport to it, and paces the operations that begin there.
 
 Rule: the location is that of the resource's own name. A Gemini 3.x job in us-central1 has its model and its
 endpoints in the multi-region us, and the host of us-central1 answers 404 about them.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from reconciler.http import Transport
 from reconciler.settings.hosts import parse_url
 
 STORAGE = "https://storage.googleapis.com"
+BEGUN, WINDOW_SECONDS = 60, 60.0
+"""The service begins so many jobs and operations in so many seconds, in each region (its page on quotas)."""
 _MULTI_REGIONS = {"us-": "us", "europe-": "eu"}
 """The beginning of a region's name, to the multi-region that stores the models of its Gemini 3.x jobs.
 
@@ -79,6 +82,8 @@ def explain_host(url: str) -> str:
 class Regions:
     """Opens one transport for each base URL, when it is first needed.
 
+    All providers of a run share one Regions, because the service's quotas count their requests together.
+
     Args:
         project: the default for manifests that name none, "" if there is none.
         location: the default in the same way.
@@ -87,7 +92,6 @@ class Regions:
             its own location alone, so the others keep theirs.
         storage_url: the address of Cloud Storage. "" for `base_url`, or for Google's own if `base_url` is
             Google's own or "".
-        kind: whose models they are, for messages.
     """
 
     project: str
@@ -95,9 +99,9 @@ class Regions:
     open: Callable[[str], Transport]
     base_url: str = ""
     storage_url: str = ""
-    kind: str = "TuningJob"
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _opened: dict[str, Transport] = field(default_factory=dict, init=False)
+    _begun: dict[str, deque[float]] = field(default_factory=dict, init=False)
 
     def place(self, project: object = None, location: object = None) -> tuple[str, str]:
         """Fill in the defaults of (project, location). UsageError if one is neither given nor set."""
@@ -105,12 +109,12 @@ class Regions:
         whose = str(project or self.project)
         if not whose:
             raise UsageError(
-                f"no project is set for {self.kind} models",
+                "no project is set for models of Vertex AI",
                 "Set GOOGLE_CLOUD_PROJECT, the Stack's spec.project, or metadata.project.",
             )
         if not where:
             raise UsageError(
-                f"no location is set for {self.kind} models",
+                "no location is set for models of Vertex AI",
                 "Set GOOGLE_CLOUD_LOCATION, the Stack's spec.location, or metadata.location (us-central1).",
             )
         return whose, where
@@ -124,6 +128,24 @@ class Regions:
         """Open the transport to a location, mostly the one in a resource's name."""
         is_for_all = self.base_url and find_served(self.base_url) in {"", location}
         return self._open_url(self.base_url if is_for_all else find_host(location))
+
+    def open_to_begin(self, location: str) -> Transport:
+        """Open the transport to a location for a call that begins a job or an operation.
+
+        First waits until fewer than BEGUN were begun there in WINDOW_SECONDS. StoppedError if the run is
+        being stopped meanwhile.
+        """
+        transport = self.open_location(location)
+        while True:
+            with self._lock:
+                begun, now = self._begun.setdefault(location, deque()), transport.clock()
+                while begun and begun[0] <= now - WINDOW_SECONDS:
+                    begun.popleft()
+                if len(begun) < BEGUN:
+                    begun.append(now)
+                    return transport
+                pause = begun[0] + WINDOW_SECONDS - now
+            transport.wait(pause, f"beginning another operation in {location}")
 
     def _open_url(self, url: str) -> Transport:
         with self._lock:

@@ -25,8 +25,8 @@ from reconciler.model import (
     Permission,
     Status,
 )
-from reconciler.plan.change import Context
 from reconciler.plan.facts import Facts, Observed
+from reconciler.plan.inputs import Context
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.providers import EndpointHandle, Handle, Provider, Providers
 from reconciler.redaction import hide_texts

@@ -45,8 +45,9 @@ from reconciler.model import (
     Stack,
     Status,
 )
-from reconciler.plan.change import Context, Inputs, Plan
+from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.providers.vertex.fields import MODEL_COPY

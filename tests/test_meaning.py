@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from reconciler.cli.apis import list_kinds
 from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack, Status, Value
-from reconciler.plan.change import Action, Inputs
+from reconciler.plan.change import Action
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts, Observed, digest_approval, is_approved
+from reconciler.plan.inputs import Inputs
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
 from tests.limits import examples

@@ -19,8 +19,9 @@ from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address, Guards, Lifecycle, Replacement, Status
 from reconciler.plan import table
-from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
+from reconciler.plan.change import Action, Bill, Change, Plan, Reason
 from reconciler.plan.facts import Facts, find_replacement_reasons, index_desired
+from reconciler.plan.inputs import Inputs
 from reconciler.plan.rows.generations import choose_first_free
 from reconciler.plan.selection import matches
 from reconciler.plan.steps import (

@@ -27,8 +27,9 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.plan.change import Inputs, Plan
+from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts, Observed, index_desired
+from reconciler.plan.inputs import Inputs
 from reconciler.plan.planner import plan_with_facts
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict

@@ -39,7 +39,7 @@ def read_uses(invocation: Invocation, settings: Settings, tell: Callable[[str], 
         tell(f"The state is left out, because it cannot be read: {error.summary}")
         state = State()
     declared = {desired.address: desired for desired in loaded.desired}
-    finder = BaseFinder(declared, state, override_kinds(list_kinds(), loaded.stack))
+    finder = BaseFinder(declared, state.resources, override_kinds(list_kinds(), loaded.stack))
     return list_uses(finder, wiring.read_today(settings))
 
 

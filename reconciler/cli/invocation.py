@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
 from reconciler.model import Guards
-from reconciler.plan.change import Inputs, Plan
+from reconciler.plan.inputs import Inputs
 from reconciler.settings import hide_login
 from reconciler.settings.secrecy import LEFT_OUT
+
+if TYPE_CHECKING:
+    from reconciler.plan.change import Plan
 
 _GUARDS = {"max_trainings": "--max-trainings", "max_deletes": "--max-deletes", "max_cost": "--max-cost"}
 _SELECTION = {

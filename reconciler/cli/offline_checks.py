@@ -90,10 +90,9 @@ def list_warnings(loaded: Loaded, settings: Settings, today: date) -> tuple[Diag
 def _warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:
     """Warn of base models that end soon, have ended or are refused, where a declared model may be trained."""
     from reconciler.plan.base_models import BaseFinder, list_endings
-    from reconciler.state.values import State
 
     declared = {desired.address: desired for desired in loaded.desired}
-    finder = BaseFinder(declared, State(), override_kinds(list_kinds(), loaded.stack))
+    finder = BaseFinder(declared, {}, override_kinds(list_kinds(), loaded.stack))
     trainable = [desired.address for desired in loaded.desired if desired.data and not desired.imports]
     return list_endings(finder, trainable, today)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from reconciler import bounds, files, strictjson
 from reconciler.errors import NotJSONError, UsageError
 from reconciler.kind import Kind
-from reconciler.plan.change import Context, Plan
+from reconciler.plan.change import Plan
+from reconciler.plan.inputs import Context
 
 
 def find_saved_plan(paths: Sequence[str]) -> Plan | None:

@@ -19,14 +19,14 @@ from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.source_states import make_source_reader
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.errors import ManifestError, ReconcilerError, Severity, UsageError
-from reconciler.events import Uploading
 from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded, parse_variables
 from reconciler.model import Stack
-from reconciler.plan.change import Context, Inputs
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.settings import Settings, to_settings
 
 if TYPE_CHECKING:
+    from reconciler.events import Uploading
     from reconciler.operation import Operation
     from reconciler.state.session import StateManager
     from reconciler.state.values import State
@@ -128,7 +128,8 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
 
     settings = read_settings()
     loaded, inputs = load_manifests(invocation, settings)
-    stopping, uploads = Event(), SimpleQueue[Uploading]()
+    stopping = Event()
+    uploads: SimpleQueue[Uploading] = SimpleQueue()
     with complete_advice(invocation), ExitStack() as resources:
         emulator = ""
         if invocation.emulator:

@@ -21,10 +21,11 @@ from reconciler.manifests import Loaded, find_named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, StateSource
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import verify
-from reconciler.plan.change import Action, Context, Drift, Inputs, Plan
+from reconciler.plan.change import Action, Drift, Plan
 from reconciler.plan.copies import CopySource, SourceFault
 from reconciler.plan.drift import find_selected_drift
 from reconciler.plan.facts import Facts, Observed, index_desired
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.resume import plan_resumption
 from reconciler.plan.selection import Known, warn_of_unlabelled
@@ -316,7 +317,7 @@ class Operation:
     def list_base_ends(self, state: State, records: Iterable[Record]) -> dict[str, BaseEnd]:
         """List the base model that each model of these records stands on, by the id of the model."""
         declared = {desired.address: desired for desired in self.loaded.desired}
-        return list_ends(BaseFinder(declared, state, self.kinds), records, self.today)
+        return list_ends(BaseFinder(declared, state.resources, self.kinds), records, self.today)
 
     def find_provider(self, address: Address) -> Provider:
         """Return the provider of an address. UsageError for a kind of a newer version."""

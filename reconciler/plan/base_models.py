@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_replacement, strip_publisher
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.kind import FieldRole, Kind
 from reconciler.model import BASE_MODEL, Address, Desired
-from reconciler.state.values import Record, RecordedModel, State
+
+if TYPE_CHECKING:
+    from reconciler.state.values import Record, RecordedModel
 
 
 def find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
@@ -32,12 +35,12 @@ class BaseFinder:
 
     Attributes:
         desired: every declared model.
-        state: what is recorded.
+        records: what is recorded, by address.
         kinds: by name.
     """
 
     desired: Mapping[Address, Desired]
-    state: State
+    records: Mapping[Address, Record]
     kinds: Mapping[str, Kind]
     _declared: dict[Address, str] = field(default_factory=dict)
     _referenced: dict[str, str] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class BaseFinder:
         return base
 
     def _find_last_recorded(self, address: Address) -> str:
-        record = self.state.resources.get(address)
+        record = self.records.get(address)
         model = record and (record.serving or record.candidate)
         return self.find_recorded(model) if model else ""
 
@@ -74,7 +77,7 @@ class BaseFinder:
     def _find_referenced(self, name: str) -> str:
         """Find the base model of the recorded model that a service knows by this name or id."""
         if not self._recorded:
-            models = [model for record in self.state.resources.values() for model in record.models]
+            models = [model for record in self.records.values() for model in record.models]
             self._recorded = {key: model for model in models for key in (model.id, model.name)}
         chain: dict[str, None] = {}
         while name not in self._referenced and name not in chain:
@@ -266,7 +269,7 @@ def list_uses(finder: BaseFinder, today: date) -> tuple[BaseUse, ...]:
 def _list_users(finder: BaseFinder) -> Iterator[tuple[Address, str]]:
     """List each declared and recorded model of a known kind with the name of its base model."""
     yield from ((address, finder.find_declared(address)) for address in finder.desired)
-    for address, record in finder.state.resources.items():
+    for address, record in finder.records.items():
         if address.kind in finder.kinds:
             models = (record.serving, record.candidate)
             yield from ((address, finder.find_recorded(model)) for model in models if model is not None)

@@ -51,7 +51,7 @@ class TokenRates:
     def _measured(self) -> dict[str, TokenRate]:
         """Measure: the characters of all recorded trainings of a base model, by their billed tokens."""
         sums: dict[str, tuple[int, int, int]] = {}
-        for address, record in self.finder.state.resources.items():
+        for address, record in self.finder.records.items():
             kind = self.finder.kinds.get(address.kind)
             for model in record.models if kind is not None else ():
                 characters = _count_characters(model, kind.epochs) if kind is not None else 0

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
-from reconciler.model import SOURCE, Address, Attributes, DataSet, Guards
+from reconciler.model import SOURCE, Address, Attributes, DataSet
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.steps import (
     Create,
     DeleteEndpoint,
@@ -300,43 +301,6 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """The place that a plan was made for. The first line of a plan shows it.
-
-    Attributes:
-        credential: its kind, never the secret.
-        service: whose models they are ("google"), or "emulator".
-        location: of manifests that name none; "" if no kind needs one.
-        state: where the state is, without a login.
-        embedded: the endpoint is an emulator inside the command. Its port differs each time.
-    """
-
-    endpoint: str = ""
-    project: str = ""
-    credential: str = ""
-    service: str = ""
-    stack: str = ""
-    location: str = ""
-    state: str = ""
-    embedded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The inputs of a plan: paths and command options, kept so that they can be read again."""
-
-    paths: tuple[str, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
-    targets: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
-    replace: tuple[str, ...] = ()
-    retry_failed: bool = False
-    destroy: bool = False
-    refresh_only: bool = False
-    guards: Guards = field(default_factory=Guards)
-
-
-@dataclass(frozen=True, slots=True)
 class Binding:
     """Digests of what a plan was made from, for one address that it changes.
 
@@ -370,8 +334,8 @@ class Plan:
 
     changes: tuple[Change, ...]
     drift: tuple[Drift, ...] = ()
-    context: Context = Context()
-    inputs: Inputs = Inputs()
+    context: Context = field(default_factory=Context)
+    inputs: Inputs = field(default_factory=Inputs)
     lineage: str = ""
     serial: int = 0
     bindings: Mapping[Address, Binding] = field(default_factory=dict)

@@ -46,7 +46,7 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
         own: (kind, id) of the live models that we own, to name the unmanaged among them.
     """
     found: list[Drift] = []
-    finder = BaseFinder(facts.desired, facts.state, facts.kinds)
+    finder = BaseFinder(facts.desired, facts.state.resources, facts.kinds)
     for address, record in sorted(facts.state.resources.items()):
         if address.kind in facts.kinds:  # a newer version's kind is reported elsewhere
             found += _find_record_drift(facts, record, finder)

@@ -31,8 +31,9 @@ from reconciler.model import (
 )
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
-from reconciler.plan.change import Bill, Context, Inputs
+from reconciler.plan.change import Bill
 from reconciler.plan.copies import CopySource, SourceFault, read_checkpoint, write_source
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
@@ -136,7 +137,7 @@ class Facts:
     @cached_property
     def token_rates(self) -> TokenRates:
         """The number of characters in a token, for each base model."""
-        return TokenRates(BaseFinder(self.desired, self.state, self.kinds))
+        return TokenRates(BaseFinder(self.desired, self.state.resources, self.kinds))
 
     def compute_bill(self, desired: Desired) -> Bill:
         """Compute the size and the price of one training."""

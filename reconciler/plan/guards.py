@@ -10,8 +10,9 @@ from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.formats import count_noun, format_price
 from reconciler.model import Address, Desired, Guards
 from reconciler.plan.case import refuse
-from reconciler.plan.change import Action, Bill, Change, Context, Plan
+from reconciler.plan.change import Action, Bill, Change, Plan
 from reconciler.plan.facts import Facts
+from reconciler.plan.inputs import Context
 from reconciler.plan.steps import (
     Adopt,
     Forget,

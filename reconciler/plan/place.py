@@ -6,7 +6,7 @@ Rule: a plan was approved for one place. Nobody has seen what it would do elsewh
 from __future__ import annotations
 
 from reconciler.errors import StalePlanError
-from reconciler.plan.change import Context
+from reconciler.plan.inputs import Context
 
 _CHECKED = ("endpoint", "project", "location", "service", "stack", "state")
 """The parts of a place that must be the same."""

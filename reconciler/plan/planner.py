@@ -71,7 +71,7 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
 
 def _list_notes(facts: Facts, plan: Plan) -> list[str]:
     """List what is to be said about the base models and the costs of the plan's trainings."""
-    finder = BaseFinder(facts.desired, facts.state, facts.kinds)
+    finder = BaseFinder(facts.desired, facts.state.resources, facts.kinds)
     found = list_endings(finder, [change.address for change in plan.trainings], facts.today)
     notes = [f"{one.summary}. {one.detail}" for one in found]
     unknown = guards.describe_unknown_epochs(plan.trainings)

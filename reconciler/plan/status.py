@@ -170,7 +170,7 @@ def find_status(
     """
     resources = facts.state.resources
     records = [resources[address] for address in addresses if address in resources]
-    bases = list_ends(BaseFinder(facts.desired, facts.state, facts.kinds), records, facts.today)
+    bases = list_ends(BaseFinder(facts.desired, facts.state.resources, facts.kinds), records, facts.today)
     found: list[ModelStatus] = []
     for address in sorted(addresses):
         record = resources.get(address, Record(address))

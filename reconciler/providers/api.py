@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.errors import Diagnostic
-from reconciler.events import Uploading
 from reconciler.kind import Kind
 from reconciler.model import Desired, Stack
-from reconciler.providers import Provider
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
+
+if TYPE_CHECKING:  # neither is imported by a command that asks no service
+    from reconciler.events import Uploading
+    from reconciler.providers import Provider
 
 EMULATOR = "emulator"
 """The service that answers on every address of this machine, whatever its port."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from reconciler.formats import count_noun
-from reconciler.plan.change import Action, Change, Context, Drift, Plan
+from reconciler.plan.change import Action, Change, Drift, Plan
+from reconciler.plan.inputs import Context
 from reconciler.plan.steps import ReportFailure, find_step
 from reconciler.render import words
 from reconciler.render.bill import sum_bills

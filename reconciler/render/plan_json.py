@@ -38,7 +38,8 @@ from reconciler.codec import Json, encode, encode_fields
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Permission
 from reconciler.plan import steps
-from reconciler.plan.change import Action, Change, Context, Drift, Plan, Reason
+from reconciler.plan.change import Action, Change, Drift, Plan, Reason
+from reconciler.plan.inputs import Context
 from reconciler.plan.steps import find_step
 from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import find_drift_words, summarize_drift

@@ -15,7 +15,8 @@ from reconciler.events import Uploading
 from reconciler.formats import count_noun, format_period
 from reconciler.model import BEST, LAST, DataSet, count_calls, describe_rivals, describe_scores
 from reconciler.plan import steps
-from reconciler.plan.change import Action, Change, Context, Plan, Reason
+from reconciler.plan.change import Action, Change, Plan, Reason
+from reconciler.plan.inputs import Context
 from reconciler.plan.steps import find_step
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest

@@ -19,7 +19,7 @@ from reconciler.http.connection import Exchange, Reply
 from reconciler.http.throttle import Pace, Patience
 from reconciler.kind import Kind
 from reconciler.model import Desired
-from reconciler.plan.change import Context
+from reconciler.plan.inputs import Context
 from reconciler.providers import Fence, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.google.credentials import GoogleCredential

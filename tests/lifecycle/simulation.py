@@ -31,7 +31,8 @@ from reconciler.model import (
 )
 from reconciler.operation import Operation
 from reconciler.operation.rolling_back import prepare_rollback
-from reconciler.plan.change import Context, Inputs, Plan
+from reconciler.plan.change import Plan
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.providers import Fence, Provider
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.state.backends import LockInfo, Stored

@@ -22,7 +22,7 @@ from reconciler.plan.base_models import (
 )
 from reconciler.providers.gemini.fields import PARENT, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from reconciler.state.values import Record, State
+from reconciler.state.values import Record
 from tests import worlds
 
 TODAY = date(2026, 11, 29)
@@ -39,7 +39,7 @@ def child(name: str, parent: str) -> Desired:
 def finder(*desired: Desired, records: tuple[Record, ...] = (), kind: Kind = KIND) -> BaseFinder:
     """A finder over these models."""
     resources = {record.address: record for record in records}
-    return BaseFinder({one.address: one for one in desired}, State(resources=resources), {kind.name: kind})
+    return BaseFinder({one.address: one for one in desired}, resources, {kind.name: kind})
 
 
 def test_a_declared_model_stands_on_the_base_model_of_its_last_ancestor() -> None:
@@ -147,7 +147,7 @@ def test_the_table_with_what_stands_on_it() -> None:
         worlds.want("bot"), worlds.want("also"), child("orphan", "tunedModels/stranger"), records=records
     )
     jobs = replace(TUNING_JOB, name="AJob", bases={"over": Base("over", tunable=False)})
-    both = BaseFinder(found.desired, found.state, {**found.kinds, "AJob": jobs})
+    both = BaseFinder(found.desired, found.records, {**found.kinds, "AJob": jobs})
     assert list_uses(both, TODAY) == (
         BaseUse(
             "TunedModel",

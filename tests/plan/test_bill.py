@@ -10,8 +10,9 @@ from reconciler.errors import GuardError
 from reconciler.model import Address, DataSet, Desired, Guards, Prices, Stack, Status
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
-from reconciler.plan.change import Bill, Inputs, Plan
+from reconciler.plan.change import Bill, Plan
 from reconciler.plan.guards import choose_bounds, explain_unknown_cost
+from reconciler.plan.inputs import Inputs
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.state.values import Record, RecordedData, RecordedEstimate, RecordedModel, State
 from tests import worlds
@@ -32,7 +33,7 @@ def declare(base: str = FLASH, epochs: int | None = 3, **data: object) -> Desire
 def bill(desired: Desired, *records: Record, prices: Prices = PRICES) -> Bill:
     """The bill of this job, with what these records tell."""
     state = State(resources={record.address: record for record in records})
-    finder = BaseFinder({desired.address: desired}, state, {"TuningJob": TUNING_JOB})
+    finder = BaseFinder({desired.address: desired}, state.resources, {"TuningJob": TUNING_JOB})
     return compute_bill(desired, TUNING_JOB, prices, TokenRates(finder))
 
 

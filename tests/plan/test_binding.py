@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
-from reconciler.plan.change import Action, Inputs, Plan
+from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
+from reconciler.plan.inputs import Inputs
 from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from reconciler.model import Address
-from reconciler.plan.change import Drift, DriftClass, Inputs
+from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.drift import find_drift, find_selected_drift
 from reconciler.plan.facts import Facts
+from reconciler.plan.inputs import Inputs
 from reconciler.state.values import Record
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text

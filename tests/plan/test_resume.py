@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.errors import PlanError
 from reconciler.model import Desired, Lifecycle, Live, Replacement, Status
-from reconciler.plan.change import Inputs, Plan
+from reconciler.plan.change import Plan
+from reconciler.plan.inputs import Inputs
 from reconciler.plan.resume import plan_resumption
 from reconciler.state.values import QUOTA, Record, RecordedModel
 from tests import worlds

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Address
 from reconciler.plan.binding import verify
-from reconciler.plan.change import Action, Inputs, Plan
+from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
+from reconciler.plan.inputs import Inputs
 from reconciler.plan.resume import plan_resumption
 from reconciler.plan.rollback import Request, plan_rollback
 from reconciler.plan.steps import GoBack, find_step, list_deleted

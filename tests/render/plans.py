@@ -21,20 +21,9 @@ from reconciler.model import (
 )
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.case import RETRY_ADVICE
-from reconciler.plan.change import (
-    Action,
-    Bill,
-    Binding,
-    Change,
-    Context,
-    Deposed,
-    Drift,
-    DriftClass,
-    Inputs,
-    Plan,
-    Reason,
-)
+from reconciler.plan.change import Action, Bill, Binding, Change, Deposed, Drift, DriftClass, Plan, Reason
 from reconciler.plan.compile import compile_deletion, compile_promotion, compile_training
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.steps import (
     Adopt,
     AwaitDeployment,

@@ -20,19 +20,8 @@ from reconciler.events import (
 )
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
 from reconciler.plan import steps
-from reconciler.plan.change import (
-    Action,
-    Bill,
-    Binding,
-    Change,
-    Context,
-    Deposed,
-    Drift,
-    DriftClass,
-    Inputs,
-    Plan,
-    Reason,
-)
+from reconciler.plan.change import Action, Bill, Binding, Change, Deposed, Drift, DriftClass, Plan, Reason
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.state.values import Record, RecordedData, RecordedModel, Verdict
 from tests.render.plans import HOSTILE, HYPERPARAMETERS
 

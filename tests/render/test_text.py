@@ -14,7 +14,8 @@ from reconciler.difference import FieldChange
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Uploading, Verb
 from reconciler.plan.case import RETRY_ADVICE
-from reconciler.plan.change import Action, Bill, Context, Drift, Plan, Reason
+from reconciler.plan.change import Action, Bill, Drift, Plan, Reason
+from reconciler.plan.inputs import Context
 from reconciler.plan.steps import ReportFailure
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
 from reconciler.render.text.errors import render_errors

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from reconciler.difference import DataChange, ExampleChange
-from reconciler.plan.change import Action, Change, Context, Deposed, Drift, Inputs, Plan, Reason
+from reconciler.plan.change import Action, Change, Deposed, Drift, Plan, Reason
+from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.steps import DeleteReplaced, ForgetDeposed, Steps, Undeploy
 from reconciler.render.words import (
     LEGEND,

@@ -14,7 +14,8 @@ from datetime import date
 from reconciler.formats import count_noun, format_date
 from reconciler.model import Address, Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
-from reconciler.plan.change import Context, Drift
+from reconciler.plan.change import Drift
+from reconciler.plan.inputs import Context
 from reconciler.render.bill import describe_cost
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.html.curve import draw_loss_curve

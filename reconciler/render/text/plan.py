@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import count_noun
-from reconciler.plan.change import Action, Change, Context, Drift, Plan
+from reconciler.plan.change import Action, Change, Drift, Plan
+from reconciler.plan.inputs import Context
 from reconciler.plan.steps import ReportFailure, SetPermissions, find_step
 from reconciler.render import words
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift

@@ -12,8 +12,9 @@ import pytest
 
 from reconciler.errors import PlanError
 from reconciler.model import Address, Attributes, Guards, Live, Stack
-from reconciler.plan.change import Action, Inputs
+from reconciler.plan.change import Action
 from reconciler.plan.facts import Facts
+from reconciler.plan.inputs import Inputs
 from reconciler.providers.gemini.fields import HYPERPARAMETERS
 from reconciler.state.values import Record, RecordedModel
 from tests.worlds import BASE, address, live, make_plan, model, want, world

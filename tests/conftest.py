@@ -38,11 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in _OF_A_TERMINAL:
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm-256color"
-    # a shell's background job ignores Ctrl-C, and so would every program that a test starts
+    # A background job of a shell ignores Ctrl-C. Every program that a test starts would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile(
         "any machine",
-        deadline=None,  # no test asserts speed
+        deadline=None,  # no test makes a claim about speed
         max_examples=examples(100),
         print_blob=True,
         report_multiple_bugs=False,
@@ -50,9 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings.load_profile("any machine")
     sys.addaudithook(_only_loopback)
-    gc.disable()  # until the tests are collected: nothing that this makes is garbage
+    gc.disable()  # it stays off until the tests are collected, because nothing made until then is garbage
     config.pluginmanager.register(_Early())
-    if not hasattr(config, "workerinput"):  # the workers of xdist inherit the home
+    if not hasattr(config, "workerinput"):  # the workers of xdist inherit the home folder
         config.pluginmanager.register(Footprint(config.rootpath))
 
 

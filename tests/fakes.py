@@ -429,7 +429,8 @@ class FakeProvider:
         for failure in self.service.failures:
             matches = (failure.method, failure.when) == (method, when) and failure.id in {None, id}
             ours = isinstance(failure.error, AlreadyExistsError) and id in self.service.models
-            if matches and failure.times > 0 and not ours:  # a provider that looks finds what is ours
+            if matches and failure.times > 0 and not ours:
+                # A provider that looks first finds our model, so it meets no such error.
                 failure.times -= 1
                 raise failure.error
 

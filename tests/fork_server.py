@@ -239,14 +239,14 @@ def _serve(control: socket.socket) -> list[str]:
             os.close(told)
             return command
         os.close(told)
-        control.send(os.read(answer, 100))  # nothing if the command ended before it was ready
+        control.send(os.read(answer, 100))  # sends nothing if the command ended before it was ready
         for descriptor in (*streams, answer):
             os.close(descriptor)
 
 
 def _fork_sibling() -> int:
     """Fork as os.fork does, but our parent becomes the parent. This process must have one thread."""
-    python = ctypes.pythonapi  # calls keep the interpreter's lock
+    python = ctypes.pythonapi  # a call through pythonapi keeps the interpreter's lock
     python.PyOS_BeforeFork()
     pid: int = python.syscall(_CLONE[platform.machine()], _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
     if pid:
@@ -266,9 +266,8 @@ def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
         os.close(descriptor)
     if request["terminal"]:
         os.login_tty(0)
-    for number, name in enumerate(
-        ("stdin", "stdout", "stderr")
-    ):  # what they are is found out when they are opened
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        # open() finds out whether each is a terminal, a pipe or a file.
         old = getattr(sys, name)
         new = open(  # noqa: SIM115 - as the interpreter opens them, which leaves them open
             number,
@@ -330,7 +329,7 @@ def _import_all() -> None:
         "a fork has one thread only, so the server must"
     )
     gc.collect()
-    gc.freeze()  # what is shared with the forks stays so
+    gc.freeze()  # the forks go on sharing this memory, because no collection writes to it
 
 
 def _run(command: list[str]) -> None:
@@ -359,13 +358,15 @@ def _run(command: list[str]) -> None:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except (OSError, ValueError):  # nobody reads any more, or it is closed
+    except (OSError, ValueError):
+        # Nobody reads the stream any more, or it is closed.
         code = 120
     os._exit(code)
 
 
 if __name__ == "__main__":
     sys.path.remove(str(pathlib.Path(__file__).parent))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker's, which ends the server when it ends
+    # Ctrl-C is for the worker. The server ends together with the worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _import_all()
     _run(_serve(socket.socket(fileno=int(sys.argv[1]))))

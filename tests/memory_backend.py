@@ -69,9 +69,11 @@ class MemoryBackend:
         """See Backend.lock."""
         with self.store.mutex:
             holder = self.store.holder
-            if holder is not None and holder.id != info.id:  # else a try of ours whose answer was lost
+            if holder is not None and holder.id != info.id:
+                # If the ids are equal, an earlier try of ours got the lock, and its answer was lost.
                 unchanged = self._watch.measure_unchanged(self.store.nonce)
-                if self.store.lease is None or unchanged < self.store.lease:  # what the holder promised
+                if self.store.lease is None or unchanged < self.store.lease:
+                    # The holder promised to renew the lock within its lease.
                     raise StateLockedError(f"{self.place}: the state is locked by {holder}")
             self.store.holder, self.store.nonce, self.store.lease = info, new_nonce(), self.lease
 

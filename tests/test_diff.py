@@ -90,12 +90,12 @@ def test_fields_that_cannot_be_updated_are_no_update() -> None:
     ("sent", "live", "declared", "changed"),
     [
         (5, 5, 5, False),
-        (5, 6, 5, False),  # the service writes it in another form
-        (None, 5, 5, False),  # a default written out
+        (5, 6, 5, False),  # the service writes the value in another form
+        (None, 5, 5, False),  # the manifest writes a default out
         (None, None, 5, True),
         (5, 5, 6, True),
         (5, None, 6, True),
-        (5, None, 5, False),  # the service does not show it
+        (5, None, 5, False),  # the service does not show the value
     ],
 )
 def test_an_immutable_field_has_changed_when_neither_sent_nor_live_is_what_is_declared(
@@ -255,8 +255,8 @@ LOCATION, PROJECT = "metadata.location", "metadata.project"
         ({PROJECT: "acme"}, {PROJECT: ("42",)}, "acme", False),
         ({PROJECT: "acme"}, {PROJECT: ("42",)}, "42", False),
         ({}, {PROJECT: ("42", "acme")}, "acme", False),
-        ({}, {PROJECT: ("42",)}, "acme", False),  # nothing says that 42 is not acme's number
-        ({}, None, "acme", False),  # of a version that recorded no place
+        ({}, {PROJECT: ("42",)}, "acme", False),  # 42 may be the number of acme
+        ({}, None, "acme", False),  # an older version recorded no place
         ({PROJECT: "acme"}, None, "acme", False),
         ({PROJECT: "acme"}, {PROJECT: ("42",)}, "other", True),
         ({PROJECT: "acme"}, {PROJECT: ("42",)}, "43", True),

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 MEANT = {"reconciler", "manifests", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"}
-ADDED = {"PKG-INFO", ".gitignore"}  # by hatchling, for builds from it
+ADDED = {"PKG-INFO", ".gitignore"}  # hatchling adds them, for builds from the source distribution
 
 
 def built(target: str, folder: pathlib.Path) -> pathlib.Path:

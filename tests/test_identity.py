@@ -273,7 +273,7 @@ def test_canonical_form_survives_half_a_surrogate() -> None:
     ("name", "id", "is_one"),
     [
         ("bot", "bot-k3j5h2l7", True),
-        ("bot", "bot-k3j5h2l1", False),  # 1, 0, 8 and 9 are not in base32
+        ("bot", "bot-k3j5h2l1", False),  # base32 has no 0, 1, 8 or 9
         ("bot", "bot-k3j5h2l", False),
         ("bot", "bot-K3J5H2L7", False),
         ("bot", "botk3j5h2l7", False),

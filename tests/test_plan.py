@@ -53,7 +53,8 @@ slow = settings(
     max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    phases=[phase for phase in Phase if phase is not Phase.explain],  # a failure is to be told within 120 s
+    # A failure must be reported within 120 s.
+    phases=[phase for phase in Phase if phase is not Phase.explain],
 )
 
 

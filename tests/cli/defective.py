@@ -35,7 +35,7 @@ def _put_in(place: str) -> None:
         "conclude": (execution, "print_summary", _defect),
     }
     owner, name, replacement = places[place]
-    getattr(owner, name)  # a name that was changed would make these tests claim nothing
+    getattr(owner, name)  # fails if the name was changed: these tests would then prove nothing
     setattr(owner, name, replacement)
 
 

@@ -277,7 +277,8 @@ def test_the_emulators_files_are_ignored_by_git() -> None:
     done = subprocess.run(
         ["git", "check-ignore", *files], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if done.returncode == 128:  # no git work tree, as in an unpacked archive
+    if done.returncode == 128:
+        # This is no git work tree, for example an unpacked archive.
         ignored = (ROOT / ".gitignore").read_text()
         assert all(f"/{name}" in ignored for name in files)
     else:

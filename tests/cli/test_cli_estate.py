@@ -152,7 +152,8 @@ def test_the_next_run_finishes_after_a_crash(project: Project) -> None:
     build_estate(service)
     crash(project, 8, "link", "import", "--all")
     written = sorted(file.name for file in (project.root / "manifests").glob("*.yaml"))
-    assert len(written) == 1 + 7  # the Stack, and each manifest before the crash
+    # The run wrote the Stack and seven manifests before the crash.
+    assert len(written) == 1 + 7
     (left,) = (project.root / "manifests").glob(".*.tmp")
     project.run("validate")
     project.run("import", "--all")

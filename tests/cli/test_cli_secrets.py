@@ -52,7 +52,7 @@ def test_nothing_that_a_full_run_writes_or_says_has_a_secret(project: Project) -
     project.service.settings(auth="none")
     for result in said:
         found = leaks(result.all)
-        # the one check's verdict may quote what the model answered, which is training text
+        # The verdict of the check may quote the model's answer, and that is the text of the inline example.
         assert [secret for secret in found if secret != INLINE] == [], result.all
     assert project.record("filed")["id"] == identity(
         "filed", [(line["text_input"], line["output"]) for line in lines]

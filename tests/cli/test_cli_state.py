@@ -39,7 +39,7 @@ def test_the_document_is_as_described(applied: Project) -> None:
     assert applied.recorded() == ["TunedModel/one", "TunedModel/two"]
     lines = [line for line in applied.state_file.read_text().splitlines() if '"address"' in line]
     assert len(lines) == 2
-    probe = applied.write("probe", "")  # a new file is as open as the umask lets it be
+    probe = applied.write("probe", "")  # the umask gives a new file its permissions
     assert applied.state_file.stat().st_mode == probe.stat().st_mode
 
 

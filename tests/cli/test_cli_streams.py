@@ -55,7 +55,8 @@ def test_an_approved_apply_goes_on_without_output(project: Project, options: tup
     project.plan("--out", "p")
     result = run_into_full(project, "apply", "p", *options)
     assert "standard output cannot be written to" in result.err
-    if options:  # the stream's first line is lost before anything is begun
+    if options:
+        # The first line of the stream is lost before the run begins anything.
         assert (result.code, project.service.creates()) == (1, 0)
         return
     assert result.code == 0, result.err

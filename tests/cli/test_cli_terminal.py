@@ -25,7 +25,7 @@ def on_terminal(project: Project, *arguments: str, answer: bytes | None, **envir
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        terminal=True,  # a controlling one, for Ctrl-C
+        terminal=True,  # it becomes the controlling terminal, which passes Ctrl-C on
     )
     os.close(theirs)
     shown, answered, end = b"", False, time.monotonic() + 40

@@ -176,7 +176,7 @@ def test_a_year(dev: Project, prod: Project, service: Service) -> None:
     assert find_serving(dev) == first
     prod.settled()
 
-    # The manifest goes back to the data of before: nothing is trained.
+    # The manifest goes back to the former data. Nothing is trained.
     write_data(dev)
     dev.apply()
     dev.settled()
@@ -197,7 +197,7 @@ def test_a_year(dev: Project, prod: Project, service: Service) -> None:
     assert second_copy != first_copy
     assert (count_effects(service, "/tuningJobs"), count_effects(service, "/models:copy")) == (3, 2)
 
-    # The new model answers badly. Both go back at once, and forward again.
+    # The new model answers badly. Both addresses are rolled back at once, and then forward again.
     for words, model, copy in (((), first, first_copy), (("--undo",), second, second_copy)):
         dev.run("rollback", "sorter", *words, "--auto-approve", expect=0)
         assert find_serving(dev) == model
@@ -208,7 +208,7 @@ def test_a_year(dev: Project, prod: Project, service: Service) -> None:
     dev.settled()
     prod.settled()
 
-    # The end: nobody calls any more, and nothing is left.
+    # Nobody calls any more, and everything is destroyed.
     assert [caller.end() for caller in callers] == [[], []]
     assert all(caller.answers > 10 for caller in callers)
     for project in (prod, dev):

@@ -356,7 +356,7 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     assert "TuningJob/bot has failed: " in project.plan("--detailed-exitcode", expect=2).out
     service.call("DELETE", f"v1/{tuned['name']}")
     until(lambda: not listed(service, "models"))
-    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"  # what is not shown is gone
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"  # a model that is not shown counts as deleted
     assert "  - TuningJob/bot is missing: " in project.run("drift", expect=2).out
     assert project.actions() == {"TuningJob/bot": [["create"]]}
     project.apply()
@@ -376,7 +376,7 @@ def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project,
     until(lambda: not service.call("GET", f"v1/{serving}").get("deployedModels"))
     service.call("DELETE", f"v1/{serving}")
     until(lambda: serving not in {endpoint["name"] for endpoint in listed(service, "endpoints")})
-    project.run("drift", expect=2)  # not served by the endpoints of its other checkpoints
+    project.run("drift", expect=2)  # the endpoints of its other checkpoints do not serve it
     asked = {"displayName": tuned["displayName"], "labels": tuned["labels"]}
     service.call(
         "POST", "emulator/settings", {"vertex_create_endpoint_seconds": 0, "vertex_deploy_seconds": 0}

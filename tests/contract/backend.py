@@ -303,7 +303,7 @@ class LeaseContract:
         """The observer measures the lease by its own clock, from its first sight of the nonce."""
         frozen, observer = site.open(), site.open()
         frozen.lock(ANN)
-        site.clock.now += 10 * LEASE  # nobody looked: that proves nothing
+        site.clock.now += 10 * LEASE  # nobody watched the lock meanwhile, so this proves nothing
         with pytest.raises(StateLockedError, match="ann@laptop"):
             observer.lock(BOB)
         site.clock.now += LEASE - 1

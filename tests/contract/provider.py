@@ -421,7 +421,8 @@ class FaultContract:
         faulty.fault("POST", "create", **fault)
         try:
             accepted = create(faulty)
-        except NoCapacityError:  # a 429 where the quota is one of trainings: apply asks again later
+        except NoCapacityError:
+            # The service answered 429, and its quota counts trainings. Apply asks again later.
             accepted = create(faulty)
         assert accepted.name
         assert faulty.trainings("numbers-aaaaaaaa") == 1

@@ -105,11 +105,11 @@ def test_what_was_open_to_a_group_is_not_opened_to_another() -> None:
         "if os.geteuid() == 0:\n"
         "    os.setgroups([])\n"
         "    os.setgid(65534)\n"
-        "    os.setuid(65534)\n"  # root may give any file to any group
+        "    os.setuid(65534)\n"  # this is no longer root, who may give any file to any group
         "put(local(sys.argv[1]), b'2')\n"
     )
     group = 54_321 if os.geteuid() == 0 else os.getgroups()[-1]
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+    with tempfile.TemporaryDirectory() as name:  # other users may not enter pytest's own folders
         folder = Path(name)
         folder.chmod(0o755)
         for number, mode in enumerate((0o664, 0o660)):
@@ -127,7 +127,7 @@ def test_what_was_open_to_a_group_is_not_opened_to_another() -> None:
     if os.geteuid() == 0:
         assert found == ["0o644", "0o600"]
     else:
-        assert found == ["0o664", "0o660"]  # all groups here are ours, and so they are kept
+        assert found == ["0o664", "0o660"]  # this user belongs to all groups here, so they are kept
 
 
 def test_what_is_no_file_is_named_by_its_path(tmp_path: Path) -> None:
@@ -459,14 +459,14 @@ def test_a_read_only_folder_is_named() -> None:
         "from reconciler.errors import StateStoreError\n"
         "backend = open_backend(sys.argv[1], environ={})\n"
         "if os.geteuid() == 0:\n"
-        "    os.setuid(65534)\n"  # root ignores permissions
+        "    os.setuid(65534)\n"  # permissions do not stop root
         "try:\n"
         "    print(backend.read().data)\n"
         "    backend.lock(LockInfo('x', 'apply', 'me'))\n"
         "except StateStoreError as error:\n"
         "    print(error.summary)\n"
     )
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+    with tempfile.TemporaryDirectory() as name:  # other users may not enter pytest's own folders
         folder = Path(name)
         (folder / "default.json").write_text("{}")
         (folder / "default.json").chmod(0o644)

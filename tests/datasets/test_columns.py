@@ -121,7 +121,7 @@ WRITERS: dict[str, Callable[[Sequence[Example]], tuple[str, str, Layout]]] = {
 }
 """The forms of a data file: examples to its name, its content, and what the manifest says of it."""
 
-# as a text may be in each of the forms: CSV reads CRLF as LF, and refuses NUL
+# Any text that each of the forms can hold. CSV reads CRLF as LF and refuses NUL.
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1)
 examples = st.lists(st.builds(Example, text, text), min_size=1, max_size=5)
 

@@ -105,7 +105,8 @@ def start() -> Iterator[Callable[..., Api]]:
 
         def starter(*, frozen: bool = True, **settings: Any) -> Api:
             settings.setdefault("training_seconds", 10.0)
-            # One location for jobs and models; test_vertex_places has them where the real service does.
+            # Jobs and models share one location here. In test_vertex_places they are where the real service
+            # has them.
             settings.setdefault("vertex_gemini_3_place", "job")
             emulator = stack.enter_context(run_emulator(settings=Settings(**settings)))
             session = stack.enter_context(requests.Session())

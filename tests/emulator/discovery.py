@@ -101,7 +101,7 @@ class Document:
 def google_service(name: str, url: str) -> Iterator[Any]:
     """Return google-api-python-client's v1 of a service, made from its own document, at *url*."""
     with warnings.catch_warnings():
-        # It warns of Python versions that will end.
+        # The import warns that support for this version of Python will end.
         warnings.simplefilter("ignore")
         from google.auth.credentials import AnonymousCredentials
         from googleapiclient.discovery import build  # type: ignore[import-untyped]

@@ -127,7 +127,7 @@ def test_a_file_of_the_previous_version_is_read(tmp_path: pathlib.Path) -> None:
             for path, answer in answers[stage].items():
                 text = json.dumps(api.ok("GET", path)).replace(emulator.url, "URL")
                 shown = json.loads(text)
-                if path == "emulator/settings":  # New settings may come.
+                if path == "emulator/settings":  # later versions may add settings
                     shown = {name: value for name, value in shown.items() if name in answer}
                 assert shown == answer, path
             api.advance(10)

@@ -46,7 +46,7 @@ FOREIGN = [
 ]
 STORED = b"what a caller has stored"
 UPLOAD = "upload/storage/v1/b/bucket/o?uploadType=media&name=train.jsonl"
-# Every sort of path, and what it is asked for.
+# One request for each sort of path: its method, its path and its body.
 DOORS = [
     ("GET", "emulator", None),
     ("GET", "emulator/requests", None),
@@ -134,7 +134,7 @@ def test_other_names_are_refused_on_every_path(furnished: Api, host: str) -> Non
         answer = ask(furnished, method, path, payload, {"Host": host})
         assert is_refused(answer), (method, path, answer)
     after = everything(furnished)
-    assert after[0] == before[0] + 4  # what this test asked for itself
+    assert after[0] == before[0] + 4  # these four requests are this test's own
     assert after[1:] == before[1:]
 
 

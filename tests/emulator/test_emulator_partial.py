@@ -8,7 +8,7 @@ from reconciler.emulator.errors import ApiError
 from reconciler.emulator.partial import parse_fields, select
 from tests.emulator.conftest import Api, body
 
-# The example of Google's page "Working with partial responses".
+# This is the example of Google's page "Working with partial responses".
 FIRST = {"title": "First", "characteristics": {"length": "short", "followers": ["Jo", "Will"]}}
 SECOND = {"title": "Second", "comment": "!", "characteristics": {"length": "long", "followers": []}}
 ANSWER = {

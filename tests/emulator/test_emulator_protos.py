@@ -21,7 +21,7 @@ class Protos:
     def glm(self) -> Any:
         """Those of the Gemini API."""
         with warnings.catch_warnings():
-            # google.api_core warns of the end of this Python's life.
+            # google.api_core warns that support for this version of Python will end.
             warnings.simplefilter("ignore", FutureWarning)
             return importlib.import_module("google.ai.generativelanguage_v1beta")
 
@@ -125,7 +125,7 @@ def test_answers_are_protos(api: Api) -> None:
     api.advance(11)
     prompt = {"contents": [{"parts": [{"text": "one"}]}]}
     answer = api.ok("POST", f"{MODEL}:generateContent", json=prompt)
-    answer.pop("modelVersion")  # Newer than these protos.
+    answer.pop("modelVersion")  # these protos are older than this field
     response = strictly(PROTOS.glm.GenerateContentResponse, answer)
     assert response.candidates[0].finish_reason.name == "STOP"
     usage = response.usage_metadata

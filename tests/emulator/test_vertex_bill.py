@@ -9,7 +9,8 @@ import pytest
 from tests.emulator.discovery import google_service
 from tests.emulator.vertex_caller import DATA, PLACE, Vertex, jsonl, line, spec
 
-# One token is four characters of the text that goes in, or that comes out, and a rest counts as one.
+# A token is four characters, of the text that goes in or of the text that comes out. A rest counts as one
+# token.
 TEXTS = ["one", "three hundred and four", "ü", "ninety nine"]
 LONGEST = 131_072 * 4
 

@@ -19,7 +19,8 @@ from tests.emulator.vertex_caller import DATA, PLACE, Vertex, body
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SDK, SDK_LIFE = "new_sdk_vertex.py", "new_sdk_life.py"
-# Four characters are a token: of "Count on." and the question, and of the answer, in four examples.
+# A token is four characters. Each of the four sums is for one example: "Count on." with the question, and
+# the answer.
 TOKENS = sum((3 + 1, 4 + 1, 5 + 3, 4 + 2))
 
 

@@ -125,7 +125,7 @@ def test_models_and_endpoints_have_filters_and_pages(four: Vertex) -> None:
         models = four.ok("GET", "models", params={"filter": wanted}).get("models", [])
         assert "".join(model["displayName"] for model in models) == found
         endpoints = four.ok("GET", "endpoints", params={"filter": wanted}).get("endpoints", [])
-        # Two checkpoints each, and so two endpoints.
+        # Each model has two checkpoints, and so two endpoints.
         assert "".join(endpoint["displayName"] for endpoint in endpoints[::2]) == found
     model = four.ok("GET", "models")["models"][0]["name"].rpartition("/")[2]
     assert len(four.ok("GET", "models", params={"filter": f"model={model}"})["models"]) == 1

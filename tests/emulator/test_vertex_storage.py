@@ -358,7 +358,7 @@ def test_google_api_client_uploads(api: Api, tmp_path: pathlib.Path) -> None:
         from google.auth.credentials import AnonymousCredentials
         from googleapiclient.discovery import build_from_document  # type: ignore[import-untyped]
         from googleapiclient.http import MediaFileUpload  # type: ignore[import-untyped]
-    # client_options do not reach uploads: those keep the document's https.
+    # Uploads ignore client_options. They use the address in the document.
     text = document("storage.v1").text.replace("https://storage.googleapis.com/", f"{api.url}/")
     with build_from_document(text, credentials=AnonymousCredentials()) as service:
         media = MediaFileUpload(str(file), mimetype="text/plain", chunksize=QUANTUM, resumable=True)

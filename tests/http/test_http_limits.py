@@ -121,7 +121,7 @@ def test_a_429_slows_every_thread(wire: Wire) -> None:
     first = threading.Thread(target=call, args=("v1beta/first",))
     first.start()
     assert gate.wait(5)
-    while not transport.pace._opens > 0:  # the reply has left the server, and is being read
+    while not transport.pace._opens > 0:  # wait until the client has read the 429 that the server has sent
         time.sleep(0.001)
     others = [threading.Thread(target=call, args=(f"v1beta/{number}",)) for number in range(5)]
     for thread in others:

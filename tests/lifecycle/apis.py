@@ -74,7 +74,8 @@ VERTEX = Api(
         "list": {"method": "GET", "path": f"{_VERTEX}tuningJobs$"},
         "list models": {"method": "GET", "path": f"{_VERTEX}models$"},
         "list endpoints": {"method": "GET", "path": f"{_VERTEX}endpoints$"},
-        # by the label, in a list; three come before: two plans, and the look before the first create
+        # A look asks the list for a label. Three lists come before it: those of two plans, and the look
+        # before the first create.
         "look": {"method": "GET", "path": f"{_VERTEX}tuningJobs$", "skip": 3},
         "poll": {"method": "GET", "path": f"{_VERTEX}tuningJobs{_NUMBER}$"},
         "model": {"method": "GET", "path": f"{_VERTEX}models{_NUMBER}$"},

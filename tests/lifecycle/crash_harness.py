@@ -183,7 +183,8 @@ class CrashHarness:
         """Run the same command again, then check every promise."""
         self.proxy.reset()
         if self.project.state_file.exists():
-            json.loads(self.project.state_file.read_text())  # whole, whenever it was killed
+            # Whenever the command was killed, the file is whole.
+            json.loads(self.project.state_file.read_text())
         result = self.project.run(*self.scenario.command)
         assert result.code == 0, result.all
         effects = Counter(

@@ -116,7 +116,7 @@ class EmulatedServiceAdmin:
     def disconnect(self, trained: Trained) -> None:
         """See ServiceAdmin.disconnect."""
         sim, emulator = self.sim, self._emulator
-        sim.clock.sleep(1)  # an operation that a killed run began is at its end
+        sim.clock.sleep(1)  # an operation that a killed run began has ended by then
         emulator.tell(sim.clock())
         emulator.adjust(vertex_operation_seconds=0)
         for endpoint in self._of("endpoints", trained.id):

@@ -137,7 +137,7 @@ class Emulator:
 
     def trainings(self, kind: Kind) -> Counter[str]:
         """How many trainings were started under each id."""
-        if kind is VERTEX.kind:  # no job can be deleted
+        if kind is VERTEX.kind:  # no job can be deleted, so each start is still listed
             return Counter(job["labels"][labels.ID] for job in self.listed("tuningJobs"))
         creates = (request for request in self.log() if request["method"] == "POST" and request["effect"])
         return Counter(

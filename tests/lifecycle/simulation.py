@@ -267,7 +267,7 @@ class Simulation:
 
     def providers(self, fuse: Fuse, journal: list[str], stopping: Stop) -> dict[str, Provider]:
         """Kind name to the provider of a new process."""
-        del stopping  # nothing waits in a fake
+        del stopping  # a fake waits for nothing
         return {name: Watched(self, service, fuse, journal) for name, service in self.services.items()}
 
     def now(self) -> datetime:

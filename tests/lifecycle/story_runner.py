@@ -196,7 +196,8 @@ class StoryRunner:
             assert not (spec.keep and kept and self.sim.now() < kept), f"{id} is to be kept"
         if spec.pinned or failed or self.forced == place.name:
             return
-        plain = (place.name, *content[1:])  # without a pin, a model that had one is as good
+        # If the id is not pinned any more, the model of the pinned id is as good.
+        plain = (place.name, *content[1:])
         alike = {content, plain, (f"{place.name}-pinned", *content[1:])}
         others = [other for other in self.ours(place.name) if other.id != id and self.content(other) in alike]
         assert content != self.wanted(spec) or others, f"{id} is deleted and wanted"
@@ -204,7 +205,7 @@ class StoryRunner:
     def recorded(self, id: str) -> tuple[Address, RecordedModel] | None:
         """The record of a live model, as written."""
         for place, record in self.sim.state.resources.items():
-            for model in reversed(record.models):  # the deposed before the candidate of the same id
+            for model in reversed(record.models):  # a deposed model comes before the candidate of the same id
                 if model.id == id:
                     return place, model
         return None
@@ -221,7 +222,8 @@ class StoryRunner:
         assert not orphans, f"nothing records {orphans}"
         record = state.resources.get(where(self.forced or ""))
         if record is not None and record.candidate is not None:
-            self.asked.add(record.candidate.id)  # --replace asked for it, whenever it is created
+            # --replace asked for it, and it counts whenever it is created
+            self.asked.add(record.candidate.id)
         self.count(trainings)
 
     def count(self, trainings: list[Trained]) -> None:
@@ -256,7 +258,8 @@ class StoryRunner:
         sim = self.sim
         self.admin.fail("")
         sim.clock.sleep(1000)
-        for spec in self.story.final:  # what is live under a pinned id, unrecorded, is for people to remove
+        for spec in self.story.final:
+            # People must remove a live model of a pinned id that is not recorded.
             pinned = f"{spec.name}-pinned"
             if spec.pinned and self.ours(pinned) and self.recorded(pinned) is None:
                 self.happen(Vanish(pinned))
@@ -267,9 +270,8 @@ class StoryRunner:
         }
         lifted = tuple(replace(self.specs[name], protect=False) for name in protected if name in self.specs)
         declared = {spec.name for spec in (*self.story.final, *lifted)}
-        homeless = tuple(
-            Spec(name) for name in protected if name not in self.specs
-        )  # dropped and refused: declared again without protection
+        # Their manifests are gone, and the deletion was refused. They are declared again, without protection.
+        homeless = tuple(Spec(name) for name in protected if name not in self.specs)
         need = {spec.parent for spec in lifted if spec.parent} - declared - {spec.name for spec in homeless}
         if protected:
             parents = tuple(Spec(name) for name in sorted(need))
@@ -332,11 +334,11 @@ class StoryRunner:
         (training,) = (training for training in self.alive() if training.id == serving.id)
         assert training.status is Status.ACTIVE
         content, wanted = self.content(training), self.wanted(spec)
-        if not spec.pinned:  # a pin that is taken back, or a new name, leaves the model as it is
+        if not spec.pinned:
+            # The model stays as it is when its pin is taken back or its manifest gets a new name.
             content = (wanted[0] if wanted else "", *content[1:])
-        if any(
-            training.assumed for training in serving.data
-        ):  # nothing can tell what data a pinned id was trained on
+        if any(training.assumed for training in serving.data):
+            # Nobody knows what data the model of a pinned id was trained on.
             content, wanted = (*content[:2], "", content[3]), wanted and (*wanted[:2], "", wanted[3])
         assert content == wanted
         if spec.description is not None:

@@ -106,7 +106,7 @@ def test_what_needs_no_call_is_written_once(prepare: str, told: list[str]) -> No
             sim.manifests = (want(prevent_destroy=True), want("other"))
         case "forget":
             del sim.service.models[serving(sim)]
-            sim.clock.sleep(LAG_SECONDS)  # before, it may only be invisible
+            sim.clock.sleep(LAG_SECONDS)  # until then, the model may only be invisible
             sim.manifests = (want("other"),)
     changes = list(sim.service.changes)
     process = sim.apply()

@@ -46,7 +46,7 @@ def test_the_chosen_checkpoint_serves_and_is_the_default(emulator: Emulator, car
     """At once, and after a lost state. If the service does not carry the default, the copy's is set."""
     sim = simulate(emulator, carries=carries)
     sim.apply()
-    sim.apply()  # what was copied in the same run gets its default by the next one
+    sim.apply()  # a copy made in the first run gets its default in the next one
     assert (deployed(sim), defaults(sim)) == (["1"], ["1"])
     assert sim.settled()
     sim.store.stored = None
@@ -81,7 +81,7 @@ def test_another_checkpoint_of_the_source_is_another_copy(emulator: Emulator) ->
     sim = simulate(emulator, carries=ALL)
     sim.apply()
     sim.manifests = (chosen("2"), copied())
-    sim.apply()  # the source gets its checkpoint, and the next run copies that
+    sim.apply()  # the source gets its checkpoint, and the next run makes a copy with it
     sim.apply()
     assert (deployed(sim), defaults(sim), copies(sim)) == (["2"], ["2"], 2)
     assert sim.settled()

@@ -116,7 +116,7 @@ def check_end(sim: EmulatedSimulation, scene: Scene) -> None:
 def begin(emulator: Emulator, scene: Scene) -> EmulatedSimulation:
     """The services and the state before the run that dies."""
     sim = EmulatedSimulation(emulator, *scene.before, vertex_copy_seconds=2, vertex_deploy_seconds=0.5)
-    sim.stack = Stack(name="team")  # without a name, the label of an endpoint proves nothing
+    sim.stack = Stack(name="team")  # in a stack without a name, the label of an endpoint proves nothing
     if scene.before:
         sim.apply()
     if scene.forgets:

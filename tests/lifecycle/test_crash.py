@@ -235,7 +235,8 @@ def test_many_lives_converge(story: Story) -> None:
 @lives(examples(80))
 @given(story=stories())
 @example(
-    # a delete_first that waits for its parent, stopped, and then not asked for any more
+    # A replacement with delete_first waits for its parent, and the run stops. Then nobody asks for it any
+    # more.
     story=Story(
         events=(
             Edit((Spec("a"), Spec("kid", parent="a", pinned=True, keep=True))),
@@ -246,7 +247,7 @@ def test_many_lives_converge(story: Story) -> None:
     )
 )
 @example(
-    # a rename that is killed before its write, after it, and while its model trains
+    # A rename is killed before its write, after it, and while its model trains.
     story=Story(
         events=(
             Edit((Spec("a"),)),
@@ -261,18 +262,18 @@ def test_many_lives_converge(story: Story) -> None:
     )
 )
 @example(
-    # two new names of one training: no plan can tell which of them the old one has become
+    # One training gets two new names. No plan can tell which of them the old one has become.
     story=Story(
         events=(Edit((Spec("grandkid", data="two"), Spec("job"))), Run()),
         final=(Spec("a", data="two"), Spec("kid", data="two")),
     )
 )
 @example(
-    # one new name of two trainings that are the same
+    # Two equal trainings get one new name.
     story=Story(events=(Edit((Spec("a"), Spec("kid"))), Run()), final=(Spec("grandkid"),))
 )
 @example(
-    # a protected model went to a new name, and the former name is declared beside it
+    # A model gets a new name and protection. Then the former name is declared instead.
     story=Story(
         events=(Edit((Spec("job"),)), Run(), Edit((Spec("subjob", protect=True),)), Run()),
         final=(Spec("job"),),
@@ -298,27 +299,27 @@ def test_many_lives_converge_on_the_emulator(emulator: Emulator, story: Story) -
 @lives(1)
 @given(story=stories(("a", "job", "subjob")))
 @example(
-    # accepted, not recorded, and not to be seen in a list when the next run comes
+    # A create is accepted and not recorded, and the next run does not see it in a list.
     story=Story(
         events=(Edit((Spec("job"),)), Run(kill="after create"), Run()), final=(Spec("job"),), list_lag=30.0
     )
 )
 @example(
-    # superseded while it trains
+    # A model is superseded while it trains.
     story=Story(
         events=(Edit((Spec("job"),)), Run(command="no-wait"), Edit((Spec("job", epochs=6),)), Run()),
         final=(Spec("job", epochs=6),),
     )
 )
 @example(
-    # the state is lost while it trains
+    # The state is lost while a model trains.
     story=Story(
         events=(Edit((Spec("job"),)), Run(command="no-wait"), Lose(), Run()),
         final=(Spec("job"),),
     )
 )
 @example(
-    # killed between the steps of a deletion
+    # A run is killed between the steps of a deletion.
     story=Story(
         events=(Edit((Spec("job"), Spec("a"))), Run(), Edit((Spec("a"),)), Run(kill="after delete"), Run()),
         final=(Spec("a"),),

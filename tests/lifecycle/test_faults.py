@@ -99,7 +99,7 @@ def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: st
     unmet = [rule for rule in rules(row, api) if {**rule, "skip": 0} in emulator.faults()]
     assert not unmet, f"the run has not met {unmet}"
     emulator.heal()
-    sim.clock.sleep(1000)  # what a list did not show yet, it shows by now
+    sim.clock.sleep(1000)  # by then, lists show everything
     sim.apply(retry_failed=True)
     assert sim.settled()
     trainings = emulator.trainings(api.kind)

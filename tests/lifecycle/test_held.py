@@ -40,7 +40,7 @@ def test_it_serves_in_the_record_until_its_turn_comes(replacing: Simulation) -> 
     process = replacing.apply(react=look)
     assert set(seen) == {"mine"}
     promoted, deleted = process.journal.index("Completed"), process.journal.index("delete mine")
-    assert "write" in process.journal[promoted:deleted]  # what is deleted is recorded as such before
+    assert "write" in process.journal[promoted:deleted]  # the deletion is recorded before it begins
     assert replacing.service.models["mine"].source == f"tunedModels/{serving(replacing)}"
     assert replacing.settled()
 

@@ -63,7 +63,7 @@ def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, n
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(600)  # dozens of processes, each with a limit of its own
+@pytest.mark.timeout(600)  # it starts dozens of processes, and each has a limit of its own
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard: int) -> None:

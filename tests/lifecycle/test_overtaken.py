@@ -114,7 +114,8 @@ def test_a_store_that_cannot_be_read_meanwhile_changes_nothing() -> None:
     sim.apply(process=process)
     ends = ["bot create Failed", "other create Completed"]
     assert process.told == ["bot create Started", "other create Started", *ends]
-    assert process.backend.refused == len(looks) - 1 > 3  # not after the last, which gives up
+    # The store is not asked after the last look, which gives up.
+    assert process.backend.refused == len(looks) - 1 > 3
     sim.calling = lambda _method, _id: None
     sim.apply()
     assert sim.settled()

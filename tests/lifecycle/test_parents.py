@@ -38,7 +38,8 @@ def test_a_child_of_a_parent_that_fails_is_not_begun() -> None:
     assert (again.told, again.code) == (["bot create Failed", "child create Skipped"], FAILED)
     sim.service.failing.clear()
     sim.apply(retry_failed=True)
-    sim.apply()  # forgets the child's id that was never created: it was made from the failed parent's
+    # It forgets the child's first id, which was made from the failed parent's id and never created.
+    sim.apply()
     assert sim.settled()
     assert sorted(sim.service.creates.values()) == [1, 1, 1]
 
@@ -70,7 +71,7 @@ def test_a_child_of_a_parent_under_another_id_than_planned_waits_for_the_next_ap
     assert "apply again" in process.find_only(Skipped).reason
     assert process.code is UNFINISHED
     assert sim.apply().told == ["child create Started", "child create Completed"]
-    sim.apply()  # forgets the id that was never created
+    sim.apply()  # it forgets the id that was never created
     assert sim.settled()
     assert set(sim.service.creates.values()) == {1}
 

@@ -30,7 +30,7 @@ def signalled(made: CrashHarness, line: str, when: str, *signals: int, hang: boo
         if reached.is_set() or moment != when or not made.proxy.requests[number - 1].startswith(line):
             return True
         if line == LIST and sum(request.startswith(LIST) for request in made.proxy.requests) < 2:
-            return True  # the plan's own list: nothing is locked yet
+            return True  # this is the list of the plan, before the state is locked
         reached.set()
         if hang:
             released.wait(120)

@@ -161,7 +161,8 @@ def test_a_store_that_stays_away_ends_the_run_and_loses_nothing() -> None:
 
     with pytest.raises(StateStoreError, match="down"):
         sim.apply(process=process, react=react)
-    assert sum(sim.service.creates.values()) == 2  # the second met a store that had gone
+    # The second create could not be recorded, because the store was gone.
+    assert sum(sim.service.creates.values()) == 2
     assert process.told == ["bot0 create Started"]
     sim.apply()
     assert sim.settled()

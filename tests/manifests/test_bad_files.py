@@ -90,7 +90,7 @@ def _fifo(path: Path) -> None:
 
 def _socket(path: Path) -> None:
     here = Path.cwd()
-    os.chdir(path.parent)  # a socket's path must be short
+    os.chdir(path.parent)  # the path of a socket must be short
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path.name)
     os.chdir(here)

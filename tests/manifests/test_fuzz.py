@@ -59,7 +59,7 @@ def _loads_or_refuses(folder: Path, content: bytes) -> None:
         for problem in refused:
             assert problem.file
             assert problem.summary
-            str(problem).encode()  # it can be printed
+            str(problem).encode()  # does not fail, so the problem can be printed
 
 
 @ANYTHING

@@ -379,7 +379,8 @@ def test_a_limit_is_still_allowed(workspace: Path, load_manifests: Load) -> None
     ]
     (workspace / "manifests" / "data" / "numbers.jsonl").write_text("\n".join(rows * 10))
     loaded = load_manifests()
-    assert [warning.summary[:8] for warning in loaded.warnings] == ["18 of 20"]  # all of them repeat another
+    # Each of the 18 repeats another.
+    assert [warning.summary[:8] for warning in loaded.warnings] == ["18 of 20"]
     assert _only(loaded).data[0].characters == 450_010
 
 

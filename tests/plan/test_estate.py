@@ -28,7 +28,7 @@ def test_recorded_and_declared_models_are_managed() -> None:
     )
     desired = [worlds.want("pin", id="four"), worlds.want("imp", imports="tunedModels/five")]
     alive = [worlds.live(id) for id in ("one", "two", "three", "four", "five", "six")]
-    other = Record(Address("TuningJob", "bot"), worlds.model("six"))  # of another kind
+    other = Record(Address("TuningJob", "bot"), worlds.model("six"))  # a record of another kind
     facts = worlds.world(desired, [record, other], alive)
     assert [explain(facts, live) for live in alive] == [*[Left.MANAGED] * 5, None]
 

@@ -18,7 +18,7 @@ NAME = "projects/p/locations/l/tuningJobs/7"
         (NAME, True),
         ("projects/12/locations/l/tuningJobs/7", True),
         ("projects/12/locations/l/tuningJobs/8", False),
-        ("projects/q/locations/l/tuningJobs/7", False),  # two ids of projects are two projects
+        ("projects/q/locations/l/tuningJobs/7", False),  # two different project ids mean two projects
     ],
 )
 def test_a_name_is_an_id_its_end_or_all_of_it(said: str, *, is_one: bool) -> None:

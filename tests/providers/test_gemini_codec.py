@@ -24,13 +24,14 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.google import json as google_json
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # google.api_core, of the end of this Python's life
+    # google.api_core warns that support for this version of Python will end.
+    warnings.simplefilter("ignore", FutureWarning)
     google: Any = importlib.import_module("google.ai.generativelanguage_v1beta")
 
 BASE = "models/gemini-1.5-flash-001-tuning"
 LEARNING_RATES = [path for path in TUNED_MODEL.fields if "learning_rate" in path]
 
-# What Google's tutorial and notebook print of a real model and a real operation.
+# Google's tutorial and notebook print these for a real model and a real operation.
 MODEL: dict[str, Any] = {
     "name": "tunedModels/number-generator-model-dzlmi0gswwqb",
     "displayName": "number generator model",
@@ -222,7 +223,8 @@ def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[
                 assert to_float32(shown) == to_float32(value)
             elif path in found.attributes:
                 assert found.attributes[path] == value
-            else:  # empty and without presence in proto3
+            else:
+                # Proto3 does not tell an empty value from an absent one.
                 assert value in {"", 0, ()}
         assert not codec.find_differences(attributes, BASE, found)
 

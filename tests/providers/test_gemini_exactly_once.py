@@ -111,7 +111,7 @@ def test_a_create_tells_the_truth(
         except AlreadyExistsError as error:
             told = "visible" if error.visible else "invisible"
         except ServiceError:
-            told = "unknown"  # claims nothing: the next run looks
+            told = "unknown"  # this error claims nothing, so the next run looks
         else:
             told = "accepted"
             assert accepted.name == NAME

@@ -490,7 +490,8 @@ def test_permissions_change_by_the_least(wire: Wire, provider: GeminiProvider) -
         f"POST v1beta/{NAME}/permissions",
         f"DELETE v1beta/{NAME}/permissions/e",
     ]
-    assert asked == [1, 2, 3]  # requests that had arrived when the fence was asked: before each change
+    # The fence was asked before each change. So many requests had arrived by then.
+    assert asked == [1, 2, 3]
     assert query(wire, 1) == {"updateMask": ["role"]}
     assert json.loads(wire.requests[1].body) == {"role": "WRITER"}
     group = {"granteeType": "GROUP", "emailAddress": "g@a.b", "role": "READER"}

@@ -360,7 +360,7 @@ def test_a_gcloud_login_is_found(
     del tokens
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     (tmp_path / "application_default_credentials.json").write_text(json.dumps(user))
-    monkeypatch.setenv("PATH", "")  # else google-auth asks a gcloud for its project
+    monkeypatch.setenv("PATH", "")  # otherwise google-auth would ask gcloud for its project
     assert (
         connect(base_url=GEMINI, environ={}).credential.description
         == "application default credentials (user)"

@@ -107,7 +107,8 @@ def test_a_gateway_does_not_say_that_a_model_is_gone_or_there(
             to().call(method, "v1beta/tunedModels/x")
         assert type(caught.value) is NotUnderstoodError
         assert caught.value.status is None
-    with pytest.raises(errors.ReplyLostError):  # so that it is looked for: it may have arrived
+    # The request may have arrived, so its effect must be looked for.
+    with pytest.raises(errors.ReplyLostError):
         to().call("POST", "v1beta/tunedModels", body={})
 
 

@@ -336,7 +336,7 @@ def test_an_endpoint_that_may_not_be_read_counts_as_traffic(wire: Wire, provider
     assert (hidden.traffic, gone.traffic) == ((OTHER,), ())
     lost = refusal(404, "no", canonical="NOT_FOUND")
     wire.script = [*read[:2], lost, refusal(403, "no", canonical="PERMISSION_DENIED")]
-    with pytest.raises(ForbiddenError):  # it may be what the model is to be called on
+    with pytest.raises(ForbiddenError):  # programs may call the model on the endpoint that is hidden
         provider.get(HANDLE)
 
 

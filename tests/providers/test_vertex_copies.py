@@ -39,7 +39,7 @@ from tests.http.wire import answer, listening
 from tests.limits import repeats
 from tests.providers.test_vertex_requests import Recording, discovery, fits, methods
 
-__all__ = ["discovery"]  # a fixture of that module
+__all__ = ["discovery"]  # the fixture comes from that module
 ID, OTHER = "numbers-aaaaaaaa", "numbers-bbbbbbbb"
 OWNER = "a" * 40
 HOME = f"projects/{PROD}/locations/{PLACE}"
@@ -293,7 +293,7 @@ def test_models_that_are_no_copies_are_left_out(stand: Stand) -> None:
 
 def test_a_taken_id_that_is_no_copy_is_odd() -> None:
     """A model under the id of a declared copy, of which the registry names no origin, blocks that id."""
-    # the emulator makes no such model, so the entries are made by hand
+    # The emulator makes no such model, so these entries are written by hand.
     name = f"projects/123/locations/us/models/{ID}"
     uploaded = "projects/123/locations/us/models/numbers-of-others"
     sorts = {"CUSTOM": "numbers-cccccccc", "GENIE": "numbers-dddddddd"}
@@ -515,7 +515,7 @@ def test_a_list_costs_a_request_for_each_page(stand: Stand, copies: int) -> None
     """Of models, and of endpoints where many copies are deployed; none for a single copy."""
     provider = stand.open(page_size=10)
     made = [stand.copied(provider, f"numbers-{number:08}") for number in range(copies)]
-    pages = 1 + -(-copies // 10)  # one of the default place
+    pages = 1 + -(-copies // 10)  # the first page is that of the default place
     stand.sent.clear()
     assert len(list(provider.list())) == copies
     assert [(method, path.rpartition("/")[2]) for method, path, *_ in stand.sent] == [
@@ -527,7 +527,7 @@ def test_a_list_costs_a_request_for_each_page(stand: Stand, copies: int) -> None
     assert all(len(one.traffic) == 1 for one in provider.list() if isinstance(one, Live))
     asked = [path.rpartition("/")[2] for _, path, *_ in stand.sent]
     assert asked.count("models") == pages
-    assert len(asked) - pages == 3  # three endpoints, or three pages of them
+    assert len(asked) - pages == 3  # it asked for three endpoints, or for three pages of endpoints
 
 
 def test_a_stable_endpoint_is_searched_for_where_the_copy_is(stand: Stand) -> None:

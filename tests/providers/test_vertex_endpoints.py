@@ -16,7 +16,7 @@ from tests.contract.provider import TUNING_JOB
 from tests.fakes import unfenced
 from tests.providers.test_vertex_requests import HOME, ID, Stand, discovery, fits, methods, stand
 
-__all__ = ["discovery", "stand"]  # fixtures of that module
+__all__ = ["discovery", "stand"]  # the fixtures come from that module
 OTHER = "numbers-bbbbbbbb"
 OWNER = "a" * 40
 NEW = EndpointHandle("support", project="p", near="us-central1")
@@ -71,7 +71,8 @@ def test_every_request_of_an_endpoint_is_one_of_the_api(stand: Stand, discovery:
     handle = EndpointHandle("support", live.name, live.location)
     old = settle(stand, endpoints, handle, first)
     settle(stand, endpoints, handle, second)
-    endpoints.deploy(handle, first, fence=unfenced)  # it is there, and gets the requests again
+    # The model is still deployed, and gets the requests again.
+    endpoints.deploy(handle, first, fence=unfenced)
     endpoints.generate(live.name, Prompt("1"), temperature=0.0)
     assert {one.id: one.traffic for one in look(endpoints, handle).deployments}[old] == 100
     by_share = sorted(look(endpoints, handle).deployments, key=lambda one: one.traffic)

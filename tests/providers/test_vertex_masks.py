@@ -153,7 +153,7 @@ def read_all(service: Service) -> list[object]:
     """Read everything that the lists of one service show."""
     jobs, regions = open_jobs(service), open_regions(service)
     copies = CopyProvider(regions, declared=frozenset({"numbers"}))
-    # an odd job is an error for this one, so it gets the others alone
+    # A job that is not understood is an error for this reader, so it gets only the other jobs.
     clear = [job for job in service.shown[JOBS] if _has_name(job) and _has_clear_model(job)]
     ended = open_jobs(replace(service, shown={**service.shown, JOBS: clear}))
     listed = service.call(

@@ -142,7 +142,7 @@ def test_what_arrived_is_not_sent_again(stand: Stand) -> None:
     """After a lost answer the next part begins where the service says that it is."""
     stand.meets({**PUTS, "drop": True, "when": "after", "skip": 2})
     stand.put()
-    assert len(stand.log("PUT")) == 7 + 1  # the question
+    assert len(stand.log("PUT")) == 7 + 1  # the additional one asks how much has arrived
 
 
 def test_one_that_is_there_in_the_end_is_success(stand: Stand) -> None:

@@ -49,7 +49,7 @@ def test_the_refusal_names_the_holder_and_its_lock_can_be_broken(team: Project, 
             assert "cannot be broken" in team.run("force-unlock", lock, expect=1).err
             return
         assert f"force-unlock {lock}" in words
-    # Killed: the lock stays, and whoever knows that it is dead need not wait.
+    # The process was killed, and its lock stays. Whoever knows that need not wait for the lock to expire.
     unlocked = team.run("force-unlock", lock, expect=0)
     assert RUN_URL in unlocked.out
     assert "not locked" in team.run("force-unlock", lock, expect=1).err
@@ -81,7 +81,7 @@ def test_who_only_reads_neither_waits_nor_writes(team: Project, store: Store) ->
     team.apply()
     team.declare(checked, model("new", pairs=PAIRS[:18]))
     with holder(team) as process:
-        process.send_signal(signal.SIGSTOP)  # it holds the lock, and cannot renew it meanwhile
+        process.send_signal(signal.SIGSTOP)  # it holds the lock, and cannot renew it while it is stopped
         before = team.run("state", "pull", expect=0).out
         sent = _changes(team)
         if store.proxy is not None:

@@ -59,7 +59,7 @@ def test_apply_against_destroy_ends_in_one_of_both(project: Project, open_store:
     team.declare(*(model(name) for name in names))
     team.apply("--no-wait")
 
-    # An apply whose model is deleted under its eyes takes that for lag at first: it is not waited for here.
+    # An apply whose model is deleted meanwhile takes this for lag at first. The timeout ends its wait.
     commands = [(*APPLY, "--timeout", "5s"), ("destroy", "--auto-approve")] * 3
     results = all_ended([team.start(*command) for command in commands])
 

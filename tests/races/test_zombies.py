@@ -164,7 +164,8 @@ def test_a_zombie_whose_lock_was_forced_on_http_overwrites_nothing(
         zombie.send_signal(signal.SIGCONT)
     result = finish(zombie)
     assert result.code == 4, result.all
-    # by our own look before the write, or, stopped between the two, by the server
+    # Our own look before the write refuses it. If the process was stopped between the look and the write,
+    # the server does.
     refused_by = (
         "somebody else changed the state, without the lock or after breaking ours",
         "is not ours any more",

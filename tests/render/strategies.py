@@ -35,7 +35,7 @@ PATHS = (
     f"{HYPERPARAMETERS}.epoch_count",
     f"{HYPERPARAMETERS}.learning_rate_multiplier",
 )
-SECRET = "TRAINING-DATA-ITSELF"  # to be looked for in every output
+SECRET = "TRAINING-DATA-ITSELF"  # tests look for it in every output
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
 addresses = st.builds(Address, st.sampled_from(["TunedModel", "TuningJob"]), names)

@@ -242,7 +242,7 @@ def draw(*lines: str, width: int = 40, height: int = 10) -> list[str]:
         colour=False,
         is_automatic=False,
     )
-    shown.refresh()  # does nothing before it begins
+    shown.refresh()  # this does nothing before the display begins
     with shown:
         stream.seek(0)
         stream.truncate()
@@ -268,4 +268,4 @@ def test_changing_lines_are_taken_away_at_the_end() -> None:
     with shown:
         shown.refresh()
     assert stream.getvalue().rindex("\x1b[2K") > stream.getvalue().rindex("one")
-    shown.__exit__(None, None, None)  # a second end does nothing
+    shown.__exit__(None, None, None)  # to end it a second time does nothing

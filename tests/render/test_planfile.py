@@ -53,7 +53,7 @@ def test_any_plan_comes_back(plan: Plan) -> None:
     assert SECRET.encode() not in data
     back = loads(data, place="x.plan")
     assert back == without_examples(plan)
-    assert repr(back) == repr(without_examples(plan))  # 1, 1.0 and True are equal, and not the same
+    assert repr(back) == repr(without_examples(plan))  # repr tells 1, 1.0 and True apart, and == does not
 
 
 @BIG

@@ -81,7 +81,7 @@ def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
         "planned_change",
         "change_summary",
     ]
-    assert types.count("planned_change") == len(plans.CHANGES) - 2  # a no-op and a record
+    assert types.count("planned_change") == len(plans.CHANGES) - 2  # a no-op and a record are not streamed
     assert records[-1]["changes"] == {"add": 5, "change": 1, "import": 1, "remove": 7, "operation": "plan"}
 
 

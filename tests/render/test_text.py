@@ -57,7 +57,7 @@ def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) 
     for line in lines:
         plain = SGR.sub("", line) if colour else line
         assert escape(plain) == plain
-    for line in lines[1:-1]:  # the first and the last are for scripts, and never wrapped
+    for line in lines[1:-1]:  # scripts read the first and the last line, so these are never wrapped
         assert width == UNLIMITED or fits(SGR.sub("", line), width), line
     assert SECRET not in whole(lines)
     assert SGR.sub("", lines[-1]) == summarize_plan(plan)

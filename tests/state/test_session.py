@@ -601,7 +601,7 @@ def test_death_at_any_call_leaves_a_state_that_the_next_run_goes_on_from(at: int
             committed = session.state
     except PowerCut:
         died = True
-    assert died == (at <= 6)  # lock, read, three writes, unlock
+    assert died == (at <= 6)  # the operations are: lock, read, three writes, unlock
     with manager(MemoryBackend(store, clock=clock), clock).locked() as session:
         assert session.state.resources in (committed.resources, wanted.resources)
         session.commit(recorded(session.state, "next"))

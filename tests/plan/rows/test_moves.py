@@ -63,7 +63,7 @@ def count_calls(facts: Facts) -> int:
 @pytest.mark.parametrize("sort", ["told apart", "equal", "dropped", "pinned", "moved_from"])
 def test_twice_as_many_renamed_models_are_twice_as_much_work(sort: str) -> None:
     """Whether the trainings are different or equal, though all have the same data."""
-    count_calls(renamed(10, sort))  # fills caches
+    count_calls(renamed(10, sort))  # the first call fills caches
     assert count_calls(renamed(120, sort)) < 2.3 * count_calls(renamed(60, sort))
 
 

@@ -135,6 +135,9 @@ def is_unnamed(model: RecordedModel, kind: Kind) -> bool:
 
 
 def keep_known_source(record: Record, kind: Kind) -> str:
-    """Return the source of the recorded copy, while its source cannot be read. "" if none is recorded."""
-    model = record.candidate or record.declared
-    return "" if model is None or is_unnamed(model, kind) else model.source
+    """Return the source of the recorded copy, while its source cannot be read. "" if none is recorded.
+
+    That of a candidate comes first, unless it only waits for its source: nothing is copied for it yet.
+    """
+    models = (record.candidate, record.declared)
+    return next((model.source for model in models if model is not None and not is_unnamed(model, kind)), "")

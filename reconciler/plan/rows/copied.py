@@ -5,6 +5,7 @@ source                              serves              decision
 a resource name                     -                   it is the source
 address of this stack               as before           what serves there is the source
 address of this stack               another, in this run  wait for it; its name is known then
+address of this stack               no, it failed; copied before  keep what is copied, and warn
 address of this stack               no, it failed       blocked
 address of another state            yes                 what serves there is the source
 address of another state            not known, copied before  keep what is copied, and warn
@@ -30,6 +31,7 @@ from reconciler.state.values import Record
 
 _SETTLED = frozenset({Action.NO_OP, Action.UPDATE, Action.RECORD, Action.MOVE, Action.FAILED})
 """Changes after which an address serves the same model as before."""
+_UNKNOWN = "the model it is copied from is not known: {}"
 _LEAVING = frozenset({Action.DELETE, Action.FORGET})
 
 
@@ -65,7 +67,8 @@ def find_beside(
     known, main = facts.state.resources.get(parent), changes[0] if changes else None
     serving = known.serving if known is not None else None
     if main is not None and main.action is Action.FAILED and not main.serving:
-        return _block_by_parent(desired, record, parent, main)
+        kept = _keep(facts, desired, record, f"{parent} failed", f"See what becomes of {parent}")
+        return kept or _block_by_parent(desired, record, parent, main)
     if main is not None and main.action in _LEAVING:
         return None
     if main is not None and (main.action not in _SETTLED or _chooses_checkpoint(main)):
@@ -102,16 +105,21 @@ def _foresee_source(facts: Facts, parent: Address, record: Record | None, main: 
 
 def _keep_or_block(facts: Facts, desired: Desired, record: Record, fault: SourceFault) -> Copied | Decision:
     """Keep a copy whose source is not known now. Where there is none, nothing can be done for it."""
-    kind = facts.get_kind(desired.address)
-    unknown = f"the model it is copied from is not known: {fault.why}"
+    unknown = _UNKNOWN.format(fault.why)
     if fault.is_refused:
-        path, _ = find_source(desired, kind)
+        path, _ = find_source(desired, facts.get_kind(desired.address))
         return Decision(errors=[refuse(desired, f"{desired.address}: {unknown}", fault.advice, path=path)])
-    if known := keep_known_source(record, kind):
-        kept = "What is copied already stays as it is"
-        return Copied(known, warning=f"{desired.address}: {unknown}. {kept}. {fault.advice}")
+    if kept := _keep(facts, desired, record, fault.why, fault.advice):
+        return kept
     reason = Reason.SOURCE_UNREADABLE
     return Decision([block_address(record, desired, reason, unknown, fault.advice, blocked=True)])
+
+
+def _keep(facts: Facts, desired: Desired, record: Record, why: str, advice: str) -> Copied | None:
+    """Keep what is copied already, and warn. None if nothing is."""
+    known = keep_known_source(record, facts.get_kind(desired.address))
+    kept = f"{_UNKNOWN.format(why)}. What is copied already stays as it is"
+    return Copied(known, warning=f"{desired.address}: {kept}. {advice}") if known else None
 
 
 def name_copies(changes: Iterable[Change], kind: Kind) -> list[Change]:

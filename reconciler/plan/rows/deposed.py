@@ -11,6 +11,7 @@ from reconciler.model import Lifecycle, Live, Status
 from reconciler.plan.case import Case, warn_of_deletion
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion
+from reconciler.plan.copies import is_unnamed
 from reconciler.plan.steps import (
     AwaitDrain,
     Delete,
@@ -180,8 +181,10 @@ def _is_served(case: Case) -> bool:
 
 
 def depose(case: Case, record: Record, model: RecordedModel | None) -> Record:
-    """Move a model, if any, to the deposed ones."""
-    if model is None or any(deposed.id == model.id for deposed in record.deposed):
+    """Move a model, if any, to the deposed ones. A copy that only waited for its source leaves nothing."""
+    if model is None or is_unnamed(model, case.kind):
+        return record
+    if any(deposed.id == model.id for deposed in record.deposed):
         return record
     if record.candidate is not None and record.candidate.id == model.id:
         return record

@@ -75,8 +75,6 @@ def _supersede_candidate(case: Case) -> Record:
     record, facts, superseded = case.record, case.facts, case.record.candidate
     if superseded:
         record = replace(record, candidate=None)
-    if superseded and is_unnamed(superseded, case.kind):
-        superseded = None  # it waited for its source, so nothing was sent
     if superseded and not case.find_serving(record) and _can_serve(case, superseded):
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=facts.timestamp))
         superseded = None

@@ -478,7 +478,7 @@ def test_every_action_is_used_by_a_case() -> None:
 
 WITHOUT_PARENT = {
     "a-circle-of-parents-refuses-the-plan",
-    "Removed-of-an-unknown-address-is-nothing",
+    "Removed-of-an-unknown-address-does-nothing",
     "a-parent-that-nothing-declares-or-records-refuses-the-plan",
     "an-excluded-parent-that-does-not-serve-refuses-the-plan",
     "copy-of-an-address-that-nothing-declares-or-records-refuses-the-plan",

@@ -146,14 +146,26 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """We stopped waiting, and training continues.
+    """We stopped waiting, and what was begun goes on at the service.
 
-    `reason` is INTERRUPT, TIMEOUT or NO_WAIT. `resume` is the command that waits for them.
+    Attributes:
+        reason: INTERRUPT, TIMEOUT or NO_WAIT.
+        training: addresses whose models are in training.
+        copying: addresses whose models are being copied.
+        deploying: addresses whose models are being deployed to an endpoint, or undeployed from it.
+        resume: the command that waits for all of them.
     """
 
     reason: str
     training: tuple[Address, ...] = ()
+    copying: tuple[Address, ...] = ()
+    deploying: tuple[Address, ...] = ()
     resume: str = "reconciler wait"
+
+    @property
+    def going_on(self) -> tuple[Address, ...]:
+        """All addresses for which something goes on."""
+        return (*self.training, *self.copying, *self.deploying)
 
 
 @dataclass(frozen=True, slots=True)

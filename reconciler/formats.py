@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
@@ -35,6 +36,12 @@ _DURATION = "(?=[0-9])" + "".join(rf"(?:([0-9]{{1,8}}(?:\.[0-9]{{1,8}})?){unit})
 def count_noun(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun: 1 model, 1,204 models."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Join words for a sentence: a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def format_price(amount: float, currency: str) -> str:

@@ -13,6 +13,7 @@ from reconciler.apply.tasks import Task, choose_command
 from reconciler.apply.worker import Worker
 from reconciler.errors import StoppedError
 from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped, Verb
+from reconciler.model import Address
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import AwaitDeployment, AwaitDrain, AwaitEnd, AwaitTraining, IsAccepted, Serves
@@ -94,14 +95,22 @@ class _Run:
         up = self._context.is_expired
         stopped = self._context.stopping.is_set() and not up
         left = self._ledger.list_open() if self._ledger is not None else []
-        going_on = (AwaitTraining, AwaitDeployment, AwaitDrain)
+        training: list[Address] = []
+        copying: list[Address] = []
+        deploying: list[Address] = []
         for task in left:
-            if not isinstance(task.next, going_on):
-                yield self._tell_left(task, stopped=stopped)
-        training = tuple(task.change.address for task in left if isinstance(task.next, going_on))
-        if training or stopped or (up and self._ledger is None):
-            reason = INTERRUPT if stopped else TIMEOUT if self._context.waits else NO_WAIT
-            yield Detached(reason, training)
+            match task.next:
+                case AwaitTraining():
+                    sort = training if task.provider.kind.trains else copying
+                    sort.append(task.change.address)
+                case AwaitDeployment() | AwaitDrain():
+                    deploying.append(task.change.address)
+                case _:
+                    yield self._tell_left(task, stopped=stopped)
+        reason = INTERRUPT if stopped else TIMEOUT if self._context.waits else NO_WAIT
+        detached = Detached(reason, tuple(training), tuple(copying), tuple(deploying))
+        if detached.going_on or stopped or (up and self._ledger is None):
+            yield detached
 
     def _tell_left(self, task: Task, *, stopped: bool) -> Event:
         address, resume = task.change.address, choose_command(task.next)

@@ -161,4 +161,4 @@ def _is_ongoing(event: Event) -> bool:
     """Return whether something is under way at the service, or was done or refused there."""
     if isinstance(event, Skipped):
         return event.unfinished and event.resume == WAIT
-    return not isinstance(event, Detached) or bool(event.training)
+    return not isinstance(event, Detached) or bool(event.going_on)

@@ -13,7 +13,9 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from reconciler.cli.options import LOCK_TIMEOUT, PARALLELISM
 from reconciler.errors import UsageError
+from reconciler.formats import format_period
 from reconciler.model import Guards
 from reconciler.plan.inputs import Inputs
 from reconciler.settings import hide_login
@@ -21,6 +23,9 @@ from reconciler.settings.secrecy import LEFT_OUT
 
 if TYPE_CHECKING:
     from reconciler.plan.change import Plan
+
+_LOCKING = frozenset({"apply", "destroy", "rollback", "wait"})
+"""Commands that take --lock-timeout, of those that a message names."""
 
 _GUARDS = {"max_trainings": "--max-trainings", "max_deletes": "--max-deletes", "max_cost": "--max-cost"}
 _SELECTION = {
@@ -77,8 +82,8 @@ class Invocation:
     paths: Sequence[str] = ()
     state_url: str | None = None
     emulator: bool = False
-    parallelism: int = 10
-    lock_timeout: timedelta = timedelta(seconds=120)
+    parallelism: int = PARALLELISM
+    lock_timeout: timedelta = LOCK_TIMEOUT
     variables: Sequence[str] = ()
     variable_files: Sequence[str] = ()
     inputs: Inputs = field(default_factory=Inputs)
@@ -124,17 +129,20 @@ class Invocation:
 
     # -- command lines for messages ----------------------------------------------------------------
 
-    def spell(self, command: str, *, has_selection: bool = True) -> str:
-        """Write a command line for the same manifests, without the values of variables."""
+    def spell(self, command: str) -> str:
+        """Write a command line with these options, without the values of variables."""
         words = self._begin_line(command)
+        if self.parallelism != PARALLELISM:
+            words += ["--parallelism", str(self.parallelism)]
+        if self.lock_timeout != LOCK_TIMEOUT and command in _LOCKING:
+            words += ["--lock-timeout", format_period(self.lock_timeout.total_seconds())]
         words += self.arguments if command == self.command else ()
         for variable in self.variables:
             words += ["--var", f"{variable.partition('=')[0]}={LEFT_OUT}"]
         for file in self.variable_files:
             words += ["--var-file", file]
-        if has_selection:
-            words += [word for pattern in self.inputs.targets for word in ("--target", pattern)]
-            words += [word for pattern in self.inputs.excludes for word in ("--exclude", pattern)]
+        words += [word for pattern in self.inputs.targets for word in ("--target", pattern)]
+        words += [word for pattern in self.inputs.excludes for word in ("--exclude", pattern)]
         return shlex.join([*words, *self.paths])
 
     def spell_apply(self, file: str) -> str:
@@ -142,7 +150,7 @@ class Invocation:
         return shlex.join([*self._begin_line("apply"), file])
 
     def spell_resume(self) -> Resume:
-        """Write the command lines that continue this command. `wait` may finish what apply left out."""
+        """Write the command lines that continue this command."""
         again = self.spell(self.command)
         if self.command == "destroy":
             return Resume(wait=again, apply=again, again=again)
@@ -150,8 +158,7 @@ class Invocation:
             selected = replace(self, inputs=replace(self.inputs, targets=(self.arguments[0],)))
             finish = selected.spell("apply")
             return Resume(wait=finish, apply=finish, again=again)
-        wait = self.spell("wait", has_selection=self.command == "wait")
-        return Resume(wait=wait, apply=self.spell("apply"), again=again)
+        return Resume(wait=self.spell("wait"), apply=self.spell("apply"), again=again)
 
     def complete(self, advice: str) -> str:
         """Add this run's --emulator and --state to the commands that an advice names."""

@@ -14,6 +14,9 @@ from reconciler.formats import UNITS, parse_duration
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+PARALLELISM = 10
+LOCK_TIMEOUT = timedelta(seconds=120)
+
 _LONGEST = timedelta(days=365)
 """The longest duration that an option takes. Much longer ones would overflow a timer."""
 
@@ -109,13 +112,19 @@ place = _chain(
 
 service = _chain(
     place,
-    add_setting("--parallelism", click.IntRange(1, 256), "N", 10, "How many calls to make at the same time."),
+    add_setting(
+        "--parallelism", click.IntRange(1, 256), "N", PARALLELISM, "How many calls to make at the same time."
+    ),
     variables,
     no_color,
 )
 
 locking = add_setting(
-    "--lock-timeout", DURATION, "D", "120s", "How long to wait for the lock of another run."
+    "--lock-timeout",
+    DURATION,
+    "D",
+    f"{LOCK_TIMEOUT.total_seconds():g}s",
+    "How long to wait for the lock of another run.",
 )
 
 selection = _chain(

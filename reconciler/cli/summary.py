@@ -44,7 +44,7 @@ def print_summary(
     elif not events:
         console.print_lines(["Nothing to do."])
     else:
-        is_printed = any(isinstance(event, Detached) and event.training for event in events)
+        is_printed = any(isinstance(event, Detached) and event.going_on for event in events)
         resume_to_print = "" if is_printed and ways == [resume.wait] else ", then ".join(ways)
         ending = render_ending(
             command, outcome, elapsed=elapsed, cost=cost, resume=resume_to_print, width=console.width
@@ -96,7 +96,7 @@ def _find_next_commands(events: Iterable[Event], resume: Resume) -> list[str]:
     """Return the commands that finish what is left, in the order to run them."""
     left = {event.resume for event in events if isinstance(event, Skipped) and event.unfinished}
     detached = [event for event in events if isinstance(event, Detached)]
-    if any(event.training for event in detached):
+    if any(event.going_on for event in detached):
         left.add(WAIT)
     if not left and any(event.reason != NO_WAIT for event in detached):
         return [resume.again]

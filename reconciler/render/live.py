@@ -85,7 +85,8 @@ class LiveProgress:
     is_automatic: bool = True
     _rows: dict[Address, _Row] = field(default_factory=dict, init=False)
     _uploads: dict[str, Uploading] = field(default_factory=dict, init=False)
-    _done: int = field(default=0, init=False)
+    _trained: int = field(default=0, init=False)
+    _copied: int = field(default=0, init=False)
     _failed: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _live: Live | None = field(default=None, init=False)
@@ -145,8 +146,9 @@ class LiveProgress:
                 return False
             case Completed() | Failed() | Skipped():
                 self._rows.pop(event.address, None)
-                is_training = event.operation in {Verb.CREATE, Verb.REPLACE, Verb.WAIT}
-                self._done += isinstance(event, Completed) and is_training
+                if isinstance(event, Completed):
+                    self._trained += event.operation in {Verb.CREATE, Verb.REPLACE, Verb.WAIT}
+                    self._copied += event.operation is Verb.COPY
                 self._failed += isinstance(event, Failed)
                 return True
             case Billed():
@@ -161,7 +163,8 @@ class LiveProgress:
         from rich.text import Text
 
         with self._lock:
-            rows, done, failed = list(self._rows.values()), self._done, self._failed
+            rows = list(self._rows.values())
+            counted = {"trained": self._trained, "copied": self._copied, "failed": self._failed}
             uploads = list(self._uploads.values())
         picture = Text(no_wrap=True, overflow="crop")
         for upload in uploads:
@@ -178,7 +181,7 @@ class LiveProgress:
         if hidden > 0:
             picture.append(f"… and {hidden:,} more\n", style="dim")
         foot = count_noun(len(rows), "model") + " at work"
-        foot += (f", {done:,} trained" if done else "") + (f", {failed:,} failed" if failed else "")
+        foot += "".join(f", {count:,} {word}" for word, count in counted.items() if count)
         foot += ". Ctrl-C stops only the wait."
         picture.append(cut(foot, self.width), style="dim")
         return picture

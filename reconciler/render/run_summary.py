@@ -31,7 +31,8 @@ class RunSummary:
         begun: addresses whose training was accepted in this run.
         ended: addresses whose training ended in this run, well or badly.
         called: addresses whose serving model was replaced or updated, sorted.
-        training: how many models continue to train after the run.
+        training, copying, deploying: how many models continue to train, to be copied or to be deployed after
+            the run.
         left: how many changes are not done yet, failures not counted.
         failed: how many changes failed.
         billed: what the service bills for trainings that ended in this run.
@@ -43,6 +44,8 @@ class RunSummary:
     ended: frozenset[Address] = frozenset()
     called: tuple[Address, ...] = ()
     training: int = 0
+    copying: int = 0
+    deploying: int = 0
     left: int = 0
     failed: int = 0
     stopped: bool = False
@@ -59,7 +62,8 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
     done: dict[str, set[tuple[Address, str]]] = {}
     begun: set[Address] = set()
     ended: set[Address] = set()
-    training, left, failed, stopped = 0, 0, 0, False
+    left, failed = 0, 0
+    detached = Detached(NO_WAIT)
     billed: list[Billed] = []
     for event in events:
         match event:
@@ -76,7 +80,7 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
             case Skipped(unfinished=True):
                 left += 1
             case Detached():
-                training, stopped = len(event.training), event.reason != NO_WAIT
+                detached = event
             case _:
                 pass
     serving = {address for name in _SERVES for address, _ in done.get(name, ())}
@@ -86,8 +90,19 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
         counts[Verb.UPDATE] = len(changed - serving)
     deployed = {address for address, _ in done.get(Verb.DEPLOY, ())}
     called = tuple(sorted(serving | changed | deployed))
-    addresses = frozenset(begun), frozenset(ended)
-    return RunSummary(counts, *addresses, called, training, left, failed, stopped, tuple(billed))
+    return RunSummary(
+        counts,
+        frozenset(begun),
+        frozenset(ended),
+        called,
+        training=len(detached.training),
+        copying=len(detached.copying),
+        deploying=len(detached.deploying),
+        left=left,
+        failed=failed,
+        stopped=detached.reason != NO_WAIT,
+        billed=tuple(billed),
+    )
 
 
 def sum_billed(billed: Iterable[Billed]) -> list[tuple[int, float | None, str, int]]:
@@ -168,6 +183,8 @@ def describe_counts(summary: RunSummary) -> str:
         "forgotten": summary.done.get(Verb.FORGET, 0),
         "failed": summary.failed,
         "in training": summary.training,
+        "being copied": summary.copying,
+        "being deployed": summary.deploying,
         "not done yet": summary.left,
     }
     return ", ".join(f"{count:,} {word}" for word, count in words.items() if count) or "nothing changed"

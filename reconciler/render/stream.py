@@ -28,7 +28,8 @@ Each line is one JSON object. Every object has
     apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
                       follows
     apply_skipped     hook {resource, action, reason, unfinished}; ours, Terraform has nothing like it
-    detached          reason, training [addresses]: we stopped waiting, the trainings continue; ours
+    detached          reason, training, copying, deploying [addresses]: we stopped waiting, and these
+                      go on; ours
     diagnostic        diagnostic {severity, summary, detail, address?, range?}
     outputs           outputs {ADDRESS: {value, type, sensitive}}
 
@@ -212,6 +213,8 @@ def build_done_record(
         "forgotten": done.get(Verb.FORGET, 0),
         "failed": summary.failed,
         "training": summary.training,
+        "copying": summary.copying,
+        "deploying": summary.deploying,
         "left": summary.left,
         "elapsed_seconds": round(elapsed),
     }
@@ -243,7 +246,7 @@ def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
 
 def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
     """Build the lines for an event of an apply: one line, or two for a failure (what failed, and why)."""
-    message = render_event(event, colour=False) or "Nothing is in training"
+    message = render_event(event, colour=False) or "Nothing is under way at the service"
     match event:
         case Started():
             yield _build_record("apply_start", message, timestamp) | {"hook": _build_hook(event)}
@@ -284,9 +287,10 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
                 told = Diagnostic(event.reason, severity=Severity.WARNING, address=str(event.address))
                 yield build_diagnostic_record(told, timestamp)
         case Detached():
-            training: list[Json] = [str(address) for address in event.training]
+            found = {"training": event.training, "copying": event.copying, "deploying": event.deploying}
+            going_on: dict[str, Json] = {name: list(map(str, found[name])) for name in found}
             record = _build_record("detached", message, timestamp)
-            yield record | {"reason": event.reason, "training": training, "resume": event.resume}
+            yield record | {"reason": event.reason, **going_on, "resume": event.resume}
         case _:
             assert_never(event)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,30 @@ def test_a_plan_tells_the_commit_of_its_source(dev: Project, prod: Project) -> N
 def git_head(project: Project) -> str:
     """The file of the branch that is checked out."""
     return (project.root / ".git" / "HEAD").read_text().removeprefix("ref: ").strip()
+
+
+def test_a_time_out_tells_copies_from_trainings_and_what_goes_on_waiting(dev: Project, prod: Project) -> None:
+    """Both are counted. The command that is named has the options of the run, and finishes it."""
+    write_data(prod)
+    prod.declare(
+        stack("prod-b2", location="us-central1", project="acme-prod"),
+        copy(metadata={"location": "eu"}),
+        job("own"),
+        job("other"),
+    )
+    dev.apply()
+    prod.service.control("settings", {"vertex_copy_seconds": 3, "training_seconds": 3})
+    options = ("--parallelism", "3", "--lock-timeout", "5m", "--target", "*/support", "--target", "own")
+    result = prod.run("apply", "--auto-approve", "--timeout", "2s", *options, expect=3)
+    named = "reconciler wait --parallelism 3 --lock-timeout 5m --target '*/support' --target own"
+    assert (
+        "The time is up: 1 model keeps training and 1 copy is still being made at the service. "
+        f"Resume with: {named}\n"
+    ) in result.out
+    assert ": 1 in training, 1 being copied.\n" in result.out
+    finished = prod.run(*shlex.split(named)[1:], expect=0).out
+    assert ": 1 trained, 1 copied, 1 deployed.\n" in finished
+    assert "other" not in finished
 
 
 def test_a_copy_follows_what_another_stack_serves_and_trains_nothing(dev: Project, prod: Project) -> None:

@@ -132,15 +132,16 @@ def test_what_ends_stays() -> None:
 
 
 def test_counts_in_the_last_line() -> None:
-    """The last line counts what is at work, what was trained and what failed."""
+    """The last line counts what is at work, what was trained, what was copied and what failed."""
     lines = Screen().after(
         progress("w", 1),
         Completed(plans.address("x"), Verb.CREATE),
         Completed(plans.address("x"), Verb.PROMOTE),
         Completed(plans.address("z"), Verb.REPLACE),
+        Completed(plans.address("v"), Verb.COPY),
         Failed(plans.address("y"), Verb.CREATE, "boom"),
     )
-    assert lines[-1] == "1 model at work, 2 trained, 1 failed. Ctrl-C stops only the wait."
+    assert lines[-1] == "1 model at work, 2 trained, 1 copied, 1 failed. Ctrl-C stops only the wait."
 
 
 def test_stages_after_the_training_are_words() -> None:

@@ -48,6 +48,10 @@ REPLACED = (
             "Apply is not finished after 1m05s: 1 in training.",
         ),
         (
+            (Started(A, Verb.COPY), Detached("interrupt", copying=(A,), deploying=(B,))),
+            "Apply is not finished after 1m05s: 1 being copied, 1 being deployed.",
+        ),
+        (
             (*TRAINED, Skipped(B, Verb.CHECK, "no answer", unfinished=True)),
             "Apply is not finished after 1m05s: 1 trained, 1 not done yet.",
         ),

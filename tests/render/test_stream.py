@@ -206,8 +206,13 @@ def test_a_diagnostic_has_terraforms_range() -> None:
 
 def test_detaching_names_what_goes_on() -> None:
     """After --no-wait, the stream names the models to wait for later."""
-    (record,) = stream.build_event_records(Detached("no-wait", (plans.address("x"),)), NOW)
-    assert record["training"] == ["TunedModel/x"]
+    going_on = Detached("no-wait", (plans.address("x"),), copying=(plans.address("y"),))
+    (record,) = stream.build_event_records(going_on, NOW)
+    assert (record["training"], record["copying"], record["deploying"]) == (
+        ["TunedModel/x"],
+        ["TunedModel/y"],
+        [],
+    )
 
 
 def test_drift_that_is_a_note_is_no_warning() -> None:

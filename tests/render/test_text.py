@@ -305,6 +305,21 @@ def test_detaching_from_nothing_says_nothing() -> None:
     assert line == "The time is up: 1 model keeps training at the service. Resume with: reconciler wait"
 
 
+def test_detaching_tells_trainings_from_copies_and_deployments() -> None:
+    """A copy is not trained, and neither is a model that is being deployed to its endpoint."""
+    first, second, third, fourth = (plans.address(name) for name in "abcd")
+    event = Detached("interrupt", (first, second), copying=(third,), deploying=(fourth,))
+    assert render_event(event, colour=False) == (
+        "Interrupted: 2 models keep training, 1 copy is still being made and 1 deployment goes on at the "
+        "service. Resume with: reconciler wait"
+    )
+    event = Detached("no-wait", copying=(first, second), deploying=(third, fourth))
+    assert render_event(event, colour=False) == (
+        "Not waiting: 2 copies are still being made and 2 deployments go on at the service. "
+        "Resume with: reconciler wait"
+    )
+
+
 def test_failures_end_with_advice() -> None:
     """A full stop separates the error from the advice."""
     failed = Failed(plans.address("x"), Verb.UPDATE, "403 no", "Ask its owner.", "x-1", 2.0)

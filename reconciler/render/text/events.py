@@ -16,7 +16,7 @@ from reconciler.events import (
     Uploading,
     Verb,
 )
-from reconciler.formats import count_noun, format_duration
+from reconciler.formats import count_noun, format_duration, join_words
 from reconciler.render.bill import describe_billed
 from reconciler.render.terminal import Paint, escape
 from reconciler.render.values import format_loss
@@ -156,13 +156,18 @@ def describe_progress(event: Progress) -> str:
 
 
 def describe_detached(event: Detached) -> str | None:
-    """Say which trainings continue without us, and which command resumes. None if there are none."""
-    if not event.training:
+    """Say what continues without us, and which command resumes. None if nothing does."""
+    if not event.going_on:
         return None
-    models = count_noun(len(event.training), "model keeps", "models keep")
+    counted = [
+        (event.training, "model keeps training", "models keep training"),
+        (event.copying, "copy is still being made", "copies are still being made"),
+        (event.deploying, "deployment goes on", "deployments go on"),
+    ]
+    said = join_words([count_noun(len(found), one, more) for found, one, more in counted if found])
     why = {"interrupt": "Interrupted", "timeout": "The time is up", "no-wait": "Not waiting"}
     first = why.get(event.reason, escape(event.reason))
-    return f"{first}: {models} training at the service. Resume with: {escape(event.resume)}"
+    return f"{first}: {said} at the service. Resume with: {escape(event.resume)}"
 
 
 def _format_elapsed(seconds: float) -> str:

@@ -40,7 +40,7 @@ _CREDENTIALS = frozenset(
 def make_source_reader(
     invocation: Invocation, stack: Stack, desired: Iterable[Desired], settings: Settings
 ) -> Callable[[Iterable[StateSource], str], Mapping[StateSource, CopySource | SourceFault]]:
-    """Make the function that reads what the copies' sources serve. It takes them, and this run's service.
+    """Make the function that reads what sources of copies serve. It takes the sources and the run's service.
 
     Raises:
         ManifestError: a manifest names a state to which nothing may be sent.
@@ -68,7 +68,7 @@ def make_source_reader(
 
 
 def _is_same_origin(own: str, other: str) -> bool:
-    """Return whether two addresses have one scheme, host and port."""
+    """Return whether two addresses have the same scheme, host and port."""
     parts = [parse_url(url) for url in (own, other) if url.startswith(("http://", "https://"))]
     found = [(one.scheme, one.hostname, one.port or _PORTS[one.scheme]) for one in parts if one is not None]
     return len(found) == 2 and found[0] == found[1]

@@ -1,11 +1,13 @@
-"""Reads JSONL lines of texts in blocks with msgspec, which takes a fraction of the time of line by line.
+"""Reads JSONL lines of texts in blocks with msgspec. That is several times as fast as reading line by line.
 
-Rule: it takes only what `json_rows` reads as the same examples, without a word. A block that is not good as a
-whole is halved, and what remains is left to `json_rows`, which knows every message and its place.
+Rule: it reads only what `json_rows` would read as the same examples and without a message. A block that has
+anything else is halved, again and again. The small blocks that remain are left to `json_rows`, which knows
+every message and its place.
 
-msgspec checks JSON, UTF-8 and the shape of each line, and refuses other keys and other values than texts. It
-takes several objects on a line and an object on several lines, which `_has_line_each` refuses. And it takes a
-key that occurs twice, which `_count_quotes` finds: each text that msgspec drops has two quotes.
+msgspec checks JSON, UTF-8 and the shape of each line, and refuses other keys and values that are not texts.
+But it accepts several objects on a line and an object on several lines. `_has_line_each` refuses those. It
+also accepts a key that occurs twice. `_count_quotes` finds it, because each text that msgspec drops has two
+quotes.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from msgspec.json import Decoder, Encoder
 from reconciler.datasets.rows import Batch, Typed
 
 MOST = 256 * 1024
-"""Bytes of a block, and characters of a text: an example is below the length that a form advises against."""
+"""The most bytes of a block, and the most characters of a text if the form advises against no length."""
 _FEWEST = 16
-"""Lines. Fewer are not halved again, because line by line is quicker then."""
+"""The most lines of a block that is not halved again, because it is quicker to read it line by line."""
 
 _ENCODER = Encoder()
 
@@ -48,7 +50,7 @@ def make_pairs(
 
 
 class _Strict(Struct, forbid_unknown_fields=True, gc=False):
-    """An object without other keys."""
+    """An object that may have no other keys."""
 
 
 class _Pair(_Strict):
@@ -212,7 +214,7 @@ def _count_in_chats(rows: Any) -> int:
     count = 0
     for row in rows:
         turns = row.contents if row.instruction is UNSET else [*row.contents, row.instruction]
-        count += len(turns) - len(row.contents) + 1  # the keys of the line
+        count += len(turns) - len(row.contents) + 1  # these are the keys of the line
         for turn in turns:
             count += 1 + 2 * len(turn.parts)
         count += 2 * sum([turn.role is not UNSET for turn in row.contents])
@@ -227,7 +229,7 @@ class _Shape(NamedTuple):
     """A shape of lines.
 
     Attributes:
-        decoder: of a line.
+        decoder: reads the lines.
         count: how many texts and keys the rows have.
         take: makes a batch of rows; None if one of them is to be refused.
     """
@@ -251,7 +253,7 @@ _MESSAGES = _Shape(Decoder(_Messages), _count_in_messages, _take_messages)
 
 
 class TypedReader:
-    """Reads the blocks of a file. It tries first what fitted last, because the lines of a file are alike."""
+    """Reads the blocks of a file. It first tries the shape that fitted last, because most lines are alike."""
 
     def __init__(self, typed: Typed) -> None:
         self._typed = typed
@@ -261,7 +263,7 @@ class TypedReader:
             self._shapes = [*_PAIRS, *self._shapes, _TWO_MESSAGES, *conversations]
 
     def read(self, block: bytes, first: int) -> Iterator[tuple[bytes, Batch | None]]:
-        """Yield the parts of a block in their order, each with its examples; None if they are read elsewhere.
+        """Yield the parts of a block in order, each with its examples; None if `json_rows` must read it.
 
         Args:
             block: whole lines. Only the last line of a file may lack its end.
@@ -292,7 +294,7 @@ class TypedReader:
 
 
 def _has_line_each(block: bytes, count: int) -> bool:
-    r"""Return whether each of so many objects, which msgspec read, is alone on a line of its own.
+    r"""Return whether each of the objects that msgspec read is alone on its line. `count` is their number.
 
     Every line begins with "{", and the line before it ends with "}". There is no such line break within an
     object, because JSON has a comma there, and no text has a line break.
@@ -309,5 +311,5 @@ def _count_quotes(block: bytes) -> int:
     if b"\\" not in block:
         return block.count(b'"')
     if b"\\\\" in block:
-        block = block.replace(b"\\\\", b"")  # a backslash that is left now escapes what follows it
+        block = block.replace(b"\\\\", b"")  # each backslash that is left escapes the character after it
     return block.count(b'"') - block.count(b'\\"')

@@ -15,17 +15,17 @@ from typing import Any
 from reconciler.manifests.scalars import resolve
 
 LONGEST = 1_000_000
-"""Characters of a document. A longer one may have more values than `yaml_builder` accepts."""
+"""The most characters of a document. A longer one may have more values than `yaml_builder` accepts."""
 DEEPEST = 24
-"""Levels of indentation, and levels of brackets in one line."""
+"""The most levels of indentation, and the most levels of brackets in one line."""
 
 _FOREIGN = re.compile("[\t\r\ufeff\ud800-\udfff]|\\$\\{")
-"""Characters with rules of their own, and references to variables."""
+"""Characters for which YAML has rules of their own, and references to variables."""
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,99}"
 _LETTER = r"[A-EG-MO-SU-Za-eg-mo-su-z_/(\u00a1-\U0010ffff]"
 _SIGN = r"(?:[NTFntf0-9.]|[-+](?=[0-9.]))"
-"""How a value begins that may be a number, a boolean or null."""
+"""The beginning of a value that may be a number, a boolean or null."""
 _QUOTED = r""""[^"\\\n]*"|'[^'\n]*'"""
 _REST = r"[^\n:#]*(?:(?::(?=[^ \n])|(?<! )#)[^\n:#]*)*"
 _COMMENT = r" *(?:(?<![^ \n])#.*)?"
@@ -46,7 +46,7 @@ _SEPARATOR = "\n---\n"
 _NOT_TEXT = frozenset(
     word for word in ("null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE")
 )
-"""Words that are no key."""
+"""Words that YAML does not read as a text. A key must not be one of them."""
 
 
 class _LeftError(Exception):
@@ -60,7 +60,8 @@ class PlainDocument:
     Attributes:
         body: its value: dicts, lists, texts, numbers and booleans.
         line: where it begins.
-        lines: of mappings that are not in brackets, by their id(): their column, and the line of each key.
+        lines: the column of a mapping and the line of each of its keys, by the id() of the mapping. It leaves
+            out mappings in brackets.
     """
 
     body: dict[str, Any]
@@ -75,7 +76,7 @@ def read_plainly(text: str) -> list[PlainDocument] | None:
     documents: list[PlainDocument] = []
     before = 0
     try:
-        for part in text.split(_SEPARATOR):  # the lines of one part at a time are in memory
+        for part in text.split(_SEPARATOR):  # only the lines of one part are in memory at a time
             if len(part) > LONGEST:
                 return None
             before += _read_lines(part, before, documents)
@@ -87,10 +88,13 @@ def read_plainly(text: str) -> list[PlainDocument] | None:
 def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
     text: str, before: int, documents: list[PlainDocument]
 ) -> int:
-    """Read documents, before which the file has `before` lines. Returns the number of lines, with `---`."""
+    """Read the documents of a part of a file. Return the number of its lines, with the `---` that ends it.
+
+    `before` is the number of lines that come before this part.
+    """
     stack: list[tuple[int, Any, list[int]]] = []
     lines: dict[int, tuple[int, Sequence[int]]] = {}
-    # the innermost collection: its column, itself, and the lines of its keys
+    # These are of the innermost collection: its column, the collection, and the lines of its keys.
     at: int = -1
     container: Any = None
     numbers: list[int] = []
@@ -125,7 +129,7 @@ def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
             while at > column:
                 stack.pop()
                 at, container, numbers = stack[-1]
-            if not dash and type(container) is list:  # a list may stand below the first letter of its key
+            if not dash and type(container) is list:  # a list may begin in the column of its key
                 stack.pop()
                 at, container, numbers = stack[-1]
             if at != column or (type(container) is list) is not bool(dash):

@@ -1,7 +1,7 @@
 """Reads the other states that copies come from.
 
-Rule: a state is read once, however many copies name it, without a lock, and never written. One that cannot be
-read is an answer like any other, because it concerns only the copies that come from it.
+Rule: a state is read once, however many copies name it. It is read without a lock and never written. A state
+that cannot be read does not end the run, because it concerns only the copies that come from it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The model that a copy is copied from: an address of this stack, another state's, or a resource name.
+"""The source of a copy: an address of this stack, an address of another state, or a resource name.
 
-Rule: a source is one text: the resource name of a model with its version and, where one was chosen, the
-checkpoint: projects/N/locations/L/models/M@V#CHECKPOINT. Until a source of this stack serves, nobody knows
-its name. Then its address stands for it, and apply finds the name and the copy's id when the source serves.
+Rule: a source is one text. It is the resource name of a model with its version, and with the checkpoint if
+one was chosen: projects/N/locations/L/models/M@V#CHECKPOINT. Nobody knows the name of a source in this stack
+before that source serves. Until then its address stands for it. Once it serves, apply finds its name and the
+id of the copy.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from reconciler.model import Address, Live, Score, describe_scores
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _SHORT = 12
-"""Digits of a commit to show."""
+"""The number of digits of a commit that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class SourceFault:
     Attributes:
         why: what is wrong, as a clause.
         advice: what to do now.
-        is_refused: the copy may never come from there. Otherwise this may pass.
+        is_refused: the copy may never come from there. If this is not set, the fault may pass.
     """
 
     why: str
@@ -57,14 +58,14 @@ class SourceFault:
 def write_source(model: RecordedModel, live: Live | None = None) -> str:
     """Write the name of a model as a source. "" if it is not known.
 
-    An older version did not record the name. Then the live model tells it.
+    An older version did not record the name. Then it is the name of the live model.
     """
     name = model.model or (live.deployable if live is not None else "")
     return f"{name}#{model.checkpoint}" if name and model.checkpoint else name
 
 
 def read_checkpoint(source: str) -> str:
-    """Read the checkpoint that a source names. A copy has the same ids. "" if none was chosen."""
+    """Read the checkpoint that a source names, "" if none was chosen. A copy's checkpoint has the same id."""
     return source.partition("#")[2]
 
 
@@ -135,9 +136,10 @@ def is_unnamed(model: RecordedModel, kind: Kind) -> bool:
 
 
 def keep_known_source(record: Record, kind: Kind) -> str:
-    """Return the source of the recorded copy, while its source cannot be read. "" if none is recorded.
+    """Return the recorded source of a copy, for as long as it cannot be read. "" if none is recorded.
 
-    That of a candidate comes first, unless it only waits for its source: nothing is copied for it yet.
+    The source of a candidate comes first. A candidate that still waits for its source does not count, because
+    nothing has been copied for it.
     """
     models = (record.candidate, record.declared)
     return next((model.source for model in models if model is not None and not is_unnamed(model, kind)), "")

@@ -1,16 +1,16 @@
 """Rows for the source of a copy. They say what is copied, before the table decides on the copy.
 
-source                              serves              decision
-----------------------------------  ------------------  ------------------------------------------------
-a resource name                     -                   it is the source
-address of this stack               as before           what serves there is the source
-address of this stack               another, in this run  wait for it; its name is known then
-address of this stack               no, it failed; copied before  keep what is copied, and warn
-address of this stack               no, it failed       blocked
-address of another state            yes                 what serves there is the source
-address of another state            not known, copied before  keep what is copied, and warn
-address of another state            not known           blocked: this address alone
-address of another service's state  any                 refused
+source                              does it serve?                  decision
+----------------------------------  ------------------------------  ---------------------------------------
+a resource name                     -                               it is the source
+address of this stack               as before                       what serves there is the source
+address of this stack               another model, after this run   wait for it, because it has no name yet
+address of this stack               it failed, and a copy exists    keep the copy, and warn
+address of this stack               it failed, and no copy exists   block this address
+address of another state            yes                             what serves there is the source
+address of another state            not known, and a copy exists    keep the copy, and warn
+address of another state            not known, and no copy exists   block this address
+address of another service's state  any                             refuse
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def find_elsewhere(facts: Facts, desired: Desired, record: Record) -> Copied | D
 def find_beside(
     facts: Facts, desired: Desired, record: Record, parent: Address, changes: Sequence[Change]
 ) -> Copied | Decision | None:
-    """Find a source that is an address of this stack, given its changes. None if nothing serves there."""
+    """Find a source that is an address of this stack, from its changes. None if nothing serves there."""
     known, main = facts.state.resources.get(parent), changes[0] if changes else None
     serving = known.serving if known is not None else None
     if main is not None and main.action is Action.FAILED and not main.serving:
@@ -99,12 +99,12 @@ def _foresee_source(facts: Facts, parent: Address, record: Record | None, main: 
         return ""
     model = find_model(main.intent or record or Record(parent), main.id)
     if _chooses_checkpoint(main):
-        return ""  # it is part of the source
+        return ""  # the checkpoint is part of the source, and not chosen yet
     return write_source(model, live) if model is not None else live.deployable
 
 
 def _keep_or_block(facts: Facts, desired: Desired, record: Record, fault: SourceFault) -> Copied | Decision:
-    """Keep a copy whose source is not known now. Where there is none, nothing can be done for it."""
+    """Keep a copy whose source is not known now. If no copy exists, block its address."""
     unknown = _UNKNOWN.format(fault.why)
     if fault.is_refused:
         path, _ = find_source(desired, facts.get_kind(desired.address))
@@ -116,14 +116,14 @@ def _keep_or_block(facts: Facts, desired: Desired, record: Record, fault: Source
 
 
 def _keep(facts: Facts, desired: Desired, record: Record, why: str, advice: str) -> Copied | None:
-    """Keep what is copied already, and warn. None if nothing is."""
+    """Keep what is copied already, and warn. None if nothing was copied."""
     known = keep_known_source(record, facts.get_kind(desired.address))
     kept = f"{_UNKNOWN.format(why)}. What is copied already stays as it is"
     return Copied(known, warning=f"{desired.address}: {kept}. {advice}") if known else None
 
 
 def name_copies(changes: Iterable[Change], kind: Kind) -> list[Change]:
-    """Give the reasons and notes of a copy's changes in words that do not speak of a training."""
+    """Reword the reasons and notes of a copy's changes, so that they do not speak of a training."""
     return [
         replace(
             change,

@@ -1,7 +1,7 @@
-"""The row of a rollback that the state does not know of, because the state is older than the rollback.
+"""The row of a rollback that the state does not know, because the state is older than the rollback.
 
-The stable endpoint still knows which model is called. Rule: a model of the record that the endpoint calls is
-taken back as the one that serves. The declared model then is a change like any other, to be approved.
+The stable endpoint still knows which model it calls. Rule: if the record has that model, it becomes the one
+that serves. Going on to the declared model is then a change like any other, and must be approved.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from reconciler.state.values import Record
 
 
 def find_lost_hold(case: Case) -> Record | None:
-    """Return the record with the model that the endpoint calls as the serving one; None if it serves already.
+    """Return the record in which the model that the endpoint calls serves. None if there is no such rollback.
 
-    A switch that the record knows of is no lost hold: its deployment is recorded, or its model is a candidate
-    or is held back.
+    A switch that the record knows is no lost rollback. Its deployment is recorded, or the record has a
+    candidate or a model that is held back.
     """
     record = case.record
     called = _find_called(case)
@@ -45,7 +45,7 @@ def describe_lost_hold(record: Record) -> str:
 
 
 def _find_called(case: Case) -> Deployment | None:
-    """Return what has all requests of the address's own endpoint, unless this state put it there."""
+    """Return the deployment that gets all requests of the address's endpoint. None if this state made it."""
     endpoint = case.record.endpoint
     live = case.facts.observed.endpoints.get(endpoint.name) if endpoint is not None else None
     if endpoint is None or live is None or case.desired.serving is None:

@@ -17,7 +17,7 @@ from reconciler.providers.google.json import JsonObject
 
 @dataclass(slots=True)
 class Partial:
-    """Whether one API refuses masks. Shared by all threads, which may find it out at the same time.
+    """Knows whether one API refuses masks. All threads share it, and several may find this out at once.
 
     Attributes:
         is_refused: whether a request was refused with a mask, and accepted without it.
@@ -28,9 +28,10 @@ class Partial:
     def get(
         self, transport: Transport, path: str, query: Mapping[str, str] | None = None, *, fields: str = ""
     ) -> JsonObject:
-        """Send a GET, for these fields of the answer only; "" for all.
+        """Send a GET that asks only for these fields of the answer; "" asks for all.
 
-        Raises what `Transport.call` raises. A 400 that is not about the mask comes from the request without.
+        Raises what `Transport.call` raises. If a 400 is not about the mask, the request without a mask meets
+        it too, and raises it.
         """
         whole = query or {}
         if not fields or self.is_refused:

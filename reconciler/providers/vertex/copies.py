@@ -52,7 +52,7 @@ class CopyProvider:
     """Serves `kind: ModelCopy`; implements `providers.Provider`.
 
     Args:
-        regions: open the transports.
+        regions: opens the transports.
         places: the (project, location) pairs of the manifests, "" for a default.
         declared: metadata.name of each declared copy.
         lag_seconds: how long an accepted change may stay invisible.
@@ -73,7 +73,7 @@ class CopyProvider:
         self._operations = Operations(regions)
         self._copies = CopyReader(self._resources, self._operations)
         self._creation = CopyCreation(regions, self._resources, self._operations, lag_seconds)
-        # a copy is where its manifest says, and never in the multi-region around it
+        # A copy is in the location that its manifest says, and never in the multi-region around it.
         self._stable = VertexEndpoints(regions, self._resources, self._copies, is_wider=False)
         self._listing = CopyListing(self._resources, self._copies, self._stable, declared)
         self._called: dict[str, str] = {}
@@ -89,17 +89,17 @@ class CopyProvider:
         return self._stable
 
     def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
-        """Yield every copy of a tuned model in the places that are declared or the default.
+        """Yield every copy of a tuned model in the declared places and in the default one.
 
-        The other models of a registry are left out: those of jobs, and those that people uploaded. A model
-        that is no copy, but has an id as a declared copy would have, is an Odd: its id is taken. A copy that
-        is being made does not show before it has been made.
+        The models of jobs and those that people uploaded are left out. If one of them has an id that a
+        declared copy could get, it is yielded as an Odd, because that id is taken. A copy does not show
+        before it has been made.
         """
         del own, progress
         places = self._resources.list_places()
         with ThreadPoolExecutor(max_workers=min(_PLACES_AT_ONCE, len(places))) as pool:
             listed = list(pool.map(self._listing.list_place, places))
-        # two places may be the same, with the project's id and with its number
+        # One place may be listed twice: with the project's id and with its number.
         found = {one.name: one for place in listed for one in place if isinstance(one, Live)}
         yield from (self._resources.add_project_names(live) for live in found.values())
         yield from (one for place in listed for one in place if isinstance(one, Odd))
@@ -124,7 +124,7 @@ class CopyProvider:
             return None
         failure = explain_failure(operation)
         if operation.get("done") and not failure:
-            return None  # it was made, and deleted since
+            return None  # it was made, and was deleted afterwards
         status = Status.FAILED if failure else Status.CREATING
         name = _find_made(handle, operation)
         unseen = copy_codec.build_unseen(name, status, read_begin(operation), failure)
@@ -176,7 +176,7 @@ class CopyProvider:
         return self._creation.create(copying, attempted=attempted, fence=fence)
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """Refuse: no field of a copy can be changed. ValueError for any."""
+        """Raise ValueError for any field, because no field of a copy can be changed."""
         del handle, fence
         require_mutable(attributes, MODEL_COPY.fields)
 
@@ -184,8 +184,8 @@ class CopyProvider:
         """Cancel what makes the copy, delete its own endpoint and the copy. A missing one counts as deleted.
 
         Raises:
-            StillTrainingError: it is still being made though that was cancelled. Try again later.
-            InUseError: it stands on an endpoint that is not its own. Nothing was deleted.
+            StillTrainingError: it is still being made, though this was cancelled. Try again later.
+            InUseError: it is deployed to an endpoint that is not its own. Nothing was deleted.
         """
         deletion = Deletion(self._regions, self._resources, fence)
         model = self._copies.find_model(handle)
@@ -209,9 +209,9 @@ class CopyProvider:
         deletion.delete_model(ours, [own] if own else [])
 
     def find_endpoint(self, handle: Handle) -> str:
-        """Return the endpoint that answers with the copy: its own for checks, else one with its requests.
+        """Return the endpoint that answers with the copy: its own for checks, or one that sends it requests.
 
-        "" for a copy that only stands between two others: no endpoint sends it requests.
+        "" if no endpoint sends it requests, as for a copy that is only the source of another copy.
 
         Raises:
             NotFoundError: the copy does not exist.
@@ -250,7 +250,9 @@ class CopyProvider:
         try:
             return self._stable.generate(endpoint, prompt, temperature=temperature)
         except NotFoundError:
-            self._called.pop(handle.name or handle.id, None)  # the one for checks is deleted after them
+            self._called.pop(
+                handle.name or handle.id, None
+            )  # the endpoint for checks is deleted after the checks
             raise
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
@@ -270,7 +272,7 @@ class CopyProvider:
         del uri
 
     def list_base_models(self) -> BaseModels:
-        """Return none: a copy is of a tuned model, and trains on nothing."""
+        """Return no base models, because a copy trains nothing."""
         return BaseModels(frozenset(), assumed=True)
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:

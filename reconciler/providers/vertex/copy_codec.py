@@ -26,7 +26,7 @@ from reconciler.providers.vertex.fields import KEY, LOCATION, SERVICE_ACCOUNT
 from reconciler.providers.vertex.resources import MODELS
 
 CHECKPOINT_MARK = "#"
-"""Between the source's name and its checkpoint: projects/P/locations/L/models/M@V#CHECKPOINT."""
+"""Stands between the source's name and its checkpoint: projects/P/locations/L/models/M@V#CHECKPOINT."""
 FIRST = "1"
 """The version that a new model has."""
 
@@ -142,7 +142,7 @@ def _read_outputs(model: JsonObject) -> dict[str, str]:
 
 
 def create_body(attributes: Attributes, id: str, source: str) -> JsonObject:
-    """Return the CopyModelRequest. It has no field for a checkpoint: a copy has all, and their default."""
+    """Return the CopyModelRequest. It has no field for a checkpoint: a copy has all of its source's."""
     body: JsonObject = {"sourceModel": split_source(source)[0], "modelId": id}
     if account := attributes.get(SERVICE_ACCOUNT):
         body["customServiceAccount"] = account
@@ -152,9 +152,10 @@ def create_body(attributes: Attributes, id: str, source: str) -> JsonObject:
 
 
 def find_differences(attributes: Attributes, source: str, model: JsonObject) -> tuple[str, ...]:
-    """List what makes a model another one than the copy that was asked for. Compares the key if it shows one.
+    """List the differences between a model and the copy that was asked for.
 
-    The origin must be named. A version that is not named may be any.
+    The model must name its origin. A version is compared only if both name one, and the key only if the model
+    shows one.
     """
     origin = read_origin(model)
     different = [] if origin and names.is_answer(split_source(source)[0], origin) else [SOURCE]

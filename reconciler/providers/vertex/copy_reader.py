@@ -22,7 +22,7 @@ class CopyReader:
     _operations: Operations
 
     def find_model(self, handle: Handle) -> JsonObject | None:
-        """Find the model of a record by its name, else by its id in each place. None if it does not show."""
+        """Find the model of a record by its name, or by its id in each place. None if it does not show."""
         for name in self._list_names(handle):
             found = self._resources.get_resource(name, MODELS)
             if found is not None:

@@ -102,7 +102,7 @@ def _advise(kind: type[ServiceError], said: str, asked: Asked) -> str:
 
 
 def _may_differ(project: str, other: str) -> bool:
-    """Return whether two names of projects may be of two projects: an id and a number may name one."""
+    """Return whether two names may mean two projects. An id and a number may mean one project."""
     return project != other
 
 

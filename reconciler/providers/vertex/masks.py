@@ -1,8 +1,8 @@
-"""What lists of everything are asked for, in the syntax of the parameter `fields`: see `google.partial`.
+"""The fields that lists of everything ask for, in the syntax of the parameter `fields` (`google.partial`).
 
-A mask has every field that a reader of a listed resource reads. Left out are the distributions and examples
-of a job's data, and what people put into their own models and endpoints. A single resource comes whole, and
-so does a list by which somebody creates or deletes.
+A mask has every field that a reader of a listed resource reads. It leaves out the distributions and examples
+of a job's data, and what people put into their own models and endpoints. A single resource is read whole, and
+so is a list that decides on a creation or a deletion.
 Rule: whoever reads another field of a listed resource adds it here. tests/providers/test_vertex_masks.py
 compares what is read with and without these masks.
 """

@@ -19,7 +19,8 @@ PROJECT, LOCATION = "bench-project", "us-central1"
 _A_FILE = 100
 """Manifests in one file."""
 _STACK = (
-    "apiVersion: reconciler/v1\nkind: Stack\nmetadata: {{name: bench}}\nspec: {{project: {}, location: {}}}\n"
+    "apiVersion: reconciler/v1\nkind: Stack\nmetadata: {{name: bench}}\n"
+    "spec: {{project: {}, location: {}, bucket: gs://bench-data}}\n"
 )
 _MODEL = """\
 apiVersion: reconciler/v1
@@ -50,7 +51,7 @@ spec:
   tuned_model_display_name: Job {number}
   base_model: gemini-3.1-flash-lite
   supervised_tuning_spec:
-    training_dataset_uri: projects/bench-project/locations/us-central1/datasets/{number}
+    training_dataset_uri: {data}
     hyper_parameters: {{epoch_count: 3}}
 """
 
@@ -78,12 +79,14 @@ def make_models(folder: Path, count: int) -> None:
 
 def make_jobs(folder: Path, count: int) -> None:
     """So many TuningJobs, whose data sets are at the service."""
-    write_manifests(folder, [_JOB.format(number=number, team=number % 7) for number in range(count)])
+    data = f"projects/{PROJECT}/locations/{LOCATION}/datasets/{{}}"
+    jobs = [_JOB.format(number=at, team=at % 7, data=data.format(at)) for at in range(count)]
+    write_manifests(folder, jobs)
 
 
 def make_data(folder: Path, megabytes: int) -> None:
-    """One TunedModel, and its data of so many megabytes: lines of 100 to 700 bytes, always the same."""
-    write_manifests(folder, [_MODEL.format(number=0, team=0, data="file: ../data/examples.jsonl")])
+    """One TuningJob, and its data of so many megabytes: lines of 100 to 700 bytes, always the same."""
+    write_manifests(folder, [_JOB.format(number=0, team=0, data="../data/examples.jsonl")])
     (folder / "data").mkdir()
     words = random.Random(1)
     vocabulary = [f"{'aeiou'[at % 5]}{'bdfgklmnprst'[at % 12]}{at:x}" for at in range(997)] + [

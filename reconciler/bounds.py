@@ -22,6 +22,8 @@ MANIFEST = 32 * MB
 """Bytes of a file of manifests or of variables."""
 DATA = 1024 * MB
 """Bytes of a data set: what Vertex AI takes, as documented (1 GB)."""
+DATA_CACHE = 16 * MB
+"""Bytes of what is remembered of measured data: 5,000 data sets are some 5 MB."""
 CREDENTIALS = 1 * MB
 """Bytes of a file with a credential."""
 VARIABLE = 1 * MB

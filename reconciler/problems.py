@@ -71,6 +71,10 @@ class Problems:
         for place, problem in list(other._errors.items())[since:]:
             self._errors.setdefault(place, problem)
 
+    def list_warnings(self) -> tuple[Diagnostic, ...]:
+        """List every warning in the order in which they were noted."""
+        return tuple(self._warnings.values())
+
     def __len__(self) -> int:
         """Count the errors; warnings do not count."""
         return len(self._errors)

@@ -30,7 +30,7 @@ spec:
 {settings}  guards: {{max_trainings: 5, max_deletes: 5}}
 """
 
-_IGNORED = ("state/*.lock", "state/.*.tmp", "state/emulator.*")
+_IGNORED = ("state/*.lock", "state/.*.tmp", "state/emulator.*", "state/data-cache.json")
 """Files that commands leave beside the state. They should not be committed."""
 _WHOLE_FOLDER = frozenset({"state", "state/", "state/*", "state/**"})
 """Entries that ignore the whole folder. With one of them, the entries above are not needed."""

@@ -73,12 +73,15 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
     if invocation.need is Need.STACK:
         loaded = load_settings(paths, kinds=list_kinds(), variables=values, selecting=invocation.is_selecting)
         return loaded, inputs
+    from reconciler.cli.data_memory import open_data_cache
+
     loaded = load(
         paths,
         kinds=list_kinds(),
         variables=values,
         allow_empty=not needs_models,
         reads_training=invocation.reads_training,
+        cache=open_data_cache(invocation, paths),
     )
     if inputs.destroy and paths == (DEFAULT_PATH,):
         loaded = replace(loaded, folders=None)  # destroy without paths deletes everything

@@ -7,16 +7,26 @@ links lead to it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from reconciler import files, textfiles
+from reconciler.datasets.data_cache import DataCache, Source, Warned, name_file_version, name_source
 from reconciler.datasets.formats import FORMATS, find_extension, find_limit
 from reconciler.datasets.lookalikes import advise_extension
 from reconciler.datasets.measure import EMPTY, FORMS, measure, measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
-from reconciler.datasets.survey import MOST_COMPARED, VALIDATION_BYTES, find_shared, warn_of, warn_of_shared
+from reconciler.datasets.survey import (
+    MOST_COMPARED,
+    VALIDATION_BYTES,
+    Found,
+    Lines,
+    find_shared,
+    warn_of,
+    warn_of_shared,
+)
 from reconciler.formats import count_noun
 from reconciler.model import PLAIN, DataSet, Example, Layout
 from reconciler.problems import HasPlace, Place, Problems, Refusal
@@ -38,15 +48,20 @@ class DataSets:
     Args:
         problems: notes what is wrong with a file.
         reads_training: False finds the files of training data, and does not read them.
+        cache: what earlier runs have measured.
     """
 
-    def __init__(self, problems: Problems, *, reads_training: bool = True) -> None:
+    def __init__(
+        self, problems: Problems, *, reads_training: bool = True, cache: DataCache | None = None
+    ) -> None:
         self._problems = problems
         self._reads_training = reads_training
+        self._cache = cache or DataCache()
         self._measured: dict[tuple[str, str, Layout, bool], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
         self._surveyed: dict[tuple[str | None, str, Layout], Measured] = {}
+        self._sources: dict[tuple[str | None, str, Layout], Source] = {}
         self._kept = 0
 
     def read_file(
@@ -97,6 +112,7 @@ class DataSets:
             multimodal=found.multimodal,
         )
         self._keep(data, found)
+        self._sources[_identify(data)] = name_source(real, form, layout, is_validation=is_validation)
         return data
 
     def _keep(self, data: DataSet, found: Measured) -> None:
@@ -117,11 +133,38 @@ class DataSets:
         ours, theirs = self._surveyed.get(_identify(training)), self._surveyed.get(_identify(held))
         if ours is None or theirs is None or held.file is None or ours is theirs:
             return
-        shared = find_shared(ours.survey.lines, theirs.survey.lines)
+        shared = self._find_shared(training, held, ours, theirs)
         refusal = warn_of_shared(shared, theirs.survey, ours.survey, training.shown)
         if refusal is not None:
             line = shared.pairs[0].second if theirs.survey.unit == "line" else None
             self._problems.warning(Place(held.file, line), *refusal, address=address)
+
+    def _find_shared(self, training: DataSet, held: DataSet, ours: Measured, theirs: Measured) -> Found:
+        pair = (ours.survey.lines, theirs.survey.lines)
+        if not all(pair):  # one of them was dropped
+            return Found()
+        sources = (self._sources[_identify(training)], self._sources[_identify(held)])
+        known = self._cache.find_shared(*sources)
+        if known is not None:
+            return known
+        for data, source, lines in zip((training, held), sources, pair, strict=True):
+            if lines.unread:
+                again = self._read_again(str(data.file), data.layout, source)
+                lines.fill(again.survey.lines if again else Lines())
+        found = find_shared(*pair)
+        self._cache.remember_shared(*sources, found)
+        return found
+
+    def _read_again(self, path: str, layout: Layout, source: Source) -> Measured | None:
+        """Measure a remembered file, whose examples are to be compared; None if it is no longer good."""
+        form = FORMS[source.form]
+        try:
+            with files.open_regular(path, most=find_limit(path, form)) as stream:
+                return measure(
+                    stream, path, form, Problems(), layout=layout, is_validation=source.is_validation
+                )
+        except (OSError, ValueError):
+            return None
 
     def warn_of_share(self, training: DataSet, validation: DataSet, place: Place, *, address: str) -> None:
         """Warn of validation data that has too many bytes for the training data, if both were measured."""
@@ -138,15 +181,35 @@ class DataSets:
     def _measure(
         self, path: str, node: HasPlace, written: str, known: tuple[str, str, Layout, bool]
     ) -> Measured | None:
-        _, name, layout, is_validation = known
+        real, name, layout, is_validation = known
         form = FORMS[name]
+        source = name_source(real, name, layout, is_validation=is_validation)
         try:
             with files.open_regular(path, most=find_limit(path, form)) as stream:
-                return measure(stream, path, form, self._problems, layout=layout, is_validation=is_validation)
+                now = time.time_ns()
+                version = name_file_version(os.fstat(stream.fileno()), now)
+                entry = self._cache.find(source, version, node.file)
+                if entry is not None:
+                    self._warn(path, entry.warnings)
+                    return entry.to_measured()
+                noted = Problems()
+                found = measure(stream, path, form, noted, layout=layout, is_validation=is_validation)
+                is_same = name_file_version(os.fstat(stream.fileno()), now) == version
         except (OSError, ValueError) as error:
             summary, advice = textfiles.explain_unreadable(error)
             self._problems.error(node.place, f"{written}: {summary}", advice)
             return None
+        self._problems.take(noted)
+        warnings = [Warned(one.line, one.column, one.summary, one.detail) for one in noted.list_warnings()]
+        self._warn(path, warnings)
+        if found is not None and is_same:
+            self._cache.remember(source, version, node.file, found, warnings)
+        return found
+
+    def _warn(self, path: str, warnings: Collection[Warned]) -> None:
+        for warned in warnings:
+            place = Place(path, warned.line, warned.column)
+            self._problems.warning(place, warned.summary, warned.detail)
 
     def read_inline(
         self, examples: Sequence[Example], find_place: Callable[[int | None], Place], *, rest: int = 0

@@ -66,17 +66,28 @@ class Found:
 
 
 class Lines:
-    """The hashes of examples, and the number of each: its line, or its place in a list."""
+    """The hashes of examples, and the number of each: its line, or its place in a list.
 
-    def __init__(self) -> None:
+    Attributes:
+        unread: how many examples there are whose hashes are not here, because the rest of the survey was
+            remembered. Hashes are never remembered: Python makes other ones in each process.
+    """
+
+    def __init__(self, unread: int = 0) -> None:
         self.inputs, self.outputs, self.numbers = array("q"), array("q"), array("I")
+        self.unread = unread
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.numbers) + self.unread
 
     def clear(self) -> None:
         """Drop them, to save memory."""
-        self.inputs, self.outputs, self.numbers = array("q"), array("q"), array("I")
+        self.fill(Lines())
+
+    def fill(self, other: Lines) -> None:
+        """Hold what other lines hold."""
+        self.inputs, self.outputs, self.numbers = other.inputs, other.outputs, other.numbers
+        self.unread = other.unread
 
     def read(self, part: int = 0, parts: int = 1) -> Iterator[tuple[int, int, int]]:
         """Yield input, output and position of every example whose input belongs to this part."""

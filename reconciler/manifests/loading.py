@@ -14,6 +14,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from reconciler import bounds, textfiles
+from reconciler.datasets.data_cache import DataCache
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.kind import Kind
 from reconciler.manifests import sources
@@ -121,6 +122,7 @@ def load(
     variables: Mapping[str, str],
     allow_empty: bool = False,
     reads_training: bool = True,
+    cache: DataCache | None = None,
 ) -> Loaded:
     """Read manifests, and measure their training data.
 
@@ -132,6 +134,7 @@ def load(
         variables: those of the command line. They win over the Stack's.
         allow_empty: whether there may be no manifest at all (`destroy`).
         reads_training: False leaves the files of training data unread, for who reads only some of them.
+        cache: what earlier runs have measured. What this one measures is added, even if there are problems.
 
     Raises:
         ManifestError: carries every problem of every file, sorted by file and line.
@@ -152,7 +155,7 @@ def load(
     stack = _read_stack([document for document in documents if document.kind == STACK], kinds, variables)
     values = {**stack.variables, **variables}
     trees = Trees(paths)
-    reader = ModelReader(kinds, stack, problems, trees, reads_training=reads_training)
+    reader = ModelReader(kinds, stack, problems, trees, reads_training=reads_training, cache=cache)
     desired: list[Desired] = []
     removing: list[Document] = []
     for document in documents:
@@ -165,6 +168,8 @@ def load(
             removing.append(document)
         elif (model := reader.read(document)) is not None:
             desired.append(model)
+    if cache is not None:
+        cache.close(files)
     check_references(reader.declarations, whole=whole)
     removals = read_removals(removing, kinds)
     check_removals(removals, reader.declarations)

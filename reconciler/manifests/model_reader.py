@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reconciler.datasets.data_cache import DataCache
 from reconciler.datasets.data_sets import ADVISED, DataSets, warn_of_few
 from reconciler.identity import (
     encode_canonical,
@@ -61,6 +62,7 @@ class ModelReader:
         trees: Trees,
         *,
         reads_training: bool = True,
+        cache: DataCache | None = None,
     ) -> None:
         self.declarations: list[Declaration] = []
         self._kinds = kinds
@@ -68,7 +70,7 @@ class ModelReader:
         self._stack = stack
         self._trees = trees
         self._problems = problems
-        self._data_sets = DataSets(problems, reads_training=reads_training)
+        self._data_sets = DataSets(problems, reads_training=reads_training, cache=cache)
 
     def read(self, document: Document) -> Desired | None:
         """Read the model that a document declares. None after noting what is wrong with it."""

@@ -70,10 +70,16 @@ def test_init_leads_with_what_can_be_tuned_today(project: Project) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (None, b"state/*.lock\nstate/.*.tmp\nstate/emulator.*\n"),
-        (b"mine", b"mine\nstate/*.lock\nstate/.*.tmp\nstate/emulator.*\n"),
-        (b"/state/emulator.*\n# mine\n", b"/state/emulator.*\n# mine\nstate/*.lock\nstate/.*.tmp\n"),
-        (b"mine\r\n", b"mine\r\nstate/*.lock\r\nstate/.*.tmp\r\nstate/emulator.*\r\n"),
+        (None, b"state/*.lock\nstate/.*.tmp\nstate/emulator.*\nstate/data-cache.json\n"),
+        (b"mine", b"mine\nstate/*.lock\nstate/.*.tmp\nstate/emulator.*\nstate/data-cache.json\n"),
+        (
+            b"/state/emulator.*\n# mine\n",
+            b"/state/emulator.*\n# mine\nstate/*.lock\nstate/.*.tmp\nstate/data-cache.json\n",
+        ),
+        (
+            b"mine\r\nstate/data-cache.json\r\n",
+            b"mine\r\nstate/data-cache.json\r\nstate/*.lock\r\nstate/.*.tmp\r\nstate/emulator.*\r\n",
+        ),
         (b"\xff\nstate/\n", b"\xff\nstate/\n"),
     ],
     ids=["none", "no line end", "some", "Windows", "all"],

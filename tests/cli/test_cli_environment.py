@@ -272,8 +272,8 @@ def test_an_emulators_state_is_refused_at_google(emulated: Project) -> None:
 
 
 def test_the_emulators_files_are_ignored_by_git() -> None:
-    """Git ignores both files of the emulator, so they are never committed."""
-    files = ["state/emulator.json", "state/emulator.sqlite3"]
+    """Git ignores both files of the emulator, and what is remembered of data, so they are never committed."""
+    files = ["state/emulator.json", "state/emulator.sqlite3", "state/data-cache.json"]
     done = subprocess.run(
         ["git", "check-ignore", *files], cwd=ROOT, capture_output=True, text=True, check=False
     )

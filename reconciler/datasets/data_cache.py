@@ -1,0 +1,331 @@
+"""Remembers what was measured in large files and objects, so that what did not change is not read again.
+
+A file is known by its path, device, inode, size and both times; an object by its generation and checksum.
+Rules: what is remembered never decides what is sent, so who sends does not read it. It may be lost, broken or
+somebody else's at any time, and then the data is measured as if nothing had been remembered, without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from enum import Flag, auto
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from reconciler import __version__, bounds, files
+from reconciler.datasets.rows import Measured
+from reconciler.datasets.survey import Found, Lengths, Lines, Survey
+from reconciler.model import Layout
+from reconciler.textfiles import find_work_tree
+
+NAME = "data-cache.json"
+LEAST = 64 * bounds.MB // 1024
+"""Bytes. A smaller file is measured in a millisecond, so it is not remembered."""
+FORMULA = 1
+"""Raise it with each change of what is measured in data, or of a message about data."""
+
+_WRITTEN_BY = f"reconciler {__version__}, formula {FORMULA}"
+_MOST = 5_000
+"""Entries. The ones that were named last are kept."""
+_MOST_SHARED = 100
+"""Data sets that one entry is compared with."""
+_SETTLED = 2_000_000_000
+"""Nanoseconds. A file that changed later than that may change again without another time."""
+_IGNORED = f"/{NAME}\n/.gitignore\n"
+
+
+class Use(Flag):
+    """What a command may do with what is remembered."""
+
+    NOTHING = 0
+    READ = auto()
+    WRITE = auto()
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """What is measured, and how.
+
+    Attributes:
+        place: the real path of a file, or the address of an object.
+        form: see `measure.FORMS`.
+        columns: of the layout, and its delimiter.
+        is_validation: it is not for training.
+    """
+
+    place: str
+    form: str
+    columns: tuple[str, str, str, str] = ("", "", "", ",")
+    is_validation: bool = False
+
+
+def name_source(place: str, form: str, layout: Layout, *, is_validation: bool) -> Source:
+    """Name what is measured, as it is remembered."""
+    columns = (layout.text_input, layout.output, layout.system_instruction, layout.delimiter)
+    return Source(place, form, columns, is_validation)
+
+
+class Warned(msgspec.Struct, frozen=True):
+    """A warning about the data, without the file's name."""
+
+    line: int | None
+    column: int | None
+    summary: str
+    detail: str
+
+
+class Entry(msgspec.Struct):
+    """What one measuring found.
+
+    Attributes:
+        version: tells whether the file or the object is still the same.
+        manifest: the one that named it.
+        labels: kept for objects alone, whose texts cannot be read without a download.
+        shared: examples that are in training data too, by that data's source and version.
+    """
+
+    source: Source
+    version: str
+    manifest: str
+    examples: _Count
+    digest: _Digest
+    characters: _Count
+    size: _Count
+    multimodal: _Count
+    unit: str
+    inputs: Lengths
+    outputs: Lengths
+    duplicates: Found
+    contradictions: Found
+    labels: tuple[tuple[str, int], ...]
+    long: _Count
+    long_lines: tuple[int, ...]
+    compared: _Count
+    warnings: tuple[Warned, ...] = ()
+    shared: list[tuple[Source, str, Found]] = []
+
+    def to_measured(self) -> Measured:
+        """Return what was measured. The hashes of its examples are not there, see `Lines.unread`."""
+        survey = Survey(
+            self.unit,
+            self.examples,
+            self.inputs,
+            self.outputs,
+            self.duplicates,
+            self.contradictions,
+            self.labels,
+            self.long,
+            self.long_lines,
+            Lines(unread=self.compared),
+        )
+        return Measured(self.examples, self.digest, self.characters, self.size, self.multimodal, survey)
+
+    def is_sound(self) -> bool:
+        """Return whether the findings can be told: whatever was found has a line."""
+        told = [self.duplicates, self.contradictions, *(found for _, _, found in self.shared)]
+        return all(bool(found.count) == bool(found.pairs) for found in told)
+
+
+class _Document(msgspec.Struct):
+    written_by: str
+    entries: list[Entry]
+
+
+class _Heading(msgspec.Struct):
+    """What is read first, because the rest of another version's document may be anything."""
+
+    written_by: str
+
+
+class DataCache:
+    """What was remembered by earlier runs, and what this one adds.
+
+    Args:
+        folder: where it is kept; None for nowhere.
+        use: what may be done with it.
+    """
+
+    def __init__(self, folder: Path | None = None, use: Use = Use.NOTHING) -> None:
+        self.folder = folder
+        self._use = Use.NOTHING if folder is None else use
+        self._before: dict[Source, Entry] | None = None
+        self._now: dict[Source, Entry] = {}
+        self._is_changed = False
+
+    def find(self, source: Source, version: str, manifest: str) -> Entry | None:
+        """Find what was measured in exactly this version. None if that is not known."""
+        entry = self._now.get(source)
+        if entry is None and Use.READ in self._use and version:
+            entry = self._read().get(source)
+        if entry is None or not version or entry.version != version:
+            return None
+        named = os.path.realpath(manifest)
+        self._is_changed |= entry.manifest != named
+        entry.manifest = named
+        self._now[source] = entry
+        return entry
+
+    def remember(
+        self,
+        source: Source,
+        version: str,
+        manifest: str,
+        found: Measured,
+        warnings: Iterable[Warned] = (),
+        *,
+        has_labels: bool = False,
+    ) -> None:
+        """Remember what was measured without a fault. Does nothing for version ""."""
+        if not version or not self._use:
+            return
+        survey = found.survey
+        self._is_changed = True
+        self._now[source] = Entry(
+            source=source,
+            version=version,
+            manifest=os.path.realpath(manifest),
+            examples=found.examples,
+            digest=found.digest,
+            characters=found.characters,
+            size=found.size,
+            multimodal=found.multimodal,
+            unit=survey.unit,
+            inputs=survey.inputs,
+            outputs=survey.outputs,
+            duplicates=survey.duplicates,
+            contradictions=survey.contradictions,
+            labels=survey.labels if has_labels else (),
+            long=survey.long,
+            long_lines=survey.long_lines,
+            compared=survey.compared,
+            warnings=tuple(warnings),
+        )
+
+    def find_shared(self, training: Source, held: Source) -> Found | None:
+        """Find which examples two data sets share, if that is known of both as they are now."""
+        ours, theirs = self._now.get(training), self._now.get(held)
+        if ours is None or theirs is None:
+            return None
+        return next(
+            (found for at, version, found in theirs.shared if (at, version) == (training, ours.version)), None
+        )
+
+    def remember_shared(self, training: Source, held: Source, found: Found) -> None:
+        """Remember which examples two data sets share, if both are remembered."""
+        ours, theirs = self._now.get(training), self._now.get(held)
+        if ours is None or theirs is None:
+            return
+        kept = [known for known in theirs.shared if known[0] != training]
+        theirs.shared = [*kept[-_MOST_SHARED:], (training, ours.version, found)]
+        self._is_changed = True
+
+    def close(self, manifests: Collection[str]) -> None:
+        """Write what is new, if there is anything. What cannot be written is not remembered.
+
+        Args:
+            manifests: the manifests that were read. What they no longer name is forgotten.
+        """
+        if Use.WRITE not in self._use or self.folder is None:
+            return
+        read = {os.path.realpath(path) for path in manifests}
+        before = self._read()
+        kept = {
+            source: entry
+            for source, entry in before.items()
+            if source not in self._now and entry.manifest not in read and _is_current(entry)
+        }
+        if not self._is_changed and len(kept) + len(self._now.keys() & before.keys()) == len(before):
+            return
+        entries = [*kept.values(), *self._now.values()][-_MOST:]
+        content = _encode(entries)
+        while len(content) > bounds.DATA_CACHE:
+            entries = entries[len(entries) // 2 + 1 :]
+            content = _encode(entries)
+        with suppress(OSError):
+            _write(self.folder, content)
+
+    def _read(self) -> dict[Source, Entry]:
+        if self._before is None:
+            self._before = {} if self.folder is None else _read_entries(self.folder / NAME)
+        return self._before
+
+
+def name_file_version(found: os.stat_result, now: int) -> str:
+    """Write what tells that a file is the same. "" for a file that is small, or that changed just now.
+
+    Args:
+        found: of the open file, before it is read.
+        now: nanoseconds since 1970, when that was found.
+    """
+    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    if found.st_size < LEAST or now - changed < _SETTLED:
+        return ""
+    parts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    return "-".join(map(str, parts))
+
+
+def _is_current(entry: Entry) -> bool:
+    """Return whether an entry that this run did not need is still good for another one."""
+    if not Path(entry.manifest).exists():
+        return False
+    if entry.source.place.startswith("gs://"):
+        return True
+    try:
+        found = Path(entry.source.place).stat()
+    except (OSError, ValueError):
+        return False
+    return name_file_version(found, time.time_ns()) == entry.version
+
+
+_HEADING, _DOCUMENT = msgspec.json.Decoder(_Heading), msgspec.json.Decoder(_Document)
+
+
+def _encode(entries: list[Entry]) -> bytes:
+    return msgspec.json.encode(_Document(_WRITTEN_BY, entries)) + b"\n"
+
+
+def _read_entries(path: Path) -> dict[Source, Entry]:
+    """Read what is remembered. Nothing if it is not ours, or is not as we write it."""
+    try:
+        with files.open_regular(path, most=bounds.DATA_CACHE) as opened:
+            found = os.fstat(opened.fileno())
+            content = opened.read(bounds.DATA_CACHE)
+        if _is_writable_by_others(found):
+            return {}
+        if _HEADING.decode(content).written_by != _WRITTEN_BY:
+            return {}
+        return {entry.source: entry for entry in _DOCUMENT.decode(content).entries if entry.is_sound()}
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return {}
+
+
+def _is_writable_by_others(found: os.stat_result) -> bool:
+    own = os.geteuid() if hasattr(os, "geteuid") else found.st_uid
+    return found.st_uid != own or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _write(folder: Path, content: bytes) -> None:
+    """Write the file whole or not at all, for this user alone. Git is told to ignore it."""
+    folder.mkdir(exist_ok=True)
+    path = folder / NAME
+    if not path.exists() and find_work_tree(str(folder)):
+        with suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as file:
+            file.write(_IGNORED)
+    files.remove_abandoned_drafts(folder, NAME)
+    draft = folder / f".{NAME}.{os.getpid()}.tmp"
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as opened:  # noqa: PTH123 -- a descriptor has no Path
+            opened.write(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

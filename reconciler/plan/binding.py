@@ -1,7 +1,8 @@
 """Bind a plan to what it was made from, and check later that a saved plan is still up to date.
 
 Rule: progress does not make a plan out of date: a training that has moved on, a record that this plan itself
-would have written, new times and snapshots. Another id, other fields or a failure do.
+would have written, new times and snapshots. Another id, other fields or a failure do. A copy has progressed
+too if its source began to serve what the plan said: see `stand_ins`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.recording import expect_outcome, recorded_after
+from reconciler.plan.stand_ins import StandIn, find_stand_ins
 from reconciler.plan.steps import DeleteReplaced, Deploy, Promote, Undeploy, drop_intent, has_effect
 from reconciler.state.values import Record, RecordedModel
 
@@ -162,6 +164,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
         StalePlanError: names each address that has changed, and how.
     """
     today = {change.key: change for change in fresh.changes}
+    stand_ins = find_stand_ins(plan, facts)
     moved: list[Diagnostic] = []
     kept: dict[tuple[Address, str], Change] = {}
     for approved in plan.changes:
@@ -170,9 +173,10 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
             if now is not None and (still := _keep_untouched(approved, now)):
                 kept[still.key] = still
             continue
-        why = _explain_move(plan.bindings.get(approved.address), approved, facts) or _explain_turn(
-            approved, now
-        )
+        stand_in = stand_ins.get(approved.address)
+        id = stand_in.named.id if stand_in is not None and not approved.deposed else approved.id
+        why = _explain_move(plan.bindings.get(approved.address), approved, facts, stand_in)
+        why = why or _explain_turn(approved, now, id)
         if why:
             moved.append(Diagnostic(f"{approved.address}: {why}", address=str(approved.address)))
         elif now is not None:  # else it is done: its model is gone from record and service
@@ -203,15 +207,18 @@ def _keep_untouched(approved: Change, now: Change) -> Change | None:
     return None
 
 
-def _explain_turn(approved: Change, now: Change | None) -> str:
-    """Explain how today's decision differs from the approved one; "" if it differs by progress only."""
+def _explain_turn(approved: Change, now: Change | None, id: str) -> str:
+    """Explain how today's decision differs from the approved one; "" if it differs by progress only.
+
+    `id`: what the approved model is called by now.
+    """
     if now is None or (approved.is_due and now.action is Action.NO_OP):
         return ""
     if now.action is not approved.action and now.action not in _list_progress(approved.action):
         why = f" ({now.reason})" if now.reason else ""
         return f"the plan said {approved.action}, by now it would say {now.action}{why}"
-    if now.id != approved.id and approved.action not in {Action.DELETE, Action.FORGET}:
-        return f"the plan was about {approved.id}, by now it would be about {now.id}"
+    if now.id != id and approved.action not in {Action.DELETE, Action.FORGET}:
+        return f"the plan was about {id}, by now it would be about {now.id}"
     return ""
 
 
@@ -245,20 +252,20 @@ def _list_progress(action: Action) -> frozenset[Action]:
             assert_never(action)
 
 
-def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> str:
+def _explain_move(binding: Binding | None, approved: Change, facts: Facts, stand_in: StandIn | None) -> str:
     """Explain what has changed since the binding was made; "" if nothing has."""
     if binding is None:
         return "it is not in the list of what the plan depends on"
     address = approved.address
     if _digest_manifest(facts.desired.get(address)) != binding.manifest:
         return "its manifest or its data has changed"
-    record = facts.state.resources.get(address, Record(address))
+    record, ids = facts.state.resources.get(address, Record(address)), {"", approved.id}
+    if stand_in is not None:
+        record, ids = stand_in.put_back(record), {*ids, stand_in.named.id}
     if _digest(_describe_record(record)) not in binding.records:
         return "its record has changed: another run has worked on it"
-    deployed = [
-        _digest(sorted(_read_deployments(facts, address, model).items())) for model in ("", approved.id)
-    ]
-    if binding.endpoints and not set(deployed) & set(binding.endpoints):
+    deployed = {_digest(sorted(_read_deployments(facts, address, model).items())) for model in ids}
+    if binding.endpoints and not deployed & set(binding.endpoints):
         return "what its stable endpoint serves has changed"
     promotes = any(isinstance(step, Promote) for step in approved.steps)
     if record.serving is not None and record.serving.id == approved.id and promotes:

@@ -181,6 +181,24 @@ def test_a_copy_in_one_stack_waits_for_the_training(dev: Project) -> None:
     assert (jobs(dev), copied(dev)) == (1, 2)
 
 
+def test_a_saved_plan_goes_on_when_the_source_began_to_serve_meanwhile(dev: Project) -> None:
+    """The copy that was approved is made once, and the plan stays true after it. Another source ends that."""
+    dev.declare(
+        stack("dev-a1", **PLACE),
+        job("support"),
+        copy("last", {"address": "TuningJob/support"}, metadata={"location": "eu", "project": "acme-prod"}),
+    )
+    dev.plan("--out", "p")
+    dev.apply("--target", "TuningJob/support")
+    assert "1 copied" in dev.run("apply", "p", expect=0).out
+    dev.run("apply", "p", expect=0)
+    assert (jobs(dev), copied(dev)) == (1, 1)
+    dev.settled()
+    dev.apply("--replace", "TuningJob/support")
+    assert "The plan is out of date." in dev.run("apply", "p", expect=1).err
+    assert (jobs(dev), copied(dev)) == (2, 2)
+
+
 def test_a_state_is_read_once_however_many_copies_name_it(dev: Project, prod: Project) -> None:
     """And never locked nor written. Its credentials go to the origin of the own state, and nowhere else."""
     dev.apply()

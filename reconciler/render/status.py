@@ -1,4 +1,4 @@
-"""The condition of every model as JSON, for `status --json`.
+"""The condition of every model: what all formats say of it, and its JSON for `status --json`.
 
     {"created", "models": [{"address", "condition", "id", "percent", "step", "total_steps", "epoch",
      "elapsed_seconds", "remaining_seconds", "base_model", "examples", "mean_loss", "checks", "created",
@@ -11,12 +11,36 @@ Times are RFC 3339. What is not known is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from reconciler.codec import Json
 from reconciler.events import Progress
 from reconciler.plan.base_models import BaseEnd
-from reconciler.plan.status import Deposed, ModelStatus
+from reconciler.plan.status import Condition, Deposed, ModelStatus
+
+_TONES = {
+    Condition.SERVING: "good",
+    Condition.CHECKS_FAILED: "bad",
+    Condition.FAILED: "bad",
+    Condition.MISSING: "bad",
+    Condition.UNREADABLE: "bad",
+    Condition.NOT_TRAINED: "soft",
+    Condition.NOT_COPIED: "soft",
+    Condition.DEPOSED: "soft",
+}
+"""How a condition is to be taken. The others are "wait": something is still to come."""
+
+
+def find_tone(condition: Condition) -> str:
+    """Find out how a condition is to be taken: "good", "bad", "soft" (no model) or "wait" (not the end)."""
+    return _TONES.get(condition, "wait")
+
+
+def count_conditions(models: Sequence[ModelStatus]) -> Iterator[tuple[Condition, int]]:
+    """Count the models in each condition that occurs, in the order of the conditions."""
+    counts = Counter(model.condition for model in models)
+    yield from ((condition, counts[condition]) for condition in Condition if counts[condition])
 
 
 def build_status_document(models: Sequence[ModelStatus], created: str) -> dict[str, Json]:

@@ -110,6 +110,26 @@ def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None)
     yield line
 
 
+def wrap_items(items: Iterable[str], width: int, *, mark: str = ",", indent: str = "") -> Iterator[str]:
+    """Join items into lines of at most `width` cells. A line is broken inside an item only if it is too long.
+
+    Args:
+        items: short texts.
+        width: cells of a line. UNLIMITED returns one line.
+        mark: what stands between two items, before a space.
+        indent: what precedes each line.
+    """
+    *first, last = items
+    line = ""
+    for item in (*(item + mark for item in first), last):
+        longer = f"{line} {item}" if line else item
+        if line and width != UNLIMITED and count_cells(indent + longer) > width:
+            yield from wrap(line, width, indent=indent)
+            longer = item
+        line = longer
+    yield from wrap(line, width, indent=indent)
+
+
 def _split_words(text: str, room: int) -> Iterator[str]:
     for word in text.split(" "):
         if not word:

@@ -43,7 +43,7 @@ def test_a_life(project: Project) -> None:
     project.service.advance()
     trained = project.run("status", expect=0)
     assert "TunedModel/one  trained, not promoted" in trained.out
-    assert trained.err == "To promote what is trained, run: reconciler wait\n"
+    assert trained.err == "To promote what is trained: reconciler wait\n"
     project.run("wait", expect=0)
     serving = project.run("status", expect=0)
     assert re.search(
@@ -124,7 +124,7 @@ def test_a_watch_ends_when_nothing_is_in_training(training: Project) -> None:
     blank, _, row, *_ = result.out.split("\n")
     assert blank == ""
     assert row.startswith("TunedModel/one  trained, not promoted")
-    assert result.err == "To promote what is trained, run: reconciler wait\n"
+    assert result.err == "To promote what is trained: reconciler wait\n"
 
 
 def test_a_watch_with_json_prints_a_document_a_line(training: Project) -> None:
@@ -189,7 +189,7 @@ def test_a_terminal_shows_one_table_that_is_redrawn(project: Project) -> None:
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).split("\r\n")
     assert lines[0].split()[:2] == ["address", "condition"]
     assert lines[1].startswith("TunedModel/one  trained, not promoted")
-    assert lines[2:5] == ["", "1 trained, not promoted.", "To promote what is trained, run: reconciler wait"]
+    assert lines[2:5] == ["", "1 trained, not promoted.", "To promote what is trained: reconciler wait"]
 
 
 def test_no_color_prints_no_colour_on_a_terminal(training: Project) -> None:

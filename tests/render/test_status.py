@@ -194,6 +194,23 @@ def test_a_screen_shows_what_it_has_room_for() -> None:
     shown = fit_status(many, 10, colour=False, width=UNLIMITED)
     assert (len(shown), shown[-1]) == (10, "1,000 serving, 1 training.")
     assert "training" in shown[1]
+    copying = replace(SERVING, address=Address("ModelCopy", "mail"), condition=Condition.COPYING)
+    shown = fit_status([SERVING] * 1000 + [copying], 10, colour=False, width=UNLIMITED)
+    assert "being copied" in shown[1]
+
+
+def test_counts_are_told_apart() -> None:
+    """A condition with a comma is not read as two, and no line ends within a count."""
+    trained = replace(SERVING, condition=Condition.TRAINED)
+    copied = replace(SERVING, condition=Condition.COPIED)
+    assert render(SERVING, trained, copied)[-1] == (
+        "1 serving; 1 trained, not promoted; 1 copied, not promoted."
+    )
+    waiting = replace(SERVING, condition=Condition.NOT_STARTED)
+    assert render(SERVING, trained, copied, waiting, width=60)[-2:] == [
+        "1 serving; 1 trained, not promoted; 1 copied, not promoted;",
+        "1 not started.",
+    ]
 
 
 def test_a_screen_counts_on_between_two_looks() -> None:
@@ -211,7 +228,7 @@ def test_next_steps_name_commands() -> None:
     assert len(steps) == len(set(steps)) == 9
     assert list_next_steps([SERVING, TRAINING, FAILED]) == []
     assert list_next_steps([ModelStatus(address, Condition.TRAINED)]) == [
-        "To promote what is trained, run: reconciler wait"
+        "To promote what is trained: reconciler wait"
     ]
 
 

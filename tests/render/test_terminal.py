@@ -18,6 +18,7 @@ from reconciler.render.terminal import (
     pad,
     quote,
     wrap,
+    wrap_items,
 )
 from tests.render.strategies import texts
 
@@ -98,6 +99,18 @@ def test_wrap_keeps_words_and_width(text: str, width: int) -> None:
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     for line in lines:
         assert count_cells(line) <= width or (" " not in line.strip() and line.isascii())
+
+
+def test_items_stay_whole() -> None:
+    """A line is broken between two items. An item that is too long is broken at its spaces."""
+    items = ("age 12d", "base gemini-3.5-flash", "a remark that has no room in one line")
+    assert list(wrap_items(items, 24, indent="  ")) == [
+        "  age 12d,",
+        "  base gemini-3.5-flash,",
+        "  a remark that has no",
+        "  room in one line",
+    ]
+    assert list(wrap_items(items[:2], UNLIMITED, mark=";")) == ["age 12d; base gemini-3.5-flash"]
 
 
 def test_wrap_breaks_a_sentence_without_spaces() -> None:

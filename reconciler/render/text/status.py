@@ -12,31 +12,22 @@ from dataclasses import dataclass
 
 from reconciler.bases import strip_publisher
 from reconciler.formats import count_noun, format_age, format_duration
-from reconciler.plan.status import Condition, ModelStatus
-from reconciler.render.terminal import UNLIMITED, Paint, count_cells, escape, pad, wrap
+from reconciler.plan.status import Condition, ModelStatus, is_training
+from reconciler.render.status import count_conditions, find_tone
+from reconciler.render.terminal import UNLIMITED, Paint, count_cells, escape, pad, wrap, wrap_items
 from reconciler.render.values import format_loss
 
 _ROOMY = 80
 """A narrower terminal gets a list if it has no room for every column."""
 
-_STYLES = {
-    Condition.SERVING: "green",
-    Condition.CHECKS_FAILED: "red",
-    Condition.FAILED: "red",
-    Condition.MISSING: "red",
-    Condition.UNREADABLE: "red",
-    Condition.NOT_TRAINED: "dim",
-    Condition.NOT_COPIED: "dim",
-    Condition.DEPOSED: "dim",
-}
-"""The styles of conditions. The others are yellow: something is still to come."""
+_STYLES = {"good": "green", "bad": "red", "soft": "dim", "wait": "yellow"}
 
 _NEXT_STEPS = {
-    Condition.TRAINED: "To promote what is trained, run: reconciler wait",
-    Condition.COPIED: "To promote what is copied, run: reconciler wait",
+    Condition.TRAINED: "To promote what is trained: reconciler wait",
+    Condition.COPIED: "To promote what is copied: reconciler wait",
     Condition.UNCHECKED: "To run the checks again that did not finish: reconciler wait",
     Condition.QUOTA: "To send what waits for quota: reconciler wait",
-    Condition.NOT_STARTED: "To send the creates that never arrived: reconciler apply",
+    Condition.NOT_STARTED: "To begin what is not started: reconciler apply",
     Condition.NOT_TRAINED: "To train what is not trained yet: reconciler apply",
     Condition.NOT_COPIED: "To copy what is not copied yet: reconciler apply",
     Condition.NOT_RECORDED: "To see which live models apply would record: reconciler plan",
@@ -141,11 +132,12 @@ def render_status(models: Sequence[ModelStatus], *, colour: bool, width: int = 8
             _, condition, *facts = facts
             yield row[_ADDRESS]
             yield f"    {paint(condition, *_choose_style(model, _CONDITION))}"
-        for text in (", ".join(facts), *remarks, *_list_remarks(model)):
-            if text:
-                yield from wrap(text, width, indent="    ")
+        if facts:
+            yield from wrap_items(facts, width, indent="    ")
+        for text in (*remarks, *_list_remarks(model)):
+            yield from wrap(text, width, indent="    ")
     yield ""
-    yield from wrap(_count(models), width)
+    yield from _count(models, width)
 
 
 def fit_status(
@@ -153,7 +145,7 @@ def fit_status(
 ) -> list[str]:
     """Render the table as it is probably `seconds` after the look, into `room` lines.
 
-    If they are too few, the models in training come first.
+    If they are too few, what is in training or being copied comes first.
     """
 
     def render(shown: Sequence[ModelStatus]) -> list[str]:
@@ -165,11 +157,11 @@ def fit_status(
         lines = render(models)
         if len(lines) <= room:
             return lines
-    first = sorted(models, key=lambda model: model.condition is not Condition.TRAINING)[:room]
+    first = sorted(models, key=lambda model: not is_training([model]))[:room]
     return [
         *render(first)[: max(room - 2, 0)],
         "… and more than this terminal has room for",
-        _count(models),
+        *_count(models, UNLIMITED),
     ]
 
 
@@ -197,7 +189,7 @@ def _paint_cell(
 
 def _choose_style(model: ModelStatus, column: _Column) -> tuple[str, ...]:
     if column is _CONDITION:
-        return (_STYLES.get(model.condition, "yellow"),)
+        return (_STYLES[find_tone(model.condition)],)
     if column is _DAYS and model.base is not None and model.base.is_near:
         return ("red" if (model.base.days_left or 0) <= 0 else "yellow",)
     return ()
@@ -225,8 +217,9 @@ def _list_remarks(model: ModelStatus) -> Iterator[str]:
             yield f"{noun} kept until {escape(kept)}" if kept else f"{noun} to be deleted"
 
 
-def _count(models: Sequence[ModelStatus]) -> str:
-    counts = Counter(model.condition for model in models)
-    return (
-        ", ".join(f"{counts[condition]:,} {condition}" for condition in Condition if counts[condition]) + "."
-    )
+def _count(models: Sequence[ModelStatus], width: int) -> Iterator[str]:
+    """Count the models in each condition: 2 serving, 1 training."""
+    counted = [f"{count:,} {condition}" for condition, count in count_conditions(models)]
+    mark = ";" if any(", " in words for words in counted) else ","
+    *first, last = counted
+    yield from wrap_items([*first, f"{last}."], width, mark=mark)

@@ -168,6 +168,7 @@ GOLDENS: dict[str, Callable[[], str]] = {
     ),
     "report.html": lambda: page.render_report(
         plans.STATE,
+        plans.STATUS,
         {plans.RECORD_FULL.address: plans.LIVE},
         plans.DRIFTS,
         plans.CONTEXT,

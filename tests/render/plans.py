@@ -24,6 +24,7 @@ from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Action, Bill, Binding, Change, Deposed, Drift, DriftClass, Plan, Reason
 from reconciler.plan.compile import compile_deletion, compile_promotion, compile_training
 from reconciler.plan.inputs import Context, Inputs
+from reconciler.plan.status import Condition, ModelStatus
 from reconciler.plan.steps import (
     Adopt,
     AwaitDeployment,
@@ -634,6 +635,24 @@ STATE = State(
         address("fresh"): Record(address("fresh"), candidate=model("fresh-12345678", status=None)),
     },
 )
+
+_DATA: dict[str, Any] = {
+    "examples": 15,
+    "verdict": Verdict.PASSED,
+    "base": BaseEnd("models/gemini-1.5-flash-001-tuning"),
+}
+STATUS = (
+    ModelStatus(address("back"), Condition.SERVING, "back-33333333", **_DATA),
+    ModelStatus(
+        address("back"), Condition.HELD_BACK, "back-44444444", reason="held back since then", **_DATA
+    ),
+    ModelStatus(address("fresh"), Condition.NOT_STARTED, "fresh-12345678"),
+    ModelStatus(address("new"), Condition.NOT_RECORDED, reason="the service has new-1a2b3c4d"),
+    ModelStatus(RECORD_FULL.address, Condition.SERVING, "roman-eeeeeeee", mean_loss=1.537, **_DATA),
+    ModelStatus(RECORD_FULL.address, Condition.TRAINING, "roman-ffffffff"),
+    ModelStatus(address("steady"), Condition.SERVING, "steady-99999999", **_DATA),
+)
+"""The conditions of the models in STATE, and of one that is not recorded."""
 
 
 ENDPOINT_NAME = "projects/123/locations/us/endpoints/support"

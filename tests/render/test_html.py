@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from reconciler.model import Live, Score, Snapshot, Status
 from reconciler.plan.base_models import BaseEnd
-from reconciler.plan.change import Drift
+from reconciler.plan.change import Drift, DriftClass
+from reconciler.plan.status import Condition, ModelStatus
 from reconciler.render.html.curve import draw_loss_curve
 from reconciler.render.html.page import render_report
 from reconciler.state.values import Record, RecordedEstimate, State, Verdict
@@ -106,7 +107,10 @@ def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], 
         if one.serving
     }
     state = State(stack=text, workspace=text, resources={one.address: one for one in found})
-    reader = read(render_report(state, live, drifted, replace(plans.CONTEXT, endpoint=text), now=NOW))
+    shown = [
+        ModelStatus(one.address, Condition.FAILED, text, base=BaseEnd(text), reason=text) for one in found
+    ]
+    reader = read(render_report(state, shown, live, drifted, replace(plans.CONTEXT, endpoint=text), now=NOW))
     assert reader.tags <= TAGS
     names = {name for name, _ in reader.attributes}
     assert not {name for name in names if name.startswith("on")} | (
@@ -118,7 +122,12 @@ def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], 
 def test_nothing_is_fetched() -> None:
     """The page has no address of any other resource, and forbids scripts and loading itself."""
     page = render_report(
-        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, now=NOW
+        plans.STATE,
+        plans.STATUS,
+        {plans.RECORD_FULL.address: plans.LIVE},
+        plans.DRIFTS,
+        plans.CONTEXT,
+        now=NOW,
     )
     assert "default-src 'none'" in page
     assert re.search(r"url\(|@import|<script|<link|<img", page) is None
@@ -126,10 +135,14 @@ def test_nothing_is_fetched() -> None:
 
 def test_every_model_has_a_row_a_section_and_its_curve() -> None:
     """Nothing recorded is missing from the report; a curve stands where there are snapshots."""
-    page = render_report(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, now=NOW)
-    for index, record in enumerate(sorted(plans.STATE.resources.values(), key=lambda one: one.address)):
-        assert f'href="#m{index}"' in page
-        assert page.count(f'id="m{index}"') == 1
+    page = render_report(
+        plans.STATE, plans.STATUS, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, now=NOW
+    )
+    for record in plans.STATE.resources.values():
+        anchor = f"m-TunedModel-{record.address.name}"
+        rows = [model for model in plans.STATUS if model.address == record.address]
+        assert page.count(f'href="#{anchor}"') == len(rows)
+        assert page.count(f'id="{anchor}"') == 1
         for model in record.models:
             assert model.id in page
     assert page.count("<svg") == 1
@@ -137,24 +150,39 @@ def test_every_model_has_a_row_a_section_and_its_curve() -> None:
 
 
 def test_conditions() -> None:
-    """The table shows the most important facts of each address."""
-    one = plans.address("x")
-    cases = [
-        (Record(one, serving=plans.model("a")), "serving"),
-        (
-            Record(one, serving=plans.model("a"), candidate=plans.model("b", status=Status.CREATING)),
-            "serving, successor in training",
-        ),
-        (Record(one, candidate=plans.model("b", status=Status.CREATING)), "in training"),
-        (Record(one, candidate=plans.model("b", status=None)), "pending"),
-        (Record(one, candidate=plans.model("b", status=Status.FAILED)), "candidate failed"),
-        (Record(one, candidate=plans.model("b")), "trained, not promoted"),
-        (Record(one, serving=plans.model("a", status=Status.FAILED)), "failed"),
-        (Record(one, deposed=(plans.model("c"),)), "deposed only"),
+    """A row for each model has its condition in the words and with the tone that `status` gives it."""
+    page = render_report(plans.STATE, plans.STATUS, {}, (), plans.CONTEXT, now=NOW)
+    assert re.findall(r'data-label="condition">(.*?)<td', page) == [
+        '<span class="good">serving</span>',
+        '<span class="wait">held back</span><br><span class="soft">held back since then</span>',
+        '<span class="wait">not started</span>',
+        '<span class="wait">not recorded</span><br><span class="soft">the service has new-1a2b3c4d</span>',
+        '<span class="good">serving</span>',
+        '<span class="wait">training</span>',
+        '<span class="good">serving</span>',
     ]
-    for record, word in cases:
-        page = render_report(State(resources={one: record}), {}, (), plans.CONTEXT, now=NOW)
-        assert re.search(rf'<td class="\w+" data-label="condition">{word}<td', page), word
+    assert (
+        '<h3>TunedModel/back <span class="good">serving</span>, <span class="wait">held back</span></h3>'
+        in page
+    )
+    tiles = re.findall(r"<li><b>(\d+)</b>([a-z ]+)", page)
+    assert tiles == [
+        ("5", "addresses"),
+        ("3", "serving"),
+        ("1", "training"),
+        ("1", "not started"),
+        ("1", "not recorded"),
+        ("1", "held back"),
+        ("1", "kept as deposed"),
+        ("0", "drifted"),
+    ]
+
+
+def test_what_drift_explains_is_not_said_twice() -> None:
+    """The reason of a condition is not beside it where the drift above tells it."""
+    held = Drift(plans.address("back"), DriftClass.HELD_BACK, "back-44444444", detail="held back since then")
+    page = render_report(plans.STATE, plans.STATUS, {}, (held,), plans.CONTEXT, now=NOW)
+    assert page.count("held back since then") == 1
 
 
 def test_a_row_tells_scores_cost_and_the_end_of_the_base_model() -> None:
@@ -171,8 +199,8 @@ def test_a_row_tells_scores_cost_and_the_end_of_the_base_model() -> None:
     verdict = '<span class="good">passed</span><br>data/held-out.jsonl 4 of 5 (0.80)<br>prompts 1 of 1 (1.00)'
 
     def find_cells(end: BaseEnd | None) -> dict[str, str]:
-        bases = {"x-1": end} if end else {}
-        page = render_report(state, {}, (), plans.CONTEXT, now=NOW, bases=bases)
+        shown = [ModelStatus(address, Condition.SERVING, "x-1", base=end)]
+        page = render_report(state, shown, {}, (), plans.CONTEXT, now=NOW)
         return dict(re.findall(r'<td[^>]* data-label="([^"]+)">(.*?)(?=<td|</tr>)', page))
 
     cells = find_cells(None)
@@ -194,17 +222,23 @@ def test_what_is_not_known_of_a_model_is_not_shown() -> None:
     bare = State(
         resources={address: Record(address, serving=plans.model("x-1", sent={}, verdict=Verdict.NONE))}
     )
-    page = render_report(bare, {}, (), plans.CONTEXT, now=NOW)
+    shown = [ModelStatus(address, Condition.SERVING, "x-1")]
+    page = render_report(bare, shown, {}, (), plans.CONTEXT, now=NOW)
     assert '<td data-label="checks"><td' in page
     assert "<details>" not in page
     full = State(resources={address: Record(address, serving=plans.model("x-1"))})
-    assert "<summary>9 attributes</summary>" in render_report(full, {}, (), plans.CONTEXT, now=NOW)
+    assert "<summary>9 attributes</summary>" in render_report(full, shown, {}, (), plans.CONTEXT, now=NOW)
 
 
 def test_every_cell_has_a_label() -> None:
     """A narrow page shows a table as a list, so each cell names its column, which its head names too."""
     page = render_report(
-        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, now=NOW
+        plans.STATE,
+        plans.STATUS,
+        {plans.RECORD_FULL.address: plans.LIVE},
+        plans.DRIFTS,
+        plans.CONTEXT,
+        now=NOW,
     )
     labels = re.findall(r'<td[^>]* data-label="([^"]+)"', page)
     assert len(labels) == page.count("<td")
@@ -213,8 +247,8 @@ def test_every_cell_has_a_label() -> None:
 
 def test_an_empty_state_is_a_page() -> None:
     """If nothing is recorded, the report says so instead of showing an empty table."""
-    page = render_report(State(), {}, (), plans.CONTEXT, now=NOW)
-    assert "Nothing is recorded." in page
+    page = render_report(State(), (), {}, (), plans.CONTEXT, now=NOW)
+    assert "No model is declared or recorded." in page
     assert "<table" not in page
 
 

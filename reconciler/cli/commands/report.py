@@ -21,6 +21,7 @@ from reconciler.errors import UsageError
 def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     """Write an HTML page with every model, its loss curve and its drift. The page needs no other file."""
     from reconciler.operation.serving import find_curves
+    from reconciler.operation.status import look
     from reconciler.render.html.page import render_report
 
     console = Console.open(no_color=no_color)
@@ -29,9 +30,10 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         part = state.select(operation.select(state))
         console.print_note(operation.remark)
         live = find_curves(operation, part)
+        models = look(operation)
         bases = operation.list_base_ends(state, part.resources.values())
         page = render_report(
-            part, live, operation.find_drift(), operation.context, now=timestamp(), bases=bases
+            part, models, live, operation.find_drift(), operation.context, now=timestamp(), bases=bases
         )
     if out is None or out == "-":
         print_text(page)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import importlib.resources
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
 from reconciler.formats import count_noun, format_date
@@ -16,9 +16,11 @@ from reconciler.model import Address, Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.change import Drift
 from reconciler.plan.inputs import Context
+from reconciler.plan.status import ModelStatus
 from reconciler.render.bill import describe_cost
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.html.curve import draw_loss_curve
+from reconciler.render.status import count_conditions, find_tone
 from reconciler.render.terminal import escape
 from reconciler.render.text.records import NO_BASES, list_model_facts, list_titled_models
 from reconciler.render.values import format_loss, format_value
@@ -31,6 +33,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def render_report(
     state: State,
+    models: Sequence[ModelStatus],
     live_by_address: Mapping[Address, Live],
     drifts: Sequence[Drift],
     context: Context,
@@ -42,6 +45,7 @@ def render_report(
 
     Args:
         state: the recorded state.
+        models: the condition of each model, as `status` shows it.
         live_by_address: the serving model (or the candidate, if none serves) as the service shows it. An
             address may be missing.
         drifts: the differences between live and recorded.
@@ -62,12 +66,13 @@ def render_report(
         f"<body><header><h1>{_escape(title)}</h1>",
         f"<p>{_escape(describe_context(context))}</p>",
         f"<p>{_escape(now)}, state serial {state.serial}, workspace {_escape(state.workspace)}</p></header>",
-        _render_tiles(records, live_by_address, drifts),
+        _render_tiles(state, models, drifts),
         *_render_drift_section(drifts),
-        *_render_table(records, live_by_address, bases),
+        *_render_table(state, models, {drift.id for drift in drifts if drift.detail}),
     ]
-    for index, record in enumerate(records):
-        parts += _render_section(index, record, live_by_address.get(record.address), bases)
+    for record in records:
+        own = [model for model in models if model.address == record.address]
+        parts += _render_section(record, own, live_by_address.get(record.address), bases)
     parts.append("<footer>Made by reconciler. Training data is not on this page.</footer></body></html>")
     return "\n".join(part for part in parts if part) + "\n"
 
@@ -76,36 +81,16 @@ def _escape(text: str) -> str:
     return html.escape(escape(text))
 
 
-def _describe_status(record: Record, live: Live | None) -> tuple[str, str]:
-    """Describe the condition of a record in words, with a class of the style sheet."""
-    main = record.serving or record.candidate
-    status = (
-        live.status if live is not None and main and live.id == main.id else main.status if main else None
-    )
-    if record.candidate and record.candidate.status is Status.FAILED:
-        return "candidate failed", "bad"
-    if record.held and status is Status.ACTIVE:
-        return "serving after a rollback", "wait"
-    if record.serving and status is Status.ACTIVE:
-        return ("serving, successor in training", "wait") if record.candidate else ("serving", "good")
-    if status is Status.FAILED:
-        return "failed", "bad"
-    if status is Status.CREATING:
-        return "in training", "wait"
-    if status is Status.ACTIVE:
-        return "trained, not promoted", "wait"
-    return ("pending", "wait") if main else ("deposed only", "soft")
+def _render_condition(model: ModelStatus) -> str:
+    return f'<span class="{find_tone(model.condition)}">{_escape(model.condition)}</span>'
 
 
-def _render_tiles(records: Sequence[Record], live: Mapping[Address, Live], drifts: Sequence[Drift]) -> str:
-    statuses = [_describe_status(record, live.get(record.address)) for record in records]
+def _render_tiles(state: State, models: Sequence[ModelStatus], drifts: Sequence[Drift]) -> str:
+    addresses = len({*state.resources, *(model.address for model in models)})
     counts = [
-        ("address" if len(records) == 1 else "addresses", len(records)),
-        ("serving", sum(1 for record in records if record.serving)),
-        ("in training", sum(1 for record in records if record.candidate)),
-        ("failed", sum(1 for _, style in statuses if style == "bad")),
-        *([("held back", back)] if (back := sum(len(record.held) for record in records)) else []),
-        ("deposed", sum(len(record.deposed) for record in records)),
+        ("address" if addresses == 1 else "addresses", addresses),
+        *((str(condition), count) for condition, count in count_conditions(models)),
+        ("kept as deposed", sum(len(record.deposed) for record in state.resources.values())),
         ("drifted", sum(1 for drift in drifts if drift.fails)),
     ]
     return (
@@ -145,37 +130,45 @@ def _list_findings(drift: Drift) -> Iterator[str]:
         yield f"permission {_escape(str(grant.before or 'nobody'))} → {_escape(str(grant.after or 'nobody'))}"
 
 
-def _render_table(
-    records: Sequence[Record], live: Mapping[Address, Live], bases: Mapping[str, BaseEnd]
-) -> Iterator[str]:
+def _render_table(state: State, models: Sequence[ModelStatus], explained: Collection[str]) -> Iterator[str]:
+    """Render a row for each model. `explained` are the ids of models whose condition the drift explains."""
     yield "<h2>Models</h2>"
-    if not records:
-        yield "<p>Nothing is recorded.</p>"
+    if not models:
+        yield "<p>No model is declared or recorded.</p>"
         return
     yield (
         '<div class="scroll"><table><thead><tr><th>model<th>condition<th class="figure">examples'
         '<th class="figure">mean loss<th>checks<th>cost<th>promoted<th>base model</tr></thead><tbody>'
     )
-    for index, record in enumerate(records):
-        main = record.serving or record.candidate
-        shown = live.get(record.address)
-        word, style = _describe_status(record, shown)
-        last = max(shown.snapshots, key=lambda snapshot: snapshot.step, default=None) if shown else None
-        examples = f"{sum(data.examples for data in main.data):,}" if main and main.data else ""
-        name = f'<a href="#m{index}">{_escape(str(record.address))}</a>'
-        name += f'<br><span class="id soft">{_escape(main.id)}</span>' if main else ""
-        called = record.called_endpoint
+    named: set[Address] = set()
+    for model in models:
+        record = state.resources.get(model.address, Record(model.address))
+        recorded = next((one for one in record.models if one.id == model.id), None)
+        name = _escape(str(model.address))
+        name = f'<a href="#{_name_anchor(record)}">{name}</a>' if record.models else name
+        name += f'<br><span class="id soft">{_escape(model.id)}</span>' if model.id else ""
+        called = record.called_endpoint if model.address not in named else None
         name += f'<br><span class="id soft">endpoint {_escape(called.id)}</span>' if called else ""
+        named.add(model.address)
+        condition = _render_condition(model)
+        if model.reason and model.id not in explained:
+            condition += f'<br><span class="soft">{_escape(model.reason)}</span>'
+        loss = "" if model.mean_loss is None else format_loss(model.mean_loss)
         yield (
-            f"<tr>{_render_cell('model', name)}{_render_cell('condition', word, style)}"
-            f"{_render_cell('examples', examples, 'figure')}"
-            f"{_render_cell('mean loss', format_loss(last.mean_loss) if last else '', 'figure')}"
-            f"{_render_cell('checks', _render_verdict(main) if main else '')}"
-            f"{_render_cell('cost', _escape(describe_cost(main)) if main else '', 'day')}"
-            f"{_render_cell('promoted', _escape(main.promoted.partition('T')[0]) if main else '', 'day')}"
-            f"{_render_cell('base model', _render_end(bases.get(main.id) if main else None))}</tr>"
+            f"<tr>{_render_cell('model', name)}{_render_cell('condition', condition)}"
+            f"{_render_cell('examples', f'{model.examples:,}' if model.examples else '', 'figure')}"
+            f"{_render_cell('mean loss', loss, 'figure')}"
+            f"{_render_cell('checks', _render_verdict(recorded) if recorded else '')}"
+            f"{_render_cell('cost', _escape(describe_cost(recorded)) if recorded else '', 'day')}"
+            f"{_render_cell('promoted', _escape(recorded.promoted[:10]) if recorded else '', 'day')}"
+            f"{_render_cell('base model', _render_end(model.base))}</tr>"
         )
     yield "</tbody></table></div>"
+
+
+def _name_anchor(record: Record) -> str:
+    """Name the place of a record in the page."""
+    return "m-" + _escape(str(record.address)).replace("/", "-")
 
 
 _VERDICTS = {Verdict.PASSED: "good", Verdict.FAILED: "bad", Verdict.UNKNOWN: "wait"}
@@ -203,13 +196,12 @@ def _render_end(base: BaseEnd | None) -> str:
 
 
 def _render_section(
-    index: int, record: Record, live: Live | None, bases: Mapping[str, BaseEnd]
+    record: Record, models: Sequence[ModelStatus], live: Live | None, bases: Mapping[str, BaseEnd]
 ) -> Iterator[str]:
-    word, style = _describe_status(record, live)
+    conditions = ", ".join(map(_render_condition, models))
     protected = ' <span class="soft">protected</span>' if record.prevent_destroy else ""
-    name = _escape(str(record.address))
-    yield f'<section class="model" id="m{index}">'
-    yield f'<h3>{name} <span class="{style}">{word}</span>{protected}</h3>'
+    yield f'<section class="model" id="{_name_anchor(record)}">'
+    yield f"<h3>{_escape(str(record.address))} {conditions}{protected}</h3>"
     if live is not None and (
         curve := draw_loss_curve(live.snapshots, title=f"Mean loss of {live.id} over its steps")
     ):

@@ -1,8 +1,8 @@
-"""Reads the case files of the decision: a world in, what must come out.
+"""Reads the case files of the decision. A case describes a world, and the plan that must come out.
 
-After a wanted change of what a decision compiles to: `python -m tests.casefiles`, then read the diff.
+If a change is meant to compile other steps, run `python -m tests.casefiles` and read the diff.
 
-A name stands for a model with everything at its default (tests.worlds); a case says only what differs.
+A name stands for a model with everything at its default (tests.worlds). A case says only what differs.
 `bot.1` is the id that generation 1 of the manifest `bot` has, by the independent formula; `bot.1@1` the one
 that it had by formula 1.
 """
@@ -135,7 +135,7 @@ class Case:
         return {**body, "source": self._resolve(body["source"])} if "source" in body else body
 
     def _add_copies(self, facts: Facts) -> Facts:
-        """Add what a case says of copies: see `copy_cases`."""
+        """Add what a case says about copies: see `copy_cases`."""
         body = self.body
         if not copy_cases.KEYS & body.keys():
             return facts
@@ -210,7 +210,7 @@ class Case:
         return replace(facts, kinds=kinds)
 
     def _observed_endpoints(self) -> dict[str, Any]:
-        """The endpoints that are there, by name where they are recorded, else by the address that asks."""
+        """The live endpoints, by their recorded names, or else by the addresses that ask for them."""
         body = self.body
         shown = {id: self._endpoint(id, one or {}) for id, one in body.get("endpoints", {}).items()}
         records = {name: self._record(name, one) for name, one in body.get("recorded", {}).items()}
@@ -395,7 +395,7 @@ class Case:
         )
 
     def _scores(self, right: int) -> tuple[Score, ...]:
-        """So many right answers to the prompts of the manifest `bot`."""
+        """Scores with so many right answers to the prompts of the manifest `bot`."""
         checks = [Check(*pair) for pair in self.body["desired"]["bot"]["checks"]]
         return (Score(PROMPTS, digest_questions(checks), right, len(checks)),)
 

@@ -1,4 +1,4 @@
-"""What holds for every test: no network but loopback, a clean environment, and nothing left behind."""
+"""Rules for every test: no network but loopback, a clean environment, and no files left behind."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _Early:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Order them for as many workers as there are. Without workers the order stays."""
+        """Order the tests for the number of workers. Without workers the order stays."""
         workers = getattr(config, "workerinput", {}).get("workercount", 1)
         if workers > 1:
             early = [item for item in items if item.get_closest_marker("early")]
@@ -70,7 +70,7 @@ class _Early:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Azurite comes from npm: what needs it runs in `make conformance`."""
+    """Mark the tests that need azurite. It comes from npm, so they run in `make conformance`."""
     for item in items:
         if "azure" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.conformance)

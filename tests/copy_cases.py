@@ -1,8 +1,8 @@
-"""What a case file says of copies: see `casefiles`.
+"""Reads what a case file says about copies: see `casefiles`.
 
 copies: {support: {source: TunedModel/bot}}       a manifest; `state:` instead of `source:` names an address
                                                   of another state
-made_from: {support: projects/1/…/models/m@1}     what the id support.0 is a digest of
+made_from: {support: projects/1/…/models/m@1}     the source in the digest of the id support.0
 sources: {TuningJob/bot: {text: …} | {why: …, refused: true}}   what that other state records
 recorded_copies, live_copies                      as recorded and live; `source` is what was copied
 """
@@ -112,7 +112,7 @@ def live(body: Mapping[str, Any], id: str) -> Live:
 
 
 def add_sources(observed: Observed, bodies: Mapping[str, Mapping[str, Any]]) -> Observed:
-    """What was found of the sources in the other state."""
+    """Add what the other state records of the sources."""
     sources: dict[StateSource, CopySource | SourceFault] = {}
     for text, body in bodies.items():
         place = StateSource(STATE, "default", Address.parse(text))

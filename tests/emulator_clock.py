@@ -1,4 +1,4 @@
-"""A made-up clock that an emulator shares: a wait costs one request, however many pieces it is slept in."""
+"""A made-up clock that an emulator shares. A wait of many short sleeps costs one request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EmulatorClock(FakeClock):
                 self._post({"advance": passed})
 
     def share(self, transport: Transport) -> Transport:
-        """Return that transport, with this time at the emulator for each of its requests."""
+        """Return the transport. Before each of its requests the emulator gets this clock's time."""
         return replace(transport, exchange=_Timely(transport.base_url, self))
 
     def _post(self, change: dict[str, Any]) -> None:

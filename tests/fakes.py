@@ -1,7 +1,7 @@
-"""Hand-written stand-ins: a service in memory, a provider on it, a clock, and a fuse that kills the process.
+"""Hand-written fakes: a service in memory, a provider on it, a clock, and a fuse that kills the process.
 
-The service outlives the provider: a new process is a new FakeProvider on the same FakeService. It behaves as
-the Provider protocol says, not as any API does; what the API does is the emulator's word.
+The service outlives the provider. A new process is a new FakeProvider on the same FakeService. It behaves as
+the Provider protocol says. Only the emulator behaves as an API does.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ DEFAULTS: Mapping[str, Value] = {
     "tuning_task.hyperparameters.batch_size": 4,
     "tuning_task.hyperparameters.epoch_count": 5,
 }
-"""What the service fills in where a create says nothing."""
+"""The values that the service fills in where a create has none."""
 
 
 def digest_examples(examples: Iterable[Example]) -> str:
@@ -82,7 +82,7 @@ def unfenced() -> None:
 
 
 class Crash(BaseException):
-    """The process dies here. Only the test may catch this."""
+    """Raised where the process dies. Only the test may catch it."""
 
 
 class FakeClock:
@@ -107,11 +107,12 @@ class FakeClock:
 class Fuse:
     """Counts the places where a process can die, and dies at the one that was asked for.
 
-    Share one between a provider and a backend to number all their places in one row: run once with `at=None`,
-    read `count`, then run with every number from 1 to it. Once blown it stays blown: other threads die too.
+    A provider and a backend that share a fuse number all their places in one row. Run once with `at=None` and
+    read `count`. Then run with every number from 1 to that count. A blown fuse stays blown, so other threads
+    die too.
 
     Args:
-        at: the number of the place to die at, or how its name begins: the first such place.
+        at: the number of the place to die at, or the beginning of its name. Then it is the first such place.
     """
 
     def __init__(self, at: int | str | None = None) -> None:
@@ -190,27 +191,27 @@ class Failure:
 
 
 class FakeService:
-    """The service half: models, what was trained, what was deleted. Survives crashes.
+    """The service: its models, and everything that was trained and deleted. It survives crashes.
 
     Args:
-        clock: seconds; drives the trainings.
+        clock: the time in seconds, by which trainings go on.
         training_seconds: how long each takes.
         list_lag: seconds before a new model appears in `list`.
         get_lag: seconds before a new model appears in `get` and `poll`.
-        tunable: base models on offer; None for the kind's one of BASES.
-        kind: what it serves.
+        tunable: the base models on offer. None means the one in BASES for the kind.
+        kind: the kind of its models.
 
     Attributes:
-        history: every model that was ever trained here, those that were deleted too.
-        creates: id to how many trainings were started under it: every one costs money.
+        history: every model that was ever trained here, with those that were deleted.
+        creates: how many trainings were started under each id. Every one costs money.
         deletes: ids in the order in which they were deleted.
         calls: (method, id) of every call that arrived.
-        failing: id, or the id without its digest, to the error in which its training ends.
-        forbidden: ids that belong to somebody else: get answers 403.
-        odd: ids of what is there in words that nobody understands, and why.
+        failing: the error in which a training ends, by the id, or by the id without its digest.
+        forbidden: ids that belong to somebody else. For these, get answers 403.
+        odd: ids of models that the service describes in a form that nobody understands, and why.
         hidden: ids that a create is refused for, though a get answers 404.
         keeps_creating: whether a model in training cannot be deleted.
-        room: how many train at once; None for any number.
+        room: how many models may train at once. None means any number.
         answer: what `generate` says.
     """
 
@@ -270,7 +271,7 @@ class FakeService:
         status: Status = Status.ACTIVE,
         error: str = "",
     ) -> FakeModel:
-        """Put a model there that nobody of ours created; it counts as no create."""
+        """Add a model that somebody else created. It does not count as a create."""
         started = self.clock() - (0.0 if status is Status.CREATING else self.training_seconds)
         model = self._made(id, attributes or {}, source or BASES[self.kind.name], examples, started)
         if status is Status.FAILED:
@@ -331,7 +332,7 @@ class FakeService:
         return model if model is not None and self.clock() - model.started >= lag else None
 
     def train(self, id: str, desired: Desired, source: str, examples: Sequence[Example]) -> FakeModel:
-        """What a POST does: start a training, or be refused because the id is taken."""
+        """Do what a POST does: start a training, or refuse it because the id is taken."""
         if id in self.forbidden:
             raise AlreadyExistsError(f"{id} belongs to somebody else", visible=True)
         if id in self.hidden:
@@ -397,7 +398,7 @@ class FakeProvider:
 
     Args:
         service: shared with the providers of other processes.
-        fuse: where this process dies; every call has a place before and one after its effect.
+        fuse: where this process dies. Every call has a place before its effect and one after it.
     """
 
     def __init__(self, service: FakeService, *, fuse: Fuse | None = None) -> None:

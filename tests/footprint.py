@@ -1,4 +1,4 @@
-"""What tests may leave behind: nothing in a home, and no new file in this repository."""
+"""Checks that tests leave nothing in the home folder, and no new file in this repository."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ CACHES = frozenset(
         "__pycache__",
     }
 )
-"""What tools keep, which comes and goes."""
+"""Caches that tools keep. They may come and go."""
 IN_HOME = frozenset({".IdentityService"})
-"""azure-identity makes this folder by itself as soon as a credential is looked for."""
+"""azure-identity makes this folder as soon as somebody looks for a credential."""
 
 
 class Footprint:
@@ -37,7 +37,7 @@ class Footprint:
         self._left: list[str] = []
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Look for what is new."""
+        """Look for new files."""
         self._left = [f"~/{path.name}" for path in self._home.iterdir() if path.name not in IN_HOME]
         self._left += sorted(self._files() - self._before)
         shutil.rmtree(self._home)
@@ -45,7 +45,7 @@ class Footprint:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what it was."""
+        """Name the new files."""
         for path in self._left:
             terminalreporter.write_line(f"New while the tests ran, and left there: {path}", red=True)
 

@@ -1,21 +1,21 @@
-"""Starts commands by forking a process that has imported the client already: 0.03 s of work each, not 0.4 s.
+"""Starts commands by forking a process that has imported the client: 0.03 s of work for each, not 0.4 s.
 
 A forked command is a process like any other: it has its own arguments, environment, folder, streams, signals
 and exit code. With FRESH_PROCESSES=1 in the environment every command gets a new interpreter.
 
 A fork does not show four things:
 
-- Whether a command imports what it needs, and what an import does: everything is imported already.
-  tests/cli/test_cli_fresh.py shows it, with new interpreters.
-- That two processes order a set differently: all commands of a worker have one hash seed.
-- What happens while the interpreter takes its modules apart: a fork ends before that.
-- What a umask or a resource limit does that a test sets in its own process: the server keeps those that the
+- Whether a command imports what it needs, and what an import does, because everything is imported already.
+  tests/cli/test_cli_fresh.py shows this with new interpreters.
+- That two processes order a set differently, because all commands of a worker have one hash seed.
+- What happens while the interpreter takes its modules apart, because a fork ends before that.
+- What a umask or a resource limit does that a test sets in its own process. The server keeps those that the
   worker had when the server started.
 
 How it works: each pytest worker has one server, which has one thread. The server forks each command as a
 child of the worker instead of its own (Linux: clone with CLONE_PARENT), so the worker can wait for it as for
-any child. The command tells its process id when it is ready: a signal that is sent as soon as the id is known
-finds the streams and handlers of a new process. On other systems and processors nothing is forked.
+any child. The command tells its process id only when it is ready. So a signal that is sent as soon as the id
+is known finds the streams and handlers of a new process. On other systems and processors nothing is forked.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ FOREIGN = (
     "uvicorn.protocols.http.h11_impl",
     "yaml",
 )
-"""What the client imports late. boto3 is left out: it reads the home folder when it is imported."""
+"""Modules that the client imports late. boto3 is left out, because its import reads the home folder."""
 _PLAIN = frozenset({"stdin", "stdout", "stderr"})
 _MARGIN = 100_000
-"""Bytes that surely fit into one message."""
+"""A number of bytes that surely fit into one message."""
 _MANIFEST: dict[str, Any] = {
     "apiVersion": "reconciler/v1",
     "kind": "TunedModel",
@@ -93,14 +93,14 @@ def start(
     """Start the command, or a program that runs it, in a fork if that makes no difference.
 
     Args:
-        arguments: of the command line.
-        program: of the interpreter: `-m reconciler`, or the path of a program.
+        arguments: those of the command line.
+        program: what the interpreter runs: `-m reconciler`, or the path of a program.
         cwd: its folder.
         env: its whole environment.
         terminal: make its standard input the terminal that controls it, as in a login.
         root: the folder of the client, which must be its PYTHONPATH. Each has its own server.
         fresh: start a new interpreter in any case.
-        options: of Popen; anything but the three streams needs a process of its own.
+        options: those of Popen. Any option but the three streams needs a process of its own.
     """
     command = [sys.executable, *program, *arguments]
     options |= {"cwd": cwd, "env": env, "text": True, "encoding": "utf-8"}
@@ -127,12 +127,12 @@ def _is_forkable(
 
 
 def interpreter_environ(root: pathlib.Path = ROOT) -> dict[str, str]:
-    """What an interpreter reads when it starts, and a fork no more."""
+    """The variables that an interpreter reads when it starts, and that a fork does not read again."""
     return {"LANG": "C.UTF-8", "PYTHONPATH": str(root)}
 
 
 class _Forked(subprocess.Popen[str]):
-    """Popen with its own streams and waiting; only the child comes from the server."""
+    """A Popen that has its own streams and waits itself. Only the child comes from the server."""
 
     def __init__(self, command: Sequence[str], *, terminal: bool, **options: Any) -> None:
         self._terminal = terminal
@@ -168,7 +168,7 @@ class _Forked(subprocess.Popen[str]):
 
 
 class _Server:
-    """A server of this worker. It ends when the worker does, as its socket is closed then."""
+    """A server of this worker. It ends when the worker ends, because its socket is closed then."""
 
     _running: ClassVar[dict[str, _Server]] = {}
     _lock = threading.Lock()
@@ -207,7 +207,7 @@ class _Server:
         *,
         terminal: bool,
     ) -> int:
-        """Start a command with these three streams; its process id."""
+        """Start a command with these three streams. Return its process id."""
         request = json.dumps(
             {"command": list(command), "cwd": str(cwd), "env": dict(env), "terminal": terminal}
         )
@@ -222,7 +222,7 @@ class _Server:
 
 
 def _serve(control: socket.socket) -> list[str]:
-    """Fork a child for each request, for ever; returns in each child, with what it is to run."""
+    """Fork a child for each request, for ever. In each child this returns the command to run."""
     while True:
         try:
             message, streams, _, _ = socket.recv_fds(control, 2 * _MARGIN, 3)
@@ -259,7 +259,7 @@ def _fork_sibling() -> int:
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
-    """Turn this fork into what a new process with these streams, folder and environment would be."""
+    """Make this fork like a new process with these streams, this folder and this environment."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     for descriptor in streams:
@@ -288,10 +288,10 @@ def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
 
 
 def _warm_up() -> None:
-    """Plan once: the forks then find patterns compiled, types looked up and code specialized.
+    """Make a plan once. The forks then find patterns compiled, types looked up and code specialized.
 
-    No fork can see this: what functions have cached is forgotten, and the environment and the folder are
-    those of before. It is a plan, because an apply would change signals and exit codes for good.
+    No fork can see this. What functions have cached is forgotten, and the former environment and folder are
+    restored. It is a plan, because an apply would change signals and exit codes for good.
     """
     from reconciler.cli.app import cli
     from reconciler.emulator.server import run_emulator
@@ -335,7 +335,7 @@ def _import_all() -> None:
 def _run(command: list[str]) -> None:
     """Run the command and end as an interpreter does, but without taking its modules apart.
 
-    That would write to all the memory that is shared with the server, and so copy it: 0.05 s a command.
+    That would write to all the memory that is shared with the server, and so copy it. It takes 0.05 s.
     """
     code = 1
     try:

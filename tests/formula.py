@@ -1,6 +1,6 @@
-"""The identity formulas once more, written from design 2.4 and 2.5 alone and sharing nothing with the code.
+"""The identity formulas a second time, written from design 2.4 and 2.5 alone. The program does not use them.
 
-Ids decide whether a model is found again or trained twice, so they have a second, independent witness.
+Ids decide whether a model is found again or trained twice, so a second formula checks the first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 Hyperparameters = Mapping[str, int | float]
-"""camelCase name to value; a float stands for a float32 field, an int for an integer one."""
+"""Values by camelCase names. A float stands for a float32 field, and an int for an integer field."""
 
 
 def compact(value: object) -> str:
@@ -21,7 +21,7 @@ def compact(value: object) -> str:
 
 
 def data_digest(pairs: Sequence[tuple[str, str]]) -> str:
-    """Of (text_input, output) pairs in order, one object a line."""
+    """The digest of (text_input, output) pairs in order, with an object on each line."""
     lines = "".join(compact({"output": output, "textInput": text}) + "\n" for text, output in pairs)
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
 

@@ -37,9 +37,9 @@ class Host(Wire):
     """One of Google's hosts.
 
     Attributes:
-        location: which it serves.
-        resources: by their paths, with the project's number; of a list, by the list's path.
-        replies: whole replies by method and path, in place of what the resources say.
+        location: the one that it serves.
+        resources: the resources by their paths, with the project's number, and lists by the path of the list.
+        replies: whole replies by method and path. They replace what the resources say.
     """
 
     location: str = ""
@@ -53,7 +53,7 @@ class Host(Wire):
         return self.say(request)
 
     def say(self, request: Request) -> bytes:
-        """Answer as the service does: with the project's number, and about its own location alone."""
+        """Answer as the service does: with the project's number, and only about its own location."""
         path = request.target.partition("?")[0].removeprefix("/v1/").replace("projects/p/", "projects/123/")
         if not path.startswith(f"projects/123/locations/{self.location}/"):
             return GONE
@@ -67,7 +67,7 @@ class Host(Wire):
 
     @property
     def asked(self) -> list[str]:
-        """What was asked, without the project's own name."""
+        """The requests so far, without the project's own name."""
         return [
             f"{request.method} {request.target.partition('?')[0].split('/locations/')[1]}"
             for request in self.requests
@@ -75,10 +75,10 @@ class Host(Wire):
 
 
 class Google:
-    """All hosts, and what opens transports to them.
+    """Holds all hosts, and opens transports to them.
 
     Attributes:
-        hosts: by their locations.
+        hosts: the hosts by their locations.
         opened: the addresses that transports were opened to.
     """
 
@@ -133,10 +133,10 @@ class Google:
         return Handle(id, job.replace("projects/123", "projects/p"))
 
     def asked(self) -> dict[str, list[str]]:
-        """What each host was asked, sorted; without those that nobody asked."""
+        """The requests to each host, sorted. A host that nobody asked is left out."""
         return {location: sorted(host.asked) for location, host in self.hosts.items() if host.requests}
 
     def forget(self) -> None:
-        """Forget what was asked."""
+        """Forget the requests so far."""
         for host in self.hosts.values():
             host.requests.clear()

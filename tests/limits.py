@@ -1,4 +1,4 @@
-"""How long tests wait for what should be over soon, and how many random examples a property meets."""
+"""Limits of the tests: how long they wait, and how many random examples a property meets."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 NET = 30.0
-"""Seconds. What is right ends long before, on any machine; what is wrong takes minutes, or never ends."""
+"""Seconds. A right program ends long before, on any machine. A wrong one takes minutes, or never ends."""
 
 
 STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
-"""In `make test-all`, a slow crash matrix kills at every point of this number: 1 tries all."""
+"""In `make test-all`, a slow crash matrix kills at every STRIDE-th point. 1 tries all points."""
 
 
 def examples(most: int) -> int:

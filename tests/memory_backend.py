@@ -1,4 +1,4 @@
-"""State in this process's memory: a fake store, and the reference for what every store must do."""
+"""A store in memory. It is a fake, and the reference for what every store must do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.state.backends.lease import Watch, elapsed, new_nonce
 
 @dataclass
 class MemoryStore:
-    """What several clients share."""
+    """The memory that several clients share."""
 
     stored: Stored | None = None
     writes: int = 0
@@ -27,9 +27,9 @@ class MemoryBackend:
     """One client of a MemoryStore.
 
     Args:
-        store: shared with the other clients; None for one of its own.
-        lease: seconds; None for a lock that never expires.
-        clock: this client's.
+        store: shared with the other clients. None makes a store for this client alone.
+        lease: seconds. None means a lock that never expires.
+        clock: the clock of this client.
         commit_interval: see Backend.
     """
 
@@ -48,11 +48,11 @@ class MemoryBackend:
 
     @property
     def place(self) -> str:
-        """How to name it to a person."""
+        """The name of the store, for people."""
         return "memory"
 
     def read(self) -> Stored | None:
-        """The document, None when there is none."""
+        """Return the document, or None if there is none."""
         return self.store.stored
 
     def write(self, data: bytes, *, expected: str | None) -> str:

@@ -1,7 +1,7 @@
-"""A proxy that opens every TLS and notes all that is sent through it: it stands for every host there is.
+"""A proxy that ends every TLS connection itself, and notes all that is sent. It stands for all other hosts.
 
-It answers for foreign hosts with certificates that its own authority signs, so that what a client would send
-to them is seen without any network. Written from RFC 9110; it shares no code with the client.
+It answers for foreign hosts with certificates that its own authority signs. So a test sees what a client
+would send to them, without any network. It is written from RFC 9110 and shares no code with the client.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Seen:
     """One request.
 
     Attributes:
-        host: it was for, with its port where that is not the usual one.
+        host: the host that it was for, with the port if that is not the usual one.
         method: "CONNECT" for a tunnel that was asked for.
-        target: path and query.
-        raw: all of it, head and body.
+        target: the path and the query.
+        raw: the whole request, head and body.
     """
 
     host: str
@@ -56,7 +56,7 @@ def reply(body: bytes = b"{}", status: int = 200, **headers: str) -> bytes:
 
 
 class Authority:
-    """Signs for whatever host is asked for.
+    """Signs certificates for any host.
 
     Attributes:
         file: its certificate.
@@ -118,12 +118,12 @@ class Authority:
 
 @dataclass
 class Proxy:
-    """What listens.
+    """A proxy that listens.
 
     Attributes:
-        authority: signs for all hosts.
-        says: what they answer.
-        login: that it asks for, "user:password"; "" for none.
+        authority: signs certificates for all hosts.
+        says: the answer of all hosts.
+        login: the one that the proxy asks for, "user:password"; "" for none.
         seen: all requests, tunnels included.
     """
 

@@ -1,4 +1,4 @@
-"""The compiled plan as text, for reviewers and golden files: changes, steps, and what they wait for."""
+"""Writes a compiled plan as text, for reviewers and golden files: changes, steps, and what they wait for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from reconciler.state.values import Record
 
 
 def describe_changes(changes: Iterable[Change]) -> Iterator[str]:
-    """A line for each change, its steps indented below it; what is left alone has none."""
+    """Write a line for each change, with its steps indented below it."""
     for change in changes:
         of = f" ({'held back' if change.deposed.held else 'deposed'})" if change.deposed else ""
         yield f"{change.address} {change.action} {change.id}".rstrip() + of
@@ -52,7 +52,7 @@ def describe_changes(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each step
-    """One line for a reviewer: what a step does, and what it waits for."""
+    """Write a line for a reviewer: what a step does, and what it waits for."""
     match step:
         case Move():
             said = f"move the record from {step.previous}"

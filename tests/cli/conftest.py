@@ -1,4 +1,4 @@
-"""Each test gets its own emulator and project folder: starting one takes milliseconds, sharing would leak."""
+"""Gives each test its own emulator and project folder. They start in milliseconds, and share nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The command as its users meet it: a process, a folder, an environment, a service on loopback.
+"""Runs the command as its users do: a process, a folder, an environment, and a service on loopback.
 
-Rule: nothing of the client is imported here; what is not in the contract is not looked at.
+Rule: nothing of the client is imported here. Tests see only what the contract promises.
 """
 
 from __future__ import annotations
@@ -32,15 +32,19 @@ OTHER_BASE = "models/gemini-1.5-flash-001-tuning"
 PAIRS = [(str(n), str(n + 1)) for n in range(20)]
 ROOT = pathlib.Path(__file__).parents[2]
 Answer = Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]
-"""What a recording server says: method, path and body in; status, headers and body out."""
+"""A function that answers for a recording server.
+
+It takes the method, the path and the body. It returns the status, the headers and the body.
+"""
 TODAY = "2026-11-29"
 """The day that base models are judged by, unless a test says otherwise."""
 SECONDS = 60
 """How long a command may take before the test fails."""
 STOPPING_SECONDS = 30
-"""How long a command may take to stop after a signal: 5 s by design, more here for the sake of slow machines.
+"""How long a command may take to stop after a signal. The design says 5 s, and slow machines get more here.
 
-It is a net, so what a command must not wait for has to last longer: let it hang, or freeze the clock."""
+This is only a timeout. What a command must not wait for has to last longer: let it hang, or freeze the
+clock."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Service:
         self.call("DELETE", "emulator/requests")
 
     def sent(self, *methods: str) -> list[tuple[str, str]]:
-        """Method and path of the logged requests, limited to the given methods."""
+        """The method and path of each logged request that has one of these methods."""
         return [
             (request["method"], request["path"])
             for request in self.log()
@@ -163,7 +167,7 @@ class Service:
         self.call("PATCH", f"v1beta/tunedModels/{id}?updateMask={mask}", fields)
 
     def permissions(self, id: str) -> set[tuple[str, str, str]]:
-        """Type, address and role of each of a model's permissions, without the owner's."""
+        """The type, address and role of each permission of a model, except the owner's."""
         found = self.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100").get("permissions", [])
         return {
             (request["granteeType"], request.get("emailAddress", ""), request["role"])
@@ -177,7 +181,7 @@ class Project:
     """A folder with manifests, and the command in it.
 
     Attributes:
-        environ: what every command sees besides PATH and a home of its own.
+        environ: variables that every command sees besides PATH and its own home folder.
         fresh: every command gets a new interpreter; otherwise a fork of one, see tests/fork_server.py.
     """
 
@@ -187,7 +191,7 @@ class Project:
     fresh: bool = False
 
     def env(self, extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
-        """The whole environment; None takes a variable away."""
+        """The whole environment of a command. None removes a variable."""
         home = self.root.parent / f"{self.root.name}-home"
         home.mkdir(exist_ok=True)
         merged: dict[str, str | None] = {
@@ -221,9 +225,9 @@ class Project:
         """Run a command to its end.
 
         Args:
-            arguments: of the command line.
-            environ: on top of the project's; None takes a variable away.
-            stdin: what it can read there.
+            arguments: those of the command line.
+            environ: variables that are added to the project's. None removes one.
+            stdin: the text that it can read there.
             expect: the exit code that it must have.
         """
         options: dict[str, Any] = {} if stdin is None else {"stdin": subprocess.PIPE}
@@ -262,7 +266,7 @@ class Project:
         return document
 
     def actions(self, *arguments: str) -> dict[str, list[list[str]]]:
-        """Address to the actions of each of its changes, no-ops left out unless they import."""
+        """The actions of each change, by address. A no-op is left out unless it imports."""
         found: dict[str, list[list[str]]] = {}
         for change in self.plan_json(*arguments)["resource_changes"]:
             if change["change"]["actions"] != ["no-op"]:
@@ -277,7 +281,7 @@ class Project:
         return path
 
     def declare(self, *documents: Mapping[str, Any], file: str = "manifests/models.yaml") -> None:
-        """Write manifests (JSON is YAML), in place of those that the file had."""
+        """Write manifests into a file, instead of those that it had. JSON is YAML."""
         self.write(
             file,
             "---\n".join(
@@ -315,13 +319,13 @@ class Project:
 def model(
     name: str, *, pairs: Sequence[tuple[str, str]] = PAIRS, file: str | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A manifest. It keeps no replaced model (keep_deposed: 0s) unless it says so.
+    """A manifest. It keeps no replaced model (keep_deposed: 0s) unless `changes` says so.
 
     Args:
         name: metadata.name.
         pairs: the inline examples.
-        file: the data file instead.
-        changes: metadata, spec and hyperparameters are merged into; other keys stand beside them.
+        file: the data file, instead of inline examples.
+        changes: metadata, spec and hyperparameters are merged into the usual ones. Other keys are added.
     """
     data = (
         {"file": file}
@@ -355,7 +359,7 @@ def stack(name: str = "", **spec: Any) -> dict[str, Any]:
 
 
 def data_digest(pairs: Sequence[tuple[str, str]]) -> str:
-    """Design 2.4's `data`: SHA-256 of the examples in order, one canonical object a line."""
+    """The `data` of design 2.4: SHA-256 of the examples in order, with a canonical object on each line."""
     digest = hashlib.sha256()
     for text, output in pairs:
         line = json.dumps({"output": output, "textInput": text}, ensure_ascii=False, separators=(",", ":"))
@@ -377,7 +381,7 @@ def identity(
     source: str = BASE,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> str:
-    """Design 2.5's id, from its words alone."""
+    """The id of design 2.5, written from the design alone."""
     if hyperparameters is None:
         hyperparameters = {"batchSize": 4, "learningRate": float_bits(0.001), "epochCount": 5}
     whole = {

@@ -41,7 +41,7 @@ class Clock:
 
 @dataclass
 class Site:
-    """One place for one state; each `open()` is another machine. All watch the same clock."""
+    """One place for one state. Each `open()` stands for another machine, and all have the same clock."""
 
     open: Callable[[], Backend]
     clock: Clock = field(default_factory=Clock)

@@ -21,7 +21,7 @@ from tests.contract.sites import AZURITE_KEY, ROOT
 
 @pytest.fixture(scope="module")
 def gcs() -> Iterator[Server]:
-    """A bucket of our own making."""
+    """A server of our own that speaks the protocol of Google Cloud Storage."""
     with running(GCSHandler) as server:
         yield server
 
@@ -91,7 +91,7 @@ def _azurite_address(log: Path, server: subprocess.Popen[bytes]) -> str:
 
 
 def _create_container(address: str, name: str) -> None:
-    """One signed request; the clients under test cannot create containers, on purpose.
+    """Create a container with one signed request. The clients under test cannot do this, on purpose.
 
     https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
     """

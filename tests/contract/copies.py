@@ -34,7 +34,7 @@ GONE = {
 
 
 def tune(transport: Transport, finish: Any, id: str = "source-aaaaaaaa", **fields: Any) -> str:
-    """Tune a model in the project DEV. Returns its name with its version; it is in `us`."""
+    """Tune a model in the project DEV and the location `us`. Return its name with its version."""
     regions = Regions(
         project=DEV, location="us-central1", open=lambda _: transport, base_url=transport.base_url
     )

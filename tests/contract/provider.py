@@ -1,9 +1,9 @@
 """What every provider must do, whatever its API: a suite that each of them inherits.
 
 A subclass gives a `bench`: the provider on a service that trains only when told to, and a `Sample` of its
-kind. `ProviderContract` asks for nothing else; `FaultContract` also lets replies get lost. What only some
-services have stands apart: ids that we choose (`ChosenIdContract`, `ChosenIdFaultContract`), progress and
-permissions (`ProgressContract`, `PermissionContract`).
+kind. `ProviderContract` needs nothing else. `FaultContract` also lets replies get lost. Only some services
+have ids that we choose (`ChosenIdContract`, `ChosenIdFaultContract`), progress (`ProgressContract`) and
+permissions (`PermissionContract`).
 """
 
 from __future__ import annotations
@@ -47,17 +47,18 @@ ALL = Permission("EVERYONE", "", "READER")
 
 @dataclass(frozen=True)
 class Sample:
-    """What a kind's models are made of, for the suite.
+    """The fields and habits of a kind, for the suite.
 
     Attributes:
         attributes: declared fields, all of which the service shows again.
         data: the field of its data set, "" if it has none.
-        epochs: an immutable field; parent: the one that names a tuned model.
-        change: an update, with an empty value in it.
+        epochs: a field that cannot be changed.
+        parent: the field that names a tuned model.
+        change: an update in which one value is empty.
         looks: how often a create looks before it is sent.
-        history: a cancelled training stays as a failed one.
+        history: whether a cancelled training stays as a failed one.
         source: the field that shows what the model was made from.
-        early: a list shows a model before it has been made.
+        early: whether a list shows a model before it has been made.
     """
 
     kind: str
@@ -111,7 +112,7 @@ TUNING_JOB = Sample(
 
 
 class Tuner(Protocol):
-    """A provider, and something to tune."""
+    """A provider, and a model that it can tune."""
 
     @property
     def provider(self) -> Provider:
@@ -127,7 +128,7 @@ class Tuner(Protocol):
 
 
 class Bench(Tuner, Protocol):
-    """A provider and the strings that move its service."""
+    """A provider, and control over its service."""
 
     def trainings(self, id: str) -> int:
         """How many trainings were ever started under this id."""
@@ -182,12 +183,12 @@ def listed(bench: Bench, *, own: bool = False) -> list[str]:
 
 
 def handle(accepted: Accepted, id: str = "numbers-aaaaaaaa") -> Handle:
-    """As a record would remember it."""
+    """The handle of an accepted model, as its record would have it."""
     return Handle(id, accepted.name, accepted.operation)
 
 
 class ProviderContract:
-    """What holds as long as the network does."""
+    """What every provider promises while the network works."""
 
     def test_a_created_model_is_there_at_once_and_in_training(self, bench: Bench) -> None:
         """An accepted create can be read, is listed, and polls as CREATING under our id."""
@@ -312,7 +313,7 @@ class ProviderContract:
 
 
 class TrainingContract:
-    """What holds where a create is a training, and the model can be changed afterwards."""
+    """What a provider promises if a create is a training and the model can be changed afterwards."""
 
     def test_another_model_under_the_same_id_is_refused(self, bench: Bench) -> None:
         """A create with other hyperparameters under a taken id is AlreadyExists, visible."""
@@ -396,18 +397,18 @@ LOSSES: list[dict[str, Any]] = [
     {"error": "rate_limited"},
     {"error": "rate_limited_retry_info"},
 ]
-"""What may happen to a create or to its reply."""
+"""The faults that a create or its reply may meet."""
 LOST = [(fault, when) for fault in LOSSES for when in ("before", "after")]
 LOST_NOW = [
     (fault, when)
     for fault, when in LOST
     if when == "after" or fault.items() & {"drop": True, "status": 500, "error": "rate_limited"}.items()
 ]
-"""Every fault after the effect, and one of each sort before it."""
+"""Every fault that comes after the effect, and one of each sort that comes before it."""
 
 
 class FaultContract:
-    """What holds when replies get lost: there are never two trainings, and no training is lost silently."""
+    """What a provider promises when replies get lost: never two trainings, and no training lost silently."""
 
     @pytest.mark.parametrize(
         ("fault", "when"), [*LOST_NOW, *repeats(*(one for one in LOST if one not in LOST_NOW))], ids=str
@@ -464,7 +465,7 @@ class FaultContract:
 
 
 class ProgressContract:
-    """What holds where a service tells how far a training is."""
+    """What a provider promises if its service tells how far a training is."""
 
     def test_a_training_has_a_curve(self, bench: Bench) -> None:
         """A finished training is at 100 percent, and the model shows the whole loss curve."""
@@ -482,7 +483,7 @@ class ProgressContract:
 
 
 class PermissionContract:
-    """What holds where models have permissions of their own."""
+    """What a provider promises if models have permissions of their own."""
 
     def test_permissions_become_what_is_wanted(self, bench: Bench) -> None:
         """Setting permissions changes roles and adds and removes grantees.
@@ -501,7 +502,7 @@ class PermissionContract:
 
 
 class ChosenIdContract:
-    """What holds where the service takes our ids."""
+    """What a provider promises if its service takes our ids."""
 
     def test_a_program_can_call_the_endpoint(self, bench: Bench) -> None:
         """The endpoint is a resource name with our id, and is known without a model."""
@@ -509,7 +510,7 @@ class ChosenIdContract:
 
 
 class ChosenIdFaultContract:
-    """The same when replies get lost; and calls that are one request each."""
+    """What such a provider promises when replies get lost, and about calls that are one request each."""
 
     def test_an_id_that_stays_invisible_is_given_up(self, faulty: FaultyBench) -> None:
         """A 409 whose get stays 404 beyond the lag is AlreadyExists, invisible."""

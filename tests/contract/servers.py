@@ -1,6 +1,6 @@
-"""Small strict servers that speak the wire formats of stores, with the faults that real ones have.
+"""Small strict servers that speak the protocols of stores, with the faults that real ones have.
 
-Written from the protocols' documents; they share no code with the clients under test.
+They are written from the documents of the protocols, and share no code with the clients under test.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class Faults:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.refuse: list[int] = []
-        """Statuses to answer, one a request, before anything is done."""
+        """Statuses to answer before anything is done. Each request takes one."""
         self.words = b'{"error": {"message": "injected"}}'
-        """What is said to them."""
+        """The text of those answers."""
         self.lose_replies_of: list[str] = []
-        """Methods: the next request of each is carried out and its answer never sent."""
+        """Methods. The next request of each is carried out, and its answer is never sent."""
         self.lies: list[tuple[str, int, bytes]] = []
-        """Method, status, body: the next request of that method is carried out, and so answered."""
+        """Method, status and body. The next request of that method is carried out, and gets this answer."""
         self.requests: list[str] = []
 
 
 class Server(ThreadingHTTPServer):
-    """On a free port of this machine."""
+    """A server on a free port of this machine."""
 
     daemon_threads = True
 
@@ -123,7 +123,7 @@ class GCSHandler(Handler):
     """
 
     def do_GET(self) -> None:
-        """One object, with its generation."""
+        """Answer with one object and its generation."""
         if self.refused():
             return
         bucket, _, key = unquote(urlsplit(self.path).path).strip("/").partition("/")
@@ -137,7 +137,7 @@ class GCSHandler(Handler):
             self.reply(200, found[0], self.described(*found))
 
     def do_PUT(self) -> None:
-        """Write if the generation is the expected one; 0 means that there must be none."""
+        """Write if the generation is the expected one. 0 means that there must be no object."""
         data = self.body()
         if self.refused():
             return
@@ -160,11 +160,11 @@ class GCSHandler(Handler):
             self.reply(412, b"<?xml version='1.0'?>" + text + b"specified did not hold.</Message></Error>")
 
     def missing(self, code: str, message: str) -> None:
-        """404 as the XML API words it."""
+        """Answer 404 as the XML API words it."""
         self.reply(404, f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode())
 
     def described(self, data: bytes, generation: int) -> dict[str, str]:
-        """An etag that, as on GCS, is a hash of the content, and the generation."""
+        """The headers with the generation and the etag, which is a hash of the content as on GCS."""
         return {
             "ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"',
             "x-goog-generation": str(generation),
@@ -173,13 +173,13 @@ class GCSHandler(Handler):
 
 
 class TerraformHandler(Handler):
-    """Terraform's HTTP state protocol, strictly: ids are compared, digests checked, strangers refused.
+    """Terraform's HTTP state protocol. It compares ids, checks digests, and refuses other logins.
 
     https://developer.hashicorp.com/terraform/language/backend/http
     """
 
     def allowed(self) -> bool:
-        """Whether the login is right; answers 401 otherwise."""
+        """Return whether the login is right. Answer 401 if it is not."""
         if self.server.login is None:
             if self.headers.get("Authorization"):
                 self.reply(400, b"nobody asked for a login")
@@ -192,7 +192,7 @@ class TerraformHandler(Handler):
         return False
 
     def do_GET(self) -> None:
-        """The state, or 204."""
+        """Answer with the state, or with 204."""
         if self.refused() or not self.allowed():
             return
         if self.server.moved:
@@ -206,7 +206,7 @@ class TerraformHandler(Handler):
             self.reply(200, found[0])
 
     def do_POST(self) -> None:
-        """Write, under the lock that ?ID names; or lock, where that is the address for locks."""
+        """Write under the lock that ?ID names. At the address for locks: lock."""
         if urlsplit(self.path).path == "/lock":
             self.do_LOCK()
             return
@@ -236,15 +236,15 @@ class TerraformHandler(Handler):
             self.reply(423, json.dumps(holder).encode())
 
     def do_PUT(self) -> None:
-        """Another name for the same."""
+        """Do the same as POST."""
         self.do_POST()
 
     def do_DELETE(self) -> None:
-        """GitLab's name for UNLOCK."""
+        """Unlock: this is GitLab's name for it."""
         self.do_UNLOCK()
 
     def do_LOCK(self) -> None:
-        """Take it, or learn whose it is."""
+        """Take the lock, or answer whose it is."""
         wanted = json.loads(self.body())
         if self.refused() or not self.allowed():
             return
@@ -262,7 +262,7 @@ class TerraformHandler(Handler):
             self.reply(423, json.dumps(holder).encode())
 
     def do_UNLOCK(self) -> None:
-        """Only with the id of the lock."""
+        """Release the lock if its id is given."""
         data = self.body()
         if self.refused() or not self.allowed():
             return
@@ -280,7 +280,7 @@ class UnconditionalHandler(GCSHandler):
     """A store that ignores preconditions, as old S3 clones do."""
 
     def do_PUT(self) -> None:
-        """Always."""
+        """Write in any case."""
         del self.headers["x-goog-if-generation-match"]
         super().do_PUT()
 
@@ -289,7 +289,7 @@ class CreateOnlyHandler(GCSHandler):
     """A store that refuses a second create, and ignores the version that a write replaces."""
 
     def do_PUT(self) -> None:
-        """Only the condition that there must be nothing counts."""
+        """Write, unless the request wants to create a state and there is one."""
         if self.headers.get("x-goog-if-generation-match") != "0":
             del self.headers["x-goog-if-generation-match"]
         super().do_PUT()
@@ -299,7 +299,7 @@ class TokenHandler(Handler):
     """Google's security token service, as far as a federated credential uses it."""
 
     def do_POST(self) -> None:
-        """A token, for the scope that was asked for."""
+        """Answer with a token for the scope that was asked for."""
         asked = parse_qs(self.body().decode())
         self.server.faults.requests.append(asked["scope"][0])
         answer = {
@@ -315,7 +315,7 @@ class ForbiddingHandler(Handler):
     """A store that forbids every request."""
 
     def do_GET(self) -> None:
-        """403, as a store says it that does not tell whether there is such a bucket."""
+        """Answer 403, as a store does that does not tell whether the bucket exists."""
         words = {"error": {"code": 403, "message": "no storage.objects.get access (or it may not exist)"}}
         self.reply(403, json.dumps(words).encode())
 

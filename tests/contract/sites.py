@@ -14,10 +14,10 @@ from tests.contract.servers import Server
 
 ROOT = Path(__file__).parents[2]
 DEAD = "http://127.0.0.1:1"
-"""Nobody listens there."""
+"""An address at which nobody listens."""
 
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Published by Microsoft for its emulator; opens nothing else."""
+"""Microsoft publishes this key for its emulator. It opens nothing else."""
 
 
 def local(folder: Path) -> Backend:

@@ -1,4 +1,4 @@
-"""Training data is tested as users have it, named by a manifest."""
+"""Fixtures for training data as users have it: a manifest names it."""
 
 from __future__ import annotations
 

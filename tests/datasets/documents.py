@@ -1,7 +1,7 @@
 """Data files to measure: those of tests/ and manifests/, and documents made of good and of odd lines.
 
-`python -m tests.datasets.documents` writes tests/golden/datasets/measured.txt anew. A line of it is a file, a
-form, its digest, its counts, and a hash over its survey and over every message with its place.
+`python -m tests.datasets.documents` rewrites tests/golden/datasets/measured.txt. Each line has a file, a
+form, its digest, its counts, and a hash of its survey and of every message with its place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GOLDEN = ROOT / "tests/golden/datasets/measured.txt"
 FOLDERS = ("tests/cases", "manifests")
 DOCUMENTS = 40
 NAMED = Layout("text_input", "output")
-"""Our own names, written as columns: other columns are ignored then."""
+"""Columns that have our own names. If they are declared, other columns are ignored."""
 
 TEXTS = [
     "a",
@@ -116,7 +116,7 @@ GOOD = (
     f'{{{_TURNS[:-47]}], "completions": [{{"score": 1, "completion": {{"parts": [{{"text": "b"}}]}}}}, '
     '{"score": 0.50, "completion": {"role": "model", "parts": [{"text": "c"}]}}]}'.encode(),
 )
-"""Lines that some form takes."""
+"""Lines that one of the forms accepts."""
 
 ODD = (
     *(
@@ -204,7 +204,7 @@ ODD = (
     _say('"content": "a"', '"content": "b"', ', "tools": [{}]'),
     b'{"instruction": "a", "input": "", "output": "b"}',
 )
-"""Lines that a form refuses, or that are no lines of their own."""
+"""Lines that a form refuses, and texts that are not whole lines."""
 
 CELLS = ("a", "é", "", '"a,b"', '"a""b"', '"a\nb"', '"a\r\nb"', "yes", "no", " a ", '"a\rb"')
 ODD_ROWS = ("", " ", "a", "a,b,c", '"a"b,c', '"a', "a\0,b", "\ud800,b", f"{'a' * 5001},b", f"b,{'a' * 5001}")
@@ -265,14 +265,14 @@ def open_stream(content: bytes) -> Stream:
 
 
 def describe(found: Measured, *said: Problems) -> str:
-    """Describe all that a measuring found, but for its hashes, which differ in each process."""
+    """Describe all that was measured, except the hashes, which differ in each process."""
     counts = f"{found.digest} {found.examples} {found.characters} {found.size} {found.multimodal}"
     noted = (found.survey, *map(_list_messages, said))
     return f"{counts} {hashlib.sha256(repr(noted).encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def measure_document(name: str, content: bytes, form: str, layout: Layout = PLAIN) -> str:
-    """Measure a document, its sound examples and as a whole, and describe what was found."""
+    """Survey and measure a document, and describe what was found."""
     surveyed, measured = Problems(), Problems()
     found = survey(open_stream(content), name, FORMS[form], surveyed, layout=layout)
     measure(open_stream(content), name, FORMS[form], measured, layout=layout)
@@ -280,7 +280,7 @@ def measure_document(name: str, content: bytes, form: str, layout: Layout = PLAI
 
 
 def measure_all() -> str:
-    """Measure each document in each form, a line each."""
+    """Measure each document in each form. Return a line for each."""
     found = []
     for name, content in list_documents():
         ways = [(form or "-", form, PLAIN) for form in ("", SUPERVISED, PREFERENCE)]

@@ -1,4 +1,4 @@
-"""One emulator a test, on a port of its own, and a clock that waits for nobody."""
+"""Gives each test an emulator on a port of its own, with a clock that only the test moves."""
 
 import contextlib
 import dataclasses
@@ -61,12 +61,12 @@ class Api:
         return error["code"], error["status"], error["message"]
 
     def create(self, model_id: str = "", **fields: Any) -> dict[str, Any]:
-        """Create a model; *fields* go over those of a usual request."""
+        """Create a model. *fields* replace those of a usual request."""
         query = {"tunedModelId": model_id} if model_id else {}
         return self.ok("POST", "v1beta/tunedModels", params=query, json=body(**fields))
 
     def control(self, path: str, change: object) -> dict[str, Any]:
-        """Post to the emulator's own side."""
+        """Post to the emulator's control plane."""
         return self.ok("POST", f"emulator/{path}", json=change)
 
     def advance(self, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""Google's discovery documents as judges: does a JSON value fit what the API says it answers?
+"""Checks JSON values against Google's discovery documents, which say what the API answers.
 
-The documents are those inside google-api-python-client. Unknown fields, wrong types, foreign enum
-values and misspelled numbers and times are all told, each with its place.
+The documents are those in google-api-python-client. Each unknown field, wrong type, unknown enum value, and
+badly written number or time is reported with its place.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class Document:
         raise AssertionError(f"no method for {verb} {path}")
 
     def problems(self, schema: str, value: object) -> list[str]:
-        """Return what does not fit in *value*; nothing when all does."""
+        """Return what does not fit in *value*, or nothing if all fits."""
         return self._message(self.schemas[schema], value, schema.rpartition("V1")[2])
 
     def answer_problems(self, verb: str, path: str, value: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""google-genai and a model's life after its training: `python new_sdk_life.py URL ENDPOINT MODEL`.
+"""Uses google-genai on a model after its training: `python new_sdk_life.py URL ENDPOINT MODEL`.
 
 It asks an endpoint under an id that the caller chose, and handles a copy of a model. It prints what it finds
 as JSON, and fails if a call does not work.
@@ -14,7 +14,7 @@ from google.oauth2.credentials import Credentials
 
 
 def main(url: str, endpoint: str, model: str) -> dict[str, Any]:
-    """Ask, look, change and delete. Return what came of it."""
+    """Ask, look, change and delete. Return the results."""
     client = genai.Client(
         vertexai=True,
         project="prod",

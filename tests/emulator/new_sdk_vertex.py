@@ -1,7 +1,7 @@
-"""google-genai in Vertex mode against an emulator: `python new_sdk_vertex.py URL DATA-URI`.
+"""Uses google-genai in Vertex mode on an emulator: `python new_sdk_vertex.py URL DATA-URI`.
 
-Run with the newest google-genai on the path it is the newest, else the one installed here. What it
-finds, it prints as JSON; what it cannot do, ends it.
+It uses the newest google-genai if that is on the path, or else the installed one. It prints what it finds as
+JSON, and fails if a call does not work.
 """
 
 import json
@@ -23,11 +23,11 @@ class SomebodysCredentials(Credentials):  # type: ignore[misc]
 
     @property
     def expired(self) -> bool:
-        """It is not."""
+        """Return False: the token never ends."""
         return False
 
     def refresh(self, request: object) -> None:
-        """Stay the same."""
+        """Do nothing: the token stays the same."""
 
 
 def wait(client: Any, job: Any) -> Any:
@@ -42,7 +42,7 @@ def wait(client: Any, job: Any) -> Any:
 
 
 def main(url: str, data: str) -> dict[str, Any]:
-    """Tune, look, ask, change, cancel; return what came of it."""
+    """Tune, look, ask, change and cancel. Return the results."""
     options = types.HttpOptions(base_url=url)
     client = genai.Client(
         vertexai=True,

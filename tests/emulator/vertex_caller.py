@@ -77,7 +77,7 @@ class Vertex:
         self.upload(jsonl([line(given, output) for given, output in pairs or PAIRS]), uri)
 
     def create(self, **fields: Any) -> dict[str, Any]:
-        """Create a job; *fields* go over those of a usual request, None takes one away."""
+        """Create a job. *fields* replace those of a usual request, and None removes one."""
         return self.ok("POST", "tuningJobs", json=body(**fields))
 
     def job(self, name: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Vertex:
         return self.job(job["name"])
 
     def settle(self, operation: dict[str, Any]) -> dict[str, Any]:
-        """Let an operation end, unless its first answer was its end, and return it."""
+        """Let an operation end, if it has not ended with its first answer, and return it."""
         if "done" not in operation:
             self.api.advance(1)
         operation = self.ok("GET", operation["name"])
@@ -103,7 +103,7 @@ class Vertex:
         return operation
 
     def undeploy(self, endpoint: str) -> dict[str, Any]:
-        """Undeploy what an endpoint has, and wait."""
+        """Undeploy everything from an endpoint, and wait."""
         deployed = self.ok("GET", endpoint)["deployedModels"][0]["id"]
         request = {"deployedModelId": deployed}
         return self.settle(self.ok("POST", f"{endpoint}:undeployModel", json=request))

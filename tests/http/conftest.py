@@ -1,4 +1,4 @@
-"""A raw server and transports to it, on a clock that waits for nobody."""
+"""A raw server and transports to it, with a clock that only sleeping moves."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.http.wire import Wire, connecting, listening
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server of this test's own."""
+    """A server for this test alone."""
     with listening(Wire()) as served:
         yield served
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Moves only when somebody sleeps."""
+    """A clock that moves only when somebody sleeps."""
     return FakeClock()
 
 

@@ -1,4 +1,4 @@
-"""A server made of raw sockets: it says exactly the bytes it is told, or nothing, or hangs up."""
+"""A server made of raw sockets. It sends exactly the bytes that it is told, or nothing, or hangs up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Action: TypeAlias = "bytes | Keeping | Callable[[socket.socket], None]"
 
 @dataclass(frozen=True)
 class Request:
-    """What arrived."""
+    """A request that arrived."""
 
     method: str
     target: str
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass
 class Wire:
-    """One port on 127.0.0.1. `script` is what the requests meet in their order; afterwards `always`."""
+    """One port on 127.0.0.1. Each request meets the next action in `script`, and afterwards `always`."""
 
     url: str = ""
     script: list[Action] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Wire:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def meet(self, request: Request) -> Action:
-        """Note a request, and answer what it meets."""
+        """Note a request, and return the action that it meets."""
         with self.lock:
             self.requests.append(request)
             return self.script.pop(0) if self.script else self.always
@@ -64,7 +64,7 @@ def refusal(
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Close without a word."""
+    """Close the connection and send nothing."""
     connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -76,7 +76,7 @@ def silence(connection: socket.socket) -> None:
 
 
 def cut(reply: bytes, length: int) -> Callable[[socket.socket], None]:
-    """Only the first bytes of a reply, then hang up."""
+    """Send only the first bytes of a reply, then hang up."""
 
     def action(connection: socket.socket) -> None:
         connection.sendall(reply[:length])
@@ -150,7 +150,7 @@ def listening(wire: W) -> Iterator[W]:
 
 @contextlib.contextmanager
 def connecting(wire: Wire, clock: FakeClock) -> Iterator[Callable[..., Transport]]:
-    """A maker of transports to the server, with Google's credentials and errors, that waits for nobody."""
+    """A function that makes transports to the server. They use Google's errors, and no sleep takes time."""
     made: list[Transport] = []
 
     def maker(environ: Mapping[str, str] | None = None, **options: object) -> Transport:
@@ -164,7 +164,7 @@ def connecting(wire: Wire, clock: FakeClock) -> Iterator[Callable[..., Transport
 
 
 def vanishing(*replies: bytes) -> tuple[str, threading.Thread]:
-    """The address of a server that gives these replies over one connection, and is gone then."""
+    """The address of a server that gives these replies over one connection, and then is gone."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def meet() -> None:

@@ -22,9 +22,9 @@ class Api:
     """One API.
 
     Attributes:
-        kind: what its models are to us.
-        calls: what tests call its calls, to how a fault rule of the emulator begins that meets them;
-            "training" and "lag" meet the model "a".
+        kind: the kind of its models.
+        calls: the beginning of a fault rule of the emulator for each call, by the name that tests give to the
+            call. "training" and "lag" are for the model "a".
     """
 
     kind: Kind
@@ -35,12 +35,12 @@ class Api:
         return {**self.calls[call], **fault}
 
     def calls_of(self, method: str) -> tuple[str, ...]:
-        """The requests of this API that a provider's method sends."""
+        """Return the requests of this API that a provider's method sends."""
         return tuple(call for call in _CALLS.get(method, ()) if call in self.calls)
 
 
 def method_of(verb: str, path: str) -> str:
-    """The provider's method that such a request is about, "" for others."""
+    """Return the provider's method that sends such a request, "" for other requests."""
     for api in APIS.values():
         for method in _CALLS:
             for call in api.calls_of(method):
@@ -106,5 +106,5 @@ _CALLS: Mapping[str, tuple[str, ...]] = {
     "set_permissions": ("grant",),
     "generate": ("ask",),
 }
-"""A provider's method to the calls that it is about; the upload, which is part of a create, by itself."""
+"""The calls of each method of a provider. The upload is listed alone, though it is part of a create."""
 APIS: Mapping[str, Api] = {api.kind.name: api for api in (GEMINI, VERTEX)}

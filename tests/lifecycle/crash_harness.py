@@ -1,6 +1,6 @@
-"""Kills a real command at one point of its run, then checks what the next run makes of it.
+"""Kills a real command at one point of its run, then checks what the next run does.
 
-Between the project and its emulator sits a CrashProxy. Every point begins with the same models and state.
+A CrashProxy sits between the project and its emulator. Each time, the models and the state are the same.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ CRASH_POINT = str(pathlib.Path(__file__).with_name("crash_point.py"))
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is there, and what is wanted then.
+    """What is live and recorded at first, and what is declared then.
 
     Attributes:
-        before: manifests that were applied.
-        earlier: manifests that were applied before those.
-        after: manifests of the run that is killed.
+        before: manifests that are applied first.
+        earlier: manifests that are applied even before those.
+        after: the manifests for the run that is killed.
         command: the command line of that run.
-        forgets: the state is deleted in between.
-        created: trainings that the run starts.
+        forgets: whether the state is deleted in between.
+        created: the trainings that the run starts.
         names: the models that must serve in the end, by name.
         held: how many models must be held back in the end.
     """
@@ -93,7 +93,7 @@ class CrashHarness:
         return self.project.service
 
     def prepare(self) -> None:
-        """Make the beginning once, by a real run, and keep it."""
+        """Make the models and the state of the beginning by a real run, and keep them."""
         if self.scenario.before:
             self.apply_before()
             self.state = None if self.scenario.forgets else self.project.state_file.read_bytes()
@@ -155,7 +155,7 @@ class CrashHarness:
         )
 
     def killed_at_request(self, number: int, when: str) -> None:
-        """Run until the n-th request, and kill the run before it arrives or before its answer is read."""
+        """Kill the run at the n-th request, before that arrives or before its answer is read."""
         process: list[subprocess.Popen[str]] = []
 
         def act(seen: int, moment: str) -> bool:
@@ -171,7 +171,7 @@ class CrashHarness:
         self._dead(process[0])
 
     def killed_at_write(self, number: int, when: str) -> None:
-        """Run until the n-th write of the state, and kill the run there."""
+        """Kill the run at the n-th write of the state."""
         self.proxy.reset()
         self._dead(self.start(str(number), when, *self.scenario.command, program=(CRASH_POINT,)))
 
@@ -222,7 +222,7 @@ class CrashHarness:
 
 @contextlib.contextmanager
 def crash_harness(project: Project, scenario: Scenario) -> Iterator[CrashHarness]:
-    """A project behind a proxy, its beginning prepared."""
+    """A project behind a proxy, with its beginning prepared."""
     with crash_proxy_to(project.service.url) as proxy:
         made = CrashHarness(project, proxy, scenario)
         made.prepare()

@@ -3,8 +3,8 @@
 Usage: crash_point.py NUMBER sync|before|after|link COMMAND…
 
 It sends itself SIGKILL at the NUMBER-th replacement of the state file: before the new bytes are synced,
-before the new file is put in place, or after. With `link`, at the NUMBER-th new file that `import --all` puts
-in place.
+before the new file is put in place, or after that. With `link` it does so at the NUMBER-th new file that
+`import --all` puts in place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A proxy on loopback that counts requests and does something to the client at one of them.
+"""A proxy on loopback that counts requests, and lets a test act on the client at any of them.
 
-It sits between a real command and an emulator, so that the command can be killed before its n-th request
-arrives, or after it was answered and before the answer is seen.
+It sits between a real command and an emulator. So the command can be killed before its n-th request arrives,
+or after the request was answered and before the command sees the answer.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ BEFORE, AFTER = "before", "after"
 
 @dataclass
 class CrashProxy:
-    """One port; `act` is called for each request before it is forwarded and after it was answered.
+    """One port. `act` is called for each request, before it is forwarded and after it was answered.
 
     Attributes:
-        requests: "METHOD /path" of each, in order.
-        act: given the number (from 1) and BEFORE or AFTER; answers False to hang up.
+        requests: "METHOD /path" of each request, in order.
+        act: takes the number (from 1) and BEFORE or AFTER. It returns False to hang up.
     """
 
     url: str
@@ -43,14 +43,14 @@ class CrashProxy:
 
 
 class _Stream:
-    """Whole HTTP messages from a socket."""
+    """Reads whole HTTP messages from a socket."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.rest = b""
 
     def message(self) -> bytes | None:
-        """Head and body as received; None if the other side has closed the connection."""
+        """Return head and body as received. None if the other side has closed the connection."""
         while b"\r\n\r\n" not in self.rest:
             if not self._more():
                 return None

@@ -20,7 +20,7 @@ from tests.lifecycle.service_admin import FOREIGN_EPOCHS, STRANGERS, Trained
 from tests.lifecycle.story import Story
 
 TRAINING_SECONDS = 40.0
-"""How long a training takes in the simulations that this is for."""
+"""How long a training takes in the simulations that use this."""
 _STATUS = {"CREATING": Status.CREATING, "ACTIVE": Status.ACTIVE, "FAILED": Status.FAILED}
 _WELL = frozenset({"JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED"})
 _STRANGE_OBJECT = "strange.jsonl"
@@ -43,7 +43,7 @@ class EmulatedServiceAdmin:
     def begin(self, story: Story) -> None:
         """See ServiceAdmin.begin.
 
-        What lags does so for us too, so a list catches up before a training ends.
+        The lag is the same for this admin, so a list catches up before a training ends.
         """
         emulator = self._emulator
         line = {"contents": [{"role": role, "parts": [{"text": "9"}]} for role in ("user", "model")]}
@@ -76,7 +76,7 @@ class EmulatedServiceAdmin:
         self.heal()
 
     def forget(self) -> None:
-        """See ServiceAdmin.forget; jobs that no list shows yet would be trained again, as is documented."""
+        """See ServiceAdmin.forget. Jobs that no list shows yet would be trained again, as is documented."""
         self.sim.clock.sleep(self._lag)
         self.sim.store.stored = None
 
@@ -87,7 +87,7 @@ class EmulatedServiceAdmin:
         self.heal()
 
     def fault(self, method: str, what: str, times: int) -> None:
-        """See ServiceAdmin.fault; what only a fake can do is none."""
+        """See ServiceAdmin.fault. A fault that only a fake can have does nothing."""
         if what in _FAULTS:
             self._emulator.fault(
                 api.rule(call, **_FAULTS[what], times=times)
@@ -138,7 +138,7 @@ class EmulatedServiceAdmin:
         return [*self._tuned_models(), *self._jobs()]
 
     def _tuned_models(self) -> Iterator[Trained]:
-        """Every create in the log that took effect, with what was sent then."""
+        """Return every create in the log that took effect, with the body that was sent."""
         for entry in self._emulator.log(after=self._logged):
             self._logged = entry["sequence"]
             made = entry["method"] == "POST" and entry["path"].endswith("/tunedModels")

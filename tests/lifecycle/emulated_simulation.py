@@ -1,7 +1,7 @@
-"""A simulation with the real providers on an emulator, in made-up time: requests are real, waits are not.
+"""A simulation with the real providers on an emulator. Its requests are real, and its time is made up.
 
-Before each request the emulator's clock is set to the simulation's; otherwise it stands still. A process can
-die before and after each single request.
+Before each request the emulator's clock is set to the simulation's. It stands still otherwise. A process can
+die before and after each request.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX, method_of
 from tests.lifecycle.simulation import Simulation, Stop
 
 LAG = 60.0
-"""Seconds that providers look for what was accepted."""
+"""For so many seconds, providers look for an accepted model that does not show."""
 HOME = f"v1/projects/{PROJECT}/locations/{LOCATION}"
 RUNNING = frozenset(
     f"JOB_STATE_{state}" for state in ("QUEUED", "PENDING", "RUNNING", "CANCELLING", "PAUSED")
@@ -48,7 +48,7 @@ _CHANGING = frozenset({"POST", "PATCH", "DELETE"})
 
 
 class Emulator:
-    """An emulator behind everybody's back: its clock, its faults, and what lives in it."""
+    """An emulator, with direct access to its clock, its faults and its models."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -68,7 +68,7 @@ class Emulator:
         return json.loads(text)
 
     def sent(self, method: str, path: str, body: object = None) -> bool:
-        """Send a request to the service. Returns whether it succeeded."""
+        """Send a request to the service. Return whether it succeeded."""
         return self._reply(method, path, body)[0] == 200
 
     def text(self, path: str) -> str:
@@ -109,7 +109,7 @@ class Emulator:
         self.call("POST", "emulator/faults", list(rules))
 
     def faults(self) -> list[dict[str, Any]]:
-        """The rules that are left, with how often each has applied."""
+        """Return the rules that are left, and how often each has applied."""
         found: list[dict[str, Any]] = self.call("GET", "emulator/faults")["faults"]
         return found
 
@@ -147,17 +147,17 @@ class Emulator:
         )
 
     def tuned_model(self, id: str) -> dict[str, Any]:
-        """A model of the Gemini API, which a list may not show yet; empty if there is none."""
+        """Return a model of the Gemini API, even if no list shows it yet. Empty if there is none."""
         status, text = self._reply("GET", f"v1beta/tunedModels/{id}", None)
         found: dict[str, Any] = json.loads(text) if status == 200 else {}
         return found
 
     def is_alive(self, kind: Kind, id: str) -> bool:
-        """Whether anything of it is left."""
+        """Return whether anything of a model is left."""
         return bool(self.tuned_model(id)) if kind is GEMINI.kind else id in self.alive(kind)
 
     def alive(self, kind: Kind) -> set[str]:
-        """The ids with something left that could cost money, be called or be listed."""
+        """Return the ids of which something is left that could cost money, be called or be listed."""
         if kind is GEMINI.kind:
             return {model["name"].removeprefix("tunedModels/") for model in self.tuned_models()}
         found = [job for job in self.listed("tuningJobs") if job["state"] in RUNNING]
@@ -168,7 +168,7 @@ class Emulator:
 
 
 class Line(Exchange):
-    """The way of one process to the emulator."""
+    """The connection of one process to the emulator."""
 
     def __init__(self, sim: EmulatedSimulation, fuse: Fuse) -> None:
         super().__init__(sim.emulator.url, loopback=True, connections=4)
@@ -193,14 +193,14 @@ class EmulatedSimulation(Simulation):
 
     Args:
         emulator: shared with other simulations, one after the other.
-        timeout: real seconds that a request may take, which only one that hangs does.
-        retry: seconds that failures are repeated.
+        timeout: the real seconds after which a request that hangs ends.
+        retry: for how many seconds failures are repeated.
         manifests: what is declared at first.
         settings: of the emulator.
 
     Attributes:
-        sent: every request that is not mere reading.
-        creates: the bodies of those that create a tuned model, whether they had an effect or not.
+        sent: every request that does more than read.
+        creates: the bodies of the requests that create a tuned model, with or without an effect.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ class EmulatedSimulation(Simulation):
         }
 
     def _open_copies(self, regions: Regions) -> CopyProvider:
-        """The provider of copies, which knows what is declared now."""
+        """Open the provider of copies, which knows what is declared now."""
         declared = [model for model in self.manifests if model.address.kind == MODEL_COPY.name]
         places = {(str(one.attributes[OWNER]), str(one.attributes[PLACE])) for one in declared}
         names = frozenset(one.address.name for one in declared)

@@ -20,7 +20,7 @@ Only: TypeAlias = tuple[Api, str]
 
 
 def at(call: str, **fault: Any) -> Rule:
-    """A fault of a call, which happens once by default."""
+    """Make a fault of a call. It happens once by default."""
     return call, fault
 
 
@@ -40,7 +40,7 @@ OK, ERROR, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.ERROR, ExitCode.UNFINISH
 
 CREATING: Wants = ({"name": "a"}, {"name": "b"})
 LARGE: Wants = tuple({"name": name, "data": "x" * 250_000} for name in ("a", "b"))
-"""Of the same three parts."""
+"""Models whose data sets are uploaded in three parts."""
 NEW = (CREATING, LARGE)
 REPLACING: Wants = ({"name": "a", "epochs": 6}, {"name": "b", "epochs": 6})
 UPDATING: Wants = ({"name": "a", "description": "up"}, {"name": "b", "description": "up"})
@@ -74,14 +74,14 @@ class Row:
     """A fault.
 
     Attributes:
-        rules: of the emulator, a call's name in `apis` first.
-        code: what the run ends in.
-        says: what its error says; "" for none.
-        wants: the manifests of the run; anything but NEW is applied to models that serve already.
-        settings: of the emulator.
-        forgets: the state is deleted before the run.
-        begun: what is there already is still in training.
-        only: the one API that it makes sense for, and why; None for both.
+        rules: those of the emulator. Each begins with a call's name in `apis`.
+        code: the exit code of the run.
+        says: words of its error; "" if there is no error.
+        wants: the manifests of the run. Unless they are NEW, models serve already when they are applied.
+        settings: those of the emulator.
+        forgets: whether the state is deleted before the run.
+        begun: whether the models that exist are still in training.
+        only: the one API that has this fault, and why. None if both have it.
     """
 
     rules: tuple[Rule, ...] = ()

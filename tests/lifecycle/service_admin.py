@@ -1,6 +1,6 @@
-"""Looks into the services and changes them behind the tool's back; a StoryRunner works through it.
+"""Looks into the services and changes them behind the tool's back. A StoryRunner uses it.
 
-The services are fakes here and an emulator in emulated_service_admin.py.
+Here the services are fakes. In emulated_service_admin.py they are an emulator.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STRANGERS: Mapping[str, Collection[str]] = {
 """Live models of other people, some of which look like a generation of ours."""
 FOREIGN_EPOCHS = 9
 WORDS = ("one", "two")
-"""What data sets are known by."""
+"""The words that name data sets."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Trained:
     """One training that a service accepted, as the service itself tells it.
 
     Attributes:
-        key: no other training's, not even one under the same id.
+        key: unique to this training, even among trainings of the same id.
         source: our id of the parent, or the base model.
         data: the word of its data set.
         alive: whether anything of it is left that trains, can be called, or is listed.
@@ -68,22 +68,22 @@ class ServiceAdmin(Protocol):
         """Every training so far, except other people's. Deleted ones may be left out."""
 
     def strangers(self) -> dict[str, int]:
-        """Id to epochs of the untouched models of other people."""
+        """The epochs of each model of other people that nobody touched, by id."""
 
     def permissions(self, id: str) -> frozenset[Permission]:
-        """Whom a model was shared with."""
+        """The people that a model was shared with."""
 
     def vanish(self, trained: Trained) -> bool:
-        """Delete a model without the tool. Returns whether the service allowed it."""
+        """Delete a model without the tool. Return whether the service allowed it."""
 
     def disconnect(self, trained: Trained) -> None:
-        """Delete the endpoint of a serving TuningJob and leave its model."""
+        """Delete the endpoint of a serving TuningJob, but not its model."""
 
     def forget(self) -> None:
-        """The state is lost."""
+        """Lose the state."""
 
     def fail(self, name: str) -> None:
-        """Let trainings of this name fail from now on; "" for none."""
+        """Let trainings of this name fail from now on. "" lets all succeed."""
 
     def fault(self, method: str, what: str, times: int) -> None:
         """Let the next calls of a provider's method fail in this way."""
@@ -93,7 +93,7 @@ class ServiceAdmin(Protocol):
 
 
 class FakeServiceAdmin:
-    """In memory."""
+    """A ServiceAdmin of services in memory."""
 
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim

@@ -1,6 +1,6 @@
-"""Services, a state and a clock in memory; each run is a new process that finds what the last one left.
+"""Services, a state and a clock in memory. Each run is a new process that finds what the last one left.
 
-A run goes through `Operation`: tests here cover all that a command does, except what it prints.
+A run goes through `Operation`, so tests with it cover all that a command does, except what it prints.
 """
 
 from __future__ import annotations
@@ -124,25 +124,26 @@ def line(event: Event) -> str:
 
 
 class Stop(threading.Event):
-    """Waiting for it lets the simulation's time pass at once."""
+    """A stop signal. Whoever waits for it lets the simulation's time pass at once."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
         self._clock = clock
 
     def wait(self, timeout: float | None = None) -> bool:
-        """No real waiting: the time is made up."""
+        """Let made-up time pass, without waiting."""
         if not self.is_set():
             self._clock.sleep(timeout or 0.0)
         return self.is_set()
 
 
 class FusedBackend(MemoryBackend):
-    """Dies before or after a write, where its fuse says so; once dead, it does nothing more.
+    """A backend that dies before or after a write, where its fuse says so. Afterwards it does nothing more.
 
     Attributes:
         failures: raised by the next writes: "before" they are done, or "after" (a lost reply).
-        unreadable: raised by every read; refused: how many these were.
+        unreadable: raised by every read.
+        refused: how many reads raised it.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class Process:
 
 
 class Watched(FakeProvider):
-    """Notes each call that counts in the journal of its process, and asks before each deletion."""
+    """A provider that notes each important call in its process's journal, and asks before each deletion."""
 
     def __init__(self, sim: Simulation, service: FakeService, fuse: Fuse, journal: list[str]) -> None:
         super().__init__(service, fuse=fuse)
@@ -232,12 +233,12 @@ class Watched(FakeProvider):
 
 
 class Simulation:
-    """Services, state and time; processes come and go.
+    """Services, state and time, for any number of processes.
 
     Args:
         manifests: what is declared at first.
         kinds: a service for each.
-        service: how they behave; see FakeService.
+        service: how the services behave; see FakeService.
 
     Attributes:
         manifests: what the next run finds declared.
@@ -266,7 +267,7 @@ class Simulation:
         return [call for service in self.services.values() for call in service.changes]
 
     def providers(self, fuse: Fuse, journal: list[str], stopping: Stop) -> dict[str, Provider]:
-        """Kind name to the provider of a new process."""
+        """Make the providers of a new process, by the names of their kinds."""
         del stopping  # a fake waits for nothing
         return {name: Watched(self, service, fuse, journal) for name, service in self.services.items()}
 
@@ -329,7 +330,7 @@ class Simulation:
         parallelism: int = 1,
         **inputs: Any,
     ) -> Process:
-        """Plan and apply as a new process; nothing is locked when the plan has no work."""
+        """Plan and apply as a new process. If the plan has no work, nothing is locked."""
         process = process or self.process(parallelism=parallelism, **inputs)
         plan, _ = process.operation.make_plan()
         if plan.has_work:
@@ -344,7 +345,7 @@ class Simulation:
         return process
 
     def roll_back(self, name: str = "bot", *, to: str = "", undo: bool = False) -> Process:
-        """Run `reconciler rollback`; nothing is locked when the plan has no work."""
+        """Run `reconciler rollback`. If the plan has no work, nothing is locked."""
         process = self.process()
         plan, check = prepare_rollback(process.operation, name, to=to, undo=undo)
         if plan.has_work:
@@ -374,7 +375,7 @@ class Simulation:
         return sorted(id for id in self.service.models if id == name or id.startswith(f"{name}-"))
 
     def settled(self) -> bool:
-        """Whether the plan is empty and another apply neither calls nor writes."""
+        """Return whether the plan is empty, and another apply neither calls nor writes."""
         before = self.store.stored, self.changes()
         plan = self.plan()
         self.apply()

@@ -1,6 +1,6 @@
 """Whole lives of a stack, as data: edits, runs, kills, faults and losses.
 
-A Story's repr is Python, so a failing one is a ready test (`@example(story=…)`).
+The repr of a Story is Python, so a story that fails can be pasted as a test: `@example(story=…)`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.lifecycle.simulation import READER, address, want
 
 JOBS = frozenset({"job", "subjob"})
-"""The names of those that are TuningJobs."""
+"""The names that stand for a TuningJob."""
 DAY = timedelta(hours=24)
 
 
@@ -75,7 +75,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fault:
-    """Calls of a method fail in this way; "store" is a write of the state."""
+    """Calls of a method fail in this way. The method "store" is a write of the state."""
 
     method: str
     what: str
@@ -87,8 +87,8 @@ class Run:
     """A process: apply, wait, or an apply that does not wait.
 
     Attributes:
-        kill: it is killed at the kill-th place, or at the first one whose name begins so.
-        stop: it is stopped (SIGTERM) when so many events were told.
+        kill: the number of the place where it is killed, or the beginning of the name of that place.
+        stop: it is stopped (SIGTERM) after so many events.
     """
 
     command: str = "apply"
@@ -102,7 +102,7 @@ class Run:
 
 @dataclass(frozen=True)
 class RollBack:
-    """Somebody lets the former model of a name serve again, or undoes that. It may be killed as a run may."""
+    """Somebody lets the former model of a name serve again, or undoes that. This may be killed like a run."""
 
     name: str
     undo: bool = False
@@ -151,10 +151,10 @@ class Story:
     """A life.
 
     Attributes:
-        final: what the manifests say in the end.
+        final: the manifests at the end.
         list_lag: seconds before a list shows what was created.
-        keeps_creating: what trains cannot be deleted.
-        crowded: only one TuningJob trains at once, and another one is refused meanwhile.
+        keeps_creating: whether a model in training cannot be deleted.
+        crowded: whether only one TuningJob trains at once, and another one is refused meanwhile.
     """
 
     events: tuple[Event, ...]

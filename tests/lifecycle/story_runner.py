@@ -38,7 +38,7 @@ from tests.lifecycle.story import (
 _MOVED_FROM = re.compile(r"metadata\.moved_from: (\S+)")
 _STATE_MOVE = re.compile(r"reconciler state mv (\S+) (\S+)\.")
 Content: TypeAlias = tuple[str, str, str, int]
-"""What is trained: name (or pinned id), source, data and epochs; another generation is the same content."""
+"""What is trained: name (or pinned id), source, data and epochs. Another generation has the same content."""
 
 
 @dataclass
@@ -48,10 +48,11 @@ class StoryRunner:
     Attributes:
         specs: what is declared now.
         seen: every training so far, by its key.
-        excused: keys of those that failed or were deleted; another one may be in their place.
-        granted: how many more --replace asked for.
-        forced: what the last run's --replace named; asked: the ids that were chosen for it.
-        lost: ids that no state need record, because it was lost.
+        excused: keys of those that failed or were deleted. Each may be trained again.
+        granted: how many more trainings --replace asked for.
+        forced: the name in the last run's --replace.
+        asked: the ids that were chosen for it.
+        lost: ids that the state need not record, because it was lost.
     """
 
     story: Story
@@ -135,7 +136,7 @@ class StoryRunner:
         assert sim.store.holder is None, "the lock was not given back"
 
     def roll_back(self, event: RollBack) -> None:
-        """Go back, if that is possible."""
+        """Roll back, if that is possible."""
         process = self.sim.process(fuse=Fuse(event.kill))
         name = str(where(event.name))
         with suppress(Crash, ReconcilerError):
@@ -174,7 +175,7 @@ class StoryRunner:
         return (stem, source, spec.data, spec.epochs)
 
     def deleting(self, id: str) -> None:
-        """Check, before a live model is deleted, that it may be."""
+        """Check that a live model may be deleted, before that happens."""
         assert not any(id in ids for ids in STRANGERS.values()), f"{id} is not ours"
         (training,) = (training for training in self.alive() if training.id == id)
         content = self.content(training)
@@ -203,7 +204,7 @@ class StoryRunner:
         assert content != self.wanted(spec) or others, f"{id} is deleted and wanted"
 
     def recorded(self, id: str) -> tuple[Address, RecordedModel] | None:
-        """The record of a live model, as written."""
+        """Find the written record of a live model."""
         for place, record in self.sim.state.resources.items():
             for model in reversed(record.models):  # a deposed model comes before the candidate of the same id
                 if model.id == id:
@@ -292,7 +293,7 @@ class StoryRunner:
                 self.look()
 
     def follow_advice(self) -> None:
-        """Do what a refused plan advises where it cannot tell which of several names a model has by now."""
+        """Follow the advice of a plan that cannot tell which of several names a model has now."""
         for _ in self.sim.manifests:
             try:
                 self.sim.plan(retry_failed=True)

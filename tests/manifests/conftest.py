@@ -1,4 +1,4 @@
-"""A folder to load from, as a user has it: manifests/ below the working directory, with a data set."""
+"""A folder as a user has it: manifests/ below the working directory, with a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Gemini provider on a raw server that says what it is told."""
+"""The Gemini provider on a raw server that sends what it is told."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tests.http.wire import Wire, connecting, listening
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server of this test's own."""
+    """A server for this test alone."""
     with listening(Wire()) as served:
         yield served
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Moves only when somebody sleeps."""
+    """A clock that moves only when somebody sleeps."""
     return FakeClock()
 
 
 @pytest.fixture
 def stopping() -> list[bool]:
-    """Not empty: the run is being stopped."""
+    """A list that is not empty if the run is being stopped."""
     return []
 
 
 @pytest.fixture
 def provider(wire: Wire, clock: FakeClock, stopping: list[bool]) -> GeminiProvider:
-    """On the raw server, with patience that costs no time."""
+    """A provider on the raw server. Its waits take no time."""
     stop: Callable[[], bool] = lambda: bool(stopping)  # noqa: E731 (a type for the lambda)
     environ = {"RECONCILER_HTTP_TIMEOUT": "2"}
     transport = connect(base_url=wire.url, environ=environ, clock=clock, sleep=clock.sleep, stopping=stop)

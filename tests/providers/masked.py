@@ -14,7 +14,7 @@ from reconciler.model import Live, Odd
 from tests.emulator.discovery import Document
 
 WRONG = (7, [7])
-"""One of them at least is wrong wherever a field has a type."""
+"""Values of several types. At least one of them is wrong for any field."""
 
 
 def build_full(document: Document, schema: Mapping[str, Any], depth: int = 5) -> Any:
@@ -45,7 +45,7 @@ def build_full(document: Document, schema: Mapping[str, Any], depth: int = 5) ->
 
 
 def spoil(whole: Any, depth: int) -> Iterator[Any]:
-    """Yield an answer, then copies: without each of its fields, and with values of other types there."""
+    """Yield an answer, then copies of it: each lacks one field, or has a value of another type there."""
     yield whole
     for path in _list_paths(whole, depth):
         for value in (None, *WRONG):
@@ -75,8 +75,8 @@ class Service:
     Attributes:
         shown: the resources of each collection.
         selects: whether `fields` selects parts; otherwise it has no effect.
-        dropped: the collection and the field that its masks seem to have forgotten.
-        masks: each mask that was sent, by its collection; "" for a single resource.
+        dropped: a collection, and a field that is dropped as if the masks had forgotten it.
+        masks: the masks that were sent, by collection. The key "" is for single resources.
     """
 
     shown: Mapping[str, list[Any]]
@@ -113,7 +113,7 @@ class Service:
 
 
 def shorten(summary: str) -> str:
-    """Leave out the value that a message quotes: of a masked one, people see the selected part."""
+    """Leave out the value that a message quotes, because with a mask it is only the selected part."""
     return re.sub(r" = .*, which is not ", " is not ", summary)
 
 

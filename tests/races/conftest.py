@@ -19,7 +19,7 @@ from tests.races.fault_proxy import FaultProxy, fault_proxy_to
 __all__ = ["azure", "gcs", "project", "s3", "service"]
 
 LEASE = 4
-"""Seconds; the shortest that is allowed."""
+"""Seconds. It is the shortest lease that is allowed."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Store:
     Attributes:
         kind: "local", "gs", "s3", "az" or "http".
         url: for --state.
-        environ: what leads there, RECONCILER_STATE included.
-        proxy: between the command and the store; None for a folder.
-        server: behind the proxy, where it is one of our own for this test alone.
+        environ: the variables that lead there, with RECONCILER_STATE.
+        proxy: the proxy between the command and the store; None for a folder.
+        server: the server behind the proxy, if it was started for this test alone.
     """
 
     kind: str
@@ -89,7 +89,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opene
 
 
 CONFORMANCE = pytest.mark.conformance
-"""Azurite needs npm; what is S3's alone is in tests/contract, so here it is not waited for in every run."""
+"""Azurite needs npm. What only S3 does is tested in tests/contract, so `make test` leaves S3 out here."""
 
 
 @pytest.fixture(

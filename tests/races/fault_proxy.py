@@ -1,6 +1,6 @@
 """A proxy between a command and its store that can be slow, hang, or break connections.
 
-Rule: it knows nothing of the protocol but where a request begins, so it serves in front of every store.
+Rule: it only knows where a request begins, and nothing else of the protocol. So it works with every store.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class FaultProxy:
     """One port in front of one server.
 
     Attributes:
-        url: where to reach the server through it.
+        url: the address at which it forwards to the server.
         requests: method and path of each request that came, in order.
         delay: seconds that each piece of an answer is held back.
-        before: given method and path of each request before it is forwarded; False hangs up.
-        hanging: nothing is forwarded any more, and nobody is told.
-        down: connections are broken at once.
+        before: takes the method and path of each request before it is forwarded. It returns False to hang up.
+        hanging: whether nothing is forwarded any more, without any sign of it.
+        down: whether connections are broken at once.
     """
 
     url: str
@@ -49,7 +49,7 @@ class FaultProxy:
         self.requests = []
 
     def passes(self, data: bytes) -> bool:
-        """Record the requests that begin in these bytes. Returns whether to forward them."""
+        """Record the requests that begin in these bytes. Return whether to forward them."""
         passed = not self.down
         for method, path in _REQUEST.findall(data):
             request = (method.decode(), unquote(path.decode()))

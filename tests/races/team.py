@@ -1,4 +1,4 @@
-"""Functions for the tests of shared state: the records, wherever they are, and the store's lock."""
+"""Functions for the tests of shared state. They read the records of any store, and hold its lock."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ RUN_URL = "https://github.example.com/search/models/actions/runs/4711"
 
 
 def document(project: Project) -> dict[str, Any]:
-    """The state, as `state pull` prints it; {} when there is none."""
+    """Return the state as `state pull` prints it, {} if there is none."""
     found = json.loads(project.run("state", "pull", expect=0).out or "{}")
     assert isinstance(found, dict)
     return found
 
 
 def serving(project: Project) -> dict[str, str]:
-    """Name to serving id, according to the state."""
+    """Return the id that serves each name, according to the state."""
     return {
         resource["address"].partition("/")[2]: resource["id"]
         for resource in document(project).get("resources", ())
@@ -50,7 +50,7 @@ def converged(project: Project, names: list[str]) -> None:
 
 
 def creating(project: Project) -> int:
-    """How many creates have arrived, answered or not."""
+    """Count the creates that have arrived, answered or not."""
     return sum(path.endswith("/tunedModels") for _, path in project.service.sent("POST"))
 
 

@@ -1,4 +1,4 @@
-"""Plans, drifts and events as hypothesis makes them: every action, hostile text, all fields filled or not."""
+"""Makes random plans, drifts and events: with every action, with hostile text, and with any fields empty."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ any_step: st.SearchStrategy[steps.Step] = st.one_of(each_step)
 
 
 def changes(actions: st.SearchStrategy[Action] | None = None) -> st.SearchStrategy[Change]:
-    """Changes with these actions; no field depends on another one, so more than a planner would make."""
+    """Make changes with these actions. The fields are independent, so a planner would not make them all."""
     return st.builds(
         Change,
         addresses,

@@ -14,7 +14,7 @@ DATA = ("training_data",)
 
 
 class ParrotSpec(Declared):
-    """What a parrot is taught."""
+    """The spec of a parrot: what it is taught."""
 
     base_model: Text
     display_name: str | None = None

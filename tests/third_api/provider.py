@@ -50,14 +50,14 @@ class ParrotCredential:
         self._environ = environ
 
     def sign(self) -> Signature:
-        """With the key; CredentialError without one."""
+        """Sign with the key. Raise CredentialError without one."""
         key = self._environ.get(KEY_VARIABLE)
         if not key:
             raise CredentialError("No key for the parrots", f"Set {KEY_VARIABLE}.")
         return Signature({"x-parrot-key": key}, (key,))
 
     def renew(self, used: Signature) -> bool:
-        """False: there is one key."""
+        """Return False, because there is only one key."""
         del used
         return False
 
@@ -66,7 +66,7 @@ class ParrotErrors:
     """Reads {"squawk": TEXT}; implements `http.ErrorReader`."""
 
     def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
-        """By its status."""
+        """Choose the error by the status."""
         del any_form
         said = make_printable(str((parse_object(reply.body) or {}).get("squawk", "")))
         summary, status = f"{where} was refused ({reply.status}): {said}", reply.status
@@ -81,7 +81,7 @@ class ParrotErrors:
                 return (UnavailableError if status >= 500 else ServiceError)(summary, status=status)
 
     def find_private_texts(self, content: bytes) -> Iterable[str]:
-        """None that it repeats."""
+        """Return nothing, because this service repeats no private text."""
         del content
         return ()
 
@@ -96,26 +96,26 @@ class ParrotProvider:
 
     @property
     def endpoints(self) -> None:
-        """None: parrots are called by name."""
+        """None, because parrots are called by name."""
 
     def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
-        """Every parrot."""
+        """Yield every parrot."""
         del own, progress
         yield from map(_read, self._transport.call("GET", "parrots")["parrots"])
 
     def get(self, handle: Handle) -> Live | None:
-        """One parrot."""
+        """Return one parrot."""
         try:
             return _read(self._transport.call("GET", f"parrots/{handle.id}"))
         except NotFoundError:
             return None
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """The same: training data is sent along."""
+        """Return the models unchanged, because training data is sent with the create."""
         return desired
 
     def read_data(self, uri: str) -> None:
-        """None: training data is sent along."""
+        """Return None, because training data is sent with the create."""
         del uri
 
     def create(
@@ -128,7 +128,7 @@ class ParrotProvider:
         fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
-        """POST under our id; a second one finds the first."""
+        """Send a POST under our id. A second one finds the first."""
         del attempted
         words = [[one.text_input, one.output] for one in examples[desired.data[0].field]]
         body = {**desired.attributes, "id": id, "base_model": source, "words": words}
@@ -141,32 +141,32 @@ class ParrotProvider:
         return Accepted(f"parrots/{id}")
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """PATCH."""
+        """Send a PATCH."""
         self._transport.call("PATCH", f"parrots/{handle.id}", body=dict(attributes), fence=fence)
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Delete it; 404 is success."""
+        """Delete a parrot. A 404 is success."""
         try:
             self._transport.call("DELETE", f"parrots/{handle.id}", fence=fence)
         except NotFoundError:
             return
 
     def poll(self, handle: Handle) -> Training:
-        """From the parrot itself."""
+        """Read the progress from the parrot itself."""
         found = _read(self._transport.call("GET", f"parrots/{handle.id}"))
         return Training(found.status, live=found)
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """None."""
+        """Return nothing, because parrots have no permissions."""
         del handle
         return ()
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """None."""
+        """Do nothing, because parrots have no permissions."""
         del handle, desired, fence
 
     def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
-        """What it was taught."""
+        """Return what the parrot was taught."""
         del temperature
         reply = self._transport.call(
             "POST", f"parrots/{handle.id}:ask", body={"prompt": prompt.text}, repeatable=True
@@ -174,15 +174,15 @@ class ParrotProvider:
         return str(reply["answer"])
 
     def list_ended(self) -> Iterator[Ended]:
-        """Nothing is left of a deleted model."""
+        """Yield nothing, because nothing is left of a deleted parrot."""
         yield from ()
 
     def list_base_models(self) -> BaseModels:
-        """One."""
+        """Return the only one."""
         return BaseModels(frozenset({"macaw"}))
 
     def find_endpoint(self, handle: Handle) -> str:
-        """Its name."""
+        """Return the name of the parrot."""
         return f"parrots/{handle.id}"
 
 
@@ -210,13 +210,13 @@ class ParrotConnection:
         )
 
     def find_target(self, *, contact: bool) -> Target:
-        """One address for all."""
+        """Return the one address of the service."""
         url = self._transport.base_url
         credential = self._transport.credential.description if contact else ""
         return Target(url, find_service(url, "parrots"), credential=credential)
 
     def open_providers(self) -> list[ParrotProvider]:
-        """What serves Parrot."""
+        """Open the provider of Parrot."""
         return [ParrotProvider(self._transport)]
 
     def close(self) -> None:

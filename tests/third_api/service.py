@@ -16,7 +16,7 @@ KEY = "key-of-the-parrots"
 
 @dataclass
 class Aviary:
-    """Its parrots; each is trained once it was looked at twice.
+    """The parrots of the service. Each is trained once somebody has looked at it twice.
 
     Attributes:
         sent: method and path of every request that changes something.

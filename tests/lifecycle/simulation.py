@@ -115,7 +115,7 @@ def want(
 def line(event: Event) -> str:
     """An event as a short text."""
     if isinstance(event, Detached):
-        return " ".join(["Detached", event.reason, *(training.name for training in event.training)])
+        return " ".join(["Detached", event.reason, *(address.name for address in event.going_on)])
     if isinstance(event, Billed):
         return f"{event.address.name} billed {event.tokens}"
     if isinstance(event, Uploading):

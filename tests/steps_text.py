@@ -95,7 +95,7 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
                 f" in place of {step.replaces}{kept}" * bool(step.replaces)
             )
         case HoldBack():
-            said = "hold it back: its manifest has changed since it was approved"
+            said = f"hold it back: {step.error or 'its manifest has changed since it was approved'}"
         case DeleteReplaced():
             due = ", because its time has come" if step.is_due else ""
             said = f"delete {step.id}{due}, if what serves now is ACTIVE"

@@ -102,6 +102,8 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
             return _report_choice(step, task, record, outcome)
         case steps.SetDefaultCheckpoint():
             return ()
+        case steps.HoldBack() if step.error:
+            return (Failed(address, Verb.PROMOTE, step.error, step.advice, id),)
         case steps.HoldBack():
             return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),)
         case steps.Deletion():

@@ -5,10 +5,11 @@ Rule: `wait` only starts trainings that an apply approved, exactly as approved.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from reconciler.errors import PlanError
-from reconciler.model import Desired, Status
+from reconciler.errors import Diagnostic, PlanError
+from reconciler.model import Address, Desired, Status
 from reconciler.plan import guards
 from reconciler.plan.case import Decision
 from reconciler.plan.change import Action, Change, Plan, Reason
@@ -29,7 +30,7 @@ from reconciler.plan.steps import (
 )
 from reconciler.state.values import Record, RecordedModel
 
-_LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
+_LEFT_TO_APPLY = "wait does not send it, reconciler apply does"
 _NOT_APPROVED = "its create waits for room, and its manifest has changed since it was approved"
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
@@ -62,15 +63,14 @@ def plan_resumption(facts: Facts) -> Plan:
         if decision.refusals:
             decision = Decision()  # what an apply would refuse, wait does not do either
         main = next((change for change in decision.changes if not change.deposed), None)
-        found = _continue_main(facts, record, main)
+        found = _continue_main(facts, record, main, decision.errors)
         changes += found
         if (
             record.candidate is not None
             and record.candidate.is_pending
             and not any(change.id == record.candidate.id for change in found)
         ):
-            why = _NOT_APPROVED if record.candidate.has_no_room else "its create never arrived"
-            notes.append(f"{address}: {why}; {_LEFT_TO_APPLY}")
+            notes.append(f"{address}: {_explain_left(facts, record.candidate, address)}")
         changes += [
             change for change in decision.changes if desired and change.deposed and _is_due(change.steps)
         ]
@@ -84,6 +84,14 @@ def plan_resumption(facts: Facts) -> Plan:
         created=facts.timestamp,
     )
     return _drop_refused(plan, facts)
+
+
+def _explain_left(facts: Facts, candidate: RecordedModel, address: Address) -> str:
+    """Say why a create is left to the next apply."""
+    if candidate.has_no_room:
+        return f"{_NOT_APPROVED}; {_LEFT_TO_APPLY}"
+    made = "training" if facts.get_kind(address).trains else "copy"
+    return f"its {made} never began; wait does not begin it, reconciler apply does"
 
 
 def _drop_refused(plan: Plan, facts: Facts) -> Plan:
@@ -109,7 +117,10 @@ def _is_to_be_deleted(record: Record) -> bool:
     return alone and bool(record.deposed) and not any(model.promoted for model in record.deposed)
 
 
-def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
+def _continue_main(
+    facts: Facts, record: Record, main: Change | None, errors: Sequence[Diagnostic]
+) -> list[Change]:
+    """Continue what is under way at one address. `errors` are those that a plan of it would end in."""
     candidate = record.candidate
     if main is not None and main.action is Action.FAILED:
         return [main]
@@ -124,7 +135,7 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
             candidate.approved, desired, main.after or {}, facts.get_kind(desired.address)
         )
         if not approved:
-            return [_record_only(main, candidate.approved)]
+            return [_record_only(main, candidate.approved, HoldBack())]
         return [replace(main, bill=facts.compute_bill(desired)) if desired.data else main]
     if main is not None and desired is not None and _is_approved(facts, candidate, main, desired):
         return [main]
@@ -150,7 +161,14 @@ def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Ch
     intent = replace(record, candidate=known)
     if intent != record:
         change = replace(change, steps=prepend_intent(intent, change.steps))
-    return [_record_only(change, candidate.approved)]
+    return [_record_only(change, candidate.approved, _hold_back(record.address, errors))]
+
+
+def _hold_back(address: Address, errors: Sequence[Diagnostic]) -> HoldBack:
+    """Say why a candidate is not promoted: its manifest has changed, or cannot be applied any more."""
+    if not errors:
+        return HoldBack()
+    return HoldBack(errors[0].summary.removeprefix(f"{address}: "), errors[0].detail)
 
 
 def _is_due(steps: Steps) -> bool:
@@ -169,10 +187,10 @@ def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: 
     )
 
 
-def _record_only(change: Change, approved: str) -> Change:
+def _record_only(change: Change, approved: str, why: HoldBack) -> Change:
     """Remove what nobody approved. The old approval stays recorded until the next apply renews it."""
     intent = find_intent(change.steps)
     if intent is not None and intent.candidate is not None:
         intent = replace(intent, candidate=replace(intent.candidate, approved=approved))
     waiting = [step for step in change.steps if isinstance(step, AwaitTraining)]
-    return replace(change, fields=(), steps=prepend_intent(intent, [*waiting, HoldBack()]))
+    return replace(change, fields=(), steps=prepend_intent(intent, [*waiting, why]))

@@ -181,7 +181,15 @@ class Promote(RecordStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class HoldBack(RecordStep, AtOnce):
-    """Do not promote a trained candidate, because its manifest has changed since it was approved."""
+    """Do not promote a candidate: its manifest has changed since it was approved, or cannot be applied.
+
+    Attributes:
+        error: why the manifest cannot be applied. "" if it has changed.
+        advice: what to do about the error.
+    """
+
+    error: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

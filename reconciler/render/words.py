@@ -210,7 +210,8 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
             if step.kept:
                 yield f"{escape(step.replaces)} is kept: {escape(step.kept)}"
         case steps.HoldBack():
-            yield "is recorded and not promoted: its manifest has changed since it was approved"
+            why = escape(step.error) or "its manifest has changed since it was approved"
+            yield f"is recorded and not promoted: {why}"
         case steps.DeleteReplaced():
             if find_step(change.steps, steps.Promote):
                 yield f"{escape(step.id)} serves until {_name_new(change)} is promoted, then it is deleted"

@@ -77,7 +77,7 @@ def test_a_delay_that_nobody_waits_for_ends_the_address(jobs: Project, delay: st
     assert "waiting" not in candidate(jobs)
     jobs.service.heal()
     result = jobs.run("wait", expect=3)
-    assert "`reconciler apply` does" in result.err
+    assert "reconciler apply does" in result.err
     assert "To go on: reconciler apply" in result.err
     assert posted(jobs.service) == 0
     jobs.apply()

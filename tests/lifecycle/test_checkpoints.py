@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ExitCode, PlanError
+from reconciler.events import Failed
 from reconciler.model import KEEP_DEPOSED, Check, Desired, Stack
 from reconciler.operation.serving import run_declared_checks
 from reconciler.plan.change import Action, DriftClass, Reason
@@ -233,7 +234,13 @@ def test_an_unknown_checkpoint_is_refused_with_those_that_there_are(emulator: Em
     assert "has no checkpoint 9: it has 1, 2, 3, 4, 5" in str(run.events)
     with pytest.raises(PlanError, match="has no checkpoint 9: it has 1, 2, 3, 4, 5"):
         sim.plan()
-    assert "plan shows what will happen" in str(sim.wait().events)
+    waited = sim.wait()
+    assert waited.code == ExitCode.FAILED
+    (failed,) = (event for event in waited.events if isinstance(event, Failed))
+    assert (failed.error, failed.advice) == (
+        f"{failed.id} has no checkpoint 9: it has 1, 2, 3, 4, 5",
+        "Correct serving.checkpoint: nothing is trained again",
+    )
     sim.manifests = (chosen("2"),)
     assert sim.apply().code == ExitCode.DONE
     assert deployed(sim) == [(serving(sim), "2", 100)]

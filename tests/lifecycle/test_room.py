@@ -128,7 +128,7 @@ def test_wait_sends_only_what_was_approved(changed: Desired) -> None:
     sim.manifests = (changed,)
     (note,) = sim.process().operation.plan_unfinished().notes
     assert "has changed since it was approved" in note
-    assert "`reconciler apply` does" in note
+    assert "reconciler apply does" in note
     assert sim.wait().told == []
     assert sim.service.creates == {}
 
@@ -153,7 +153,7 @@ def test_todays_guards_hold_for_what_waits() -> None:
     sim.stack = replace(sim.stack, guards=Guards(max_trainings=0))
     (note,) = sim.process().operation.plan_unfinished().notes
     assert "max_trainings 0" in note
-    assert "`reconciler apply` does" in note
+    assert "reconciler apply does" in note
     assert sim.wait().told == []
     assert sim.service.creates == {}
 

@@ -12,6 +12,7 @@ from reconciler.model import Desired, Lifecycle, Live, Replacement, Status
 from reconciler.plan.change import Plan
 from reconciler.plan.inputs import Inputs
 from reconciler.plan.resume import plan_resumption
+from reconciler.plan.steps import HoldBack
 from reconciler.state.values import QUOTA, Record, RecordedModel
 from tests import worlds
 from tests.steps_text import describe_changes
@@ -71,7 +72,7 @@ def test_a_create_that_would_delete_what_is_protected_by_now_is_left_to_apply() 
     (note,) = plan.notes
     assert note == (
         "TunedModel/bot: its create waits for room, and its manifest has changed since it was approved; "
-        "wait does not send it, `reconciler apply` does"
+        "wait does not send it, reconciler apply does"
     )
 
 
@@ -88,6 +89,17 @@ def test_the_end_of_a_training_that_is_not_wanted_any_more_is_recorded() -> None
         f"  1. record candidate {id_of(data='two')}",
         "  2. hold it back: its manifest has changed since it was approved",
     ]
+
+
+def test_a_manifest_that_cannot_be_applied_is_told_with_its_error() -> None:
+    """A plan ends in that error too. It says what to correct, and the address is not said twice."""
+    ended = candidate(PINNED, "two", status=Status.ACTIVE)
+    plan = resume([want(id=PINNED)], [Record(BOT, candidate=ended)], [live(PINNED)])
+    with pytest.raises(PlanError) as caught:
+        make_plan(world([want(id=PINNED)], [Record(BOT, candidate=ended)], [live(PINNED)]))
+    ((step,),) = (one.steps for one in plan.changes)
+    assert isinstance(step, HoldBack)
+    assert (f"TunedModel/bot: {step.error}", step.advice) == (caught.value.summary, caught.value.detail)
 
 
 def test_an_end_that_is_recorded_already_is_not_recorded_twice() -> None:

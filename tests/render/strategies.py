@@ -162,7 +162,7 @@ each_step: list[st.SearchStrategy[steps.Step]] = [
         st.none() | grants,
         st.sampled_from(Verdict),
     ),
-    st.builds(steps.HoldBack),
+    st.builds(steps.HoldBack, texts, texts),
     st.builds(steps.DeleteReplaced, ids, st.booleans()),
     st.builds(
         steps.Delete, ids, st.booleans(), st.booleans(), st.none() | st.builds(steps.IsAccepted, addresses)

@@ -18,7 +18,7 @@ def said(message: str, *texts: str) -> str:
 
 
 def test_credentials_are_hidden() -> None:
-    """Token and key; what is no secret, such as the project whose quota it was, stays."""
+    """A token and a key are hidden. The project whose quota counts is no secret, and stays."""
     assert said("ya29.secret and AIzaSecret of demo", *SECRETS) == "[hidden] and [hidden] of demo"
 
 
@@ -26,22 +26,22 @@ def test_credentials_are_hidden() -> None:
     "text", ["how are you", 'she said "no"\nand left', "größer als 7 €", "\U0001f98a" * 6]
 )
 def test_training_texts_are_hidden(text: str) -> None:
-    """However JSON writes them."""
+    """They are hidden in every spelling of JSON."""
     assert said(f"Invalid value: {text}!", text) == "Invalid value: [hidden]!"
 
 
 def test_the_longest_goes_first() -> None:
-    """A text within another leaves nothing of the longer one."""
+    """Nothing is left of a text that contains a shorter one."""
     assert said("bad: one two three", "one two", "one two three") == "bad: [hidden]"
 
 
 def test_short_texts_leave_the_message_readable() -> None:
-    """An example of one letter takes no letters out of the service's words, nor does such a token."""
+    """An example or a token of one letter does not remove letters from the service's words."""
     assert said("epoch_count is out of range", "e", "of", "t") == "epoch_count is out of range"
 
 
 def test_what_repeats_nothing_is_the_same_body() -> None:
-    """Even where it is no JSON and no text."""
+    """This also holds for a body that is no JSON and no text."""
     body = b"\xff\xfe<html>"
     assert hide_echoes(body, ("how are you", *SECRETS)) is body
 
@@ -69,12 +69,12 @@ TEXTS = (
     ],
 )
 def test_what_a_reason_has_in_common_with_the_data_is_hide_texts(message: str, shown: str) -> None:
-    """A whole text or a piece of 16 characters, in the white space of messages; all else stays."""
+    """Whole texts and pieces of 16 characters are hidden, also with other white space. The rest stays."""
     assert hide_texts(message, TEXTS) == shown
 
 
 def test_much_data_is_searched_in_pieces() -> None:
-    """A text is found wherever it stands, also beyond what is looked at in one go."""
+    """A text is found wherever it is, even across two pieces."""
     many = (f"{number:06} {'filler ' * 20}" for number in range(20_000))
     assert hide_texts("bad: 019999 filler filler", many) == "bad: [hidden]"
 
@@ -92,5 +92,5 @@ def test_much_data_is_searched_in_pieces() -> None:
     ],
 )
 def test_what_a_reason_quotes_is_hidden(reason: str, shown: str) -> None:
-    """Where the data is not at hand, whatever is quoted may be of it; an apostrophe is no quotation mark."""
+    """Without the data, every quotation may be of it. An apostrophe is no quotation mark."""
     assert hide_quotes(reason) == shown

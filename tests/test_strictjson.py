@@ -37,7 +37,7 @@ values = st.recursive(
 @CALM
 @given(values)
 def test_json_within_the_bounds_is_read_by_both_doors(value: object) -> None:
-    """What JSON can say and the bounds allow comes back as it was."""
+    """Any JSON within the bounds comes back unchanged."""
     data = json.dumps(value).encode()
     assert loads(data, most=bounds.STATE) == value
     assert loads_answer(data) == value
@@ -46,7 +46,7 @@ def test_json_within_the_bounds_is_read_by_both_doors(value: object) -> None:
 @CALM
 @given(st.binary() | st.text('[]{}",:0123456789eE+-. \\udUNaInfty').map(str.encode))
 def test_any_bytes_are_a_value_or_our_error(data: bytes) -> None:
-    """Nothing else is raised, whatever the bytes are."""
+    """Nothing else is raised for any bytes."""
     for most in (bounds.STATE, None):
         with contextlib.suppress(NotJSONError):
             loads_answer(data) if most is None else loads(data, most=most)
@@ -72,13 +72,13 @@ def test_any_bytes_are_a_value_or_our_error(data: bytes) -> None:
     ],
 )
 def test_what_is_not_json_as_we_write_it_is_refused(data: bytes, problem: str) -> None:
-    """Each with the reason, also where Python's own parser would raise something else, or take it."""
+    """Each refusal has its reason, even where Python's parser would accept the text or fail otherwise."""
     with pytest.raises(NotJSONError, match=problem):
         loads(data, most=bounds.STATE)
 
 
 def test_a_hundred_levels_are_read_and_brackets_in_texts_are_no_levels() -> None:
-    """The bound is the bound, exactly."""
+    """One level more is refused."""
     deep = b"[" * bounds.DEPTH + b"]" * bounds.DEPTH
     assert loads(deep, most=bounds.STATE)
     text = "[" * 5000
@@ -86,13 +86,13 @@ def test_a_hundred_levels_are_read_and_brackets_in_texts_are_no_levels() -> None
 
 
 def test_more_bytes_than_the_bound_are_refused() -> None:
-    """The size is looked at before anything is parsed."""
+    """The size is checked before anything is parsed."""
     with pytest.raises(NotJSONError, match="larger than 1 MB"):
         loads(b" " * (bounds.MB + 1), most=bounds.MB)
 
 
 def test_one_odd_number_in_an_answer_concerns_its_field_alone() -> None:
-    """An answer is read as far as it goes; the readers of its fields decide."""
+    """The rest of the answer is read. The reader of the field decides about the number."""
     found = loads_answer(
         b'{"a": NaN, "b": 1e999, "c": ' + b"9" * 5000 + b', "d": 9223372036854775807, "e": 5}'
     )
@@ -102,7 +102,7 @@ def test_one_odd_number_in_an_answer_concerns_its_field_alone() -> None:
 
 
 def test_half_a_character_in_an_answer_is_no_character() -> None:
-    """It could be written nowhere, so it is replaced where it comes in; whole pairs stay."""
+    """It could not be written anywhere, so it is replaced at once. Whole pairs stay."""
     assert loads_answer(rb'{"\ud800": "a\ud83d\ude00\udc00"}') == {"�": "a😀�"}
 
 
@@ -117,7 +117,7 @@ def test_half_a_character_in_an_answer_is_no_character() -> None:
     ],
 )
 def test_nonsense_of_megabytes_is_over_soon(data: bytes) -> None:
-    """Depth and digits cost no more than reading does."""
+    """Deep nesting and long numbers take no longer than reading does."""
     began = time.process_time()
     for most in (bounds.STATE, None):
         with contextlib.suppress(NotJSONError):
@@ -126,7 +126,7 @@ def test_nonsense_of_megabytes_is_over_soon(data: bytes) -> None:
 
 
 def test_what_is_written_for_others_is_json_for_all_of_them() -> None:
-    """ASCII, without half characters; NaN is refused, because its value was to be dealt with before."""
+    """It is ASCII without half characters. NaN is refused, because somebody should have dealt with it."""
     assert dumps({"a": ["é", "b\udcff", ("😀",)]}) == '{"a":["\\u00e9","b\\ufffd",["\\ud83d\\ude00"]]}'
     assert json.loads(dumps({"\ud800": 1}, indent=2)) == {"\ufffd": 1}
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -154,7 +154,7 @@ def _json_calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_json_has_one_door_in_and_no_nan_out(name: str) -> None:
-    """Every encoder refuses NaN, and every reader of others' JSON uses the door; but for the emulator."""
+    """Every encoder refuses NaN. Outside the emulator, every reader of foreign JSON uses the door."""
     if name.startswith("emulator/"):
         return
     for function, call in _json_calls(PACKAGE / name):

@@ -87,7 +87,7 @@ def git_head(project: Project) -> str:
 
 
 def test_a_time_out_tells_copies_from_trainings_and_what_goes_on_waiting(dev: Project, prod: Project) -> None:
-    """Both are counted. The command that is named has the options of the run, and finishes it."""
+    """The message counts both. The command that it names has the options of the run, and finishes it."""
     write_data(prod)
     prod.declare(
         stack("prod-b2", location="us-central1", project="acme-prod"),
@@ -111,7 +111,7 @@ def test_a_time_out_tells_copies_from_trainings_and_what_goes_on_waiting(dev: Pr
 
 
 def test_a_copy_follows_what_another_stack_serves_and_trains_nothing(dev: Project, prod: Project) -> None:
-    """It waits until the source serves, is made once, is replaced with it, and outlives it."""
+    """A copy waits until its source serves, is made once, is replaced together with it, and outlives it."""
     blocked = prod.plan(expect=1)
     assert "there is no state at ../dev/state/default.json" in blocked.out
     dev.apply()
@@ -138,7 +138,7 @@ def test_a_copy_follows_what_another_stack_serves_and_trains_nothing(dev: Projec
 
 
 def test_a_blocked_copy_leaves_the_others_alone(dev: Project, prod: Project) -> None:
-    """Plan exits 1 and shows what can be done; apply does that, and exits 4 for what it could not do."""
+    """Plan exits 1 and shows what can be done. Apply does that, and exits 4 because of the rest."""
     dev.apply()
     named = next(record for record in dev.state()["resources"] if record["address"] == "TuningJob/support")
     model = {"model": named["serving"]["model"]}
@@ -156,7 +156,7 @@ def test_a_blocked_copy_leaves_the_others_alone(dev: Project, prod: Project) -> 
 
 
 def test_a_copy_in_one_stack_waits_for_the_training(dev: Project) -> None:
-    """One apply trains, then copies what it trained, then copies the copy; the next one has nothing to do."""
+    """One apply trains, copies the new model, and copies the copy. The next one has nothing to do."""
     dev.declare(
         stack("dev-a1", **PLACE),
         job("support"),
@@ -200,7 +200,7 @@ def test_a_saved_plan_goes_on_when_the_source_began_to_serve_meanwhile(dev: Proj
 
 
 def test_a_state_is_read_once_however_many_copies_name_it(dev: Project, prod: Project) -> None:
-    """And never locked nor written. Its credentials go to the origin of the own state, and nowhere else."""
+    """It is never locked or written. Its credentials go only to the origin of the run's own state."""
     dev.apply()
     content = dev.state_file.read_bytes()
     login = base64.b64encode(b"ann:s3cret").decode()
@@ -231,7 +231,7 @@ def test_a_state_is_read_once_however_many_copies_name_it(dev: Project, prod: Pr
 
 
 def test_a_state_on_a_host_that_only_a_manifest_names_is_not_asked(prod: Project) -> None:
-    """It may be somebody's pull request. validate and plan refuse it with file and line."""
+    """The manifest may be somebody's pull request. validate and plan refuse it with file and line."""
     source = {"state": "https://states.example.com/dev", "address": "TuningJob/support"}
     prod.declare(stack("prod-b2", location="eu", project="acme-prod"), copy(source=source))
     for command in ("validate", "plan"):
@@ -252,7 +252,7 @@ def test_a_state_on_a_host_that_only_a_manifest_names_is_not_asked(prod: Project
 def test_a_state_that_gives_no_source_says_why(
     change: dict[str, Any], said: str, code: int, dev: Project, prod: Project
 ) -> None:
-    """Nothing is copied from another service, from another workspace, or from what is not recorded."""
+    """Nothing is copied from another service, from another workspace, or from an address without a record."""
     dev.apply()
     dev.state_file.write_text(json.dumps({**dev.state(), **change}))
     assert said in prod.plan(expect=code).all
@@ -260,7 +260,7 @@ def test_a_state_that_gives_no_source_says_why(
 
 
 def test_a_record_of_an_older_version_says_what_to_run(dev: Project, prod: Project) -> None:
-    """It does not hold the name of the model."""
+    """An older record does not have the name of the model, so the error names the command that adds it."""
     dev.apply()
     document = dev.state()
     for record in document["resources"]:

@@ -39,7 +39,7 @@ def list_roles(project: Project) -> dict[str, list[str]]:
 
 
 def test_the_former_model_serves_again_and_nothing_is_trained_or_deleted(project: Project) -> None:
-    """No call changes anything, `output` names the former model, and plan says so and exits with 0."""
+    """No call changes anything. `output` names the former model, and plan says so and exits 0."""
     replace_model(project)
     said = roll_back(project)
     assert f"TunedModel/one: went back [{OLD}]: {NEW} is held back" in said
@@ -57,7 +57,7 @@ def test_the_former_model_serves_again_and_nothing_is_trained_or_deleted(project
 
 
 def test_a_second_rollback_does_nothing(project: Project) -> None:
-    """Neither by default nor with --to; the way further back is told."""
+    """It does nothing by default and with --to. The message names the way to an even older model."""
     replace_model(project)
     roll_back(project)
     before = project.state()
@@ -67,7 +67,7 @@ def test_a_second_rollback_does_nothing(project: Project) -> None:
 
 
 def test_undo_lets_the_held_model_serve_again(project: Project) -> None:
-    """The state has its former version again, and a second --undo has nothing to do."""
+    """The state is as it was before the rollback, and a second --undo has nothing to do."""
     replace_model(project)
     version = project.state()["version"]
     roll_back(project)
@@ -79,7 +79,7 @@ def test_undo_lets_the_held_model_serve_again(project: Project) -> None:
 
 
 def test_another_training_ends_the_hold(project: Project) -> None:
-    """It replaces what serves, and what was held back is deposed like any replaced model."""
+    """The new model replaces the one that serves. The held model is deposed like any replaced model."""
     replace_model(project)
     roll_back(project)
     project.declare(model("one", pairs=THIRD, **KEPT))
@@ -91,7 +91,7 @@ def test_another_training_ends_the_hold(project: Project) -> None:
 
 
 def test_a_manifest_that_declares_the_former_training_ends_the_hold(project: Project) -> None:
-    """Nothing is trained: the rollback was made to last."""
+    """Nothing is trained, because the former model serves already and now stays."""
     replace_model(project)
     roll_back(project)
     project.declare(model("one", **KEPT))
@@ -101,7 +101,7 @@ def test_a_manifest_that_declares_the_former_training_ends_the_hold(project: Pro
 
 
 def test_fields_and_permissions_go_to_the_model_that_serves(project: Project) -> None:
-    """The rollback brings them to what the manifest declares, and so does each later apply."""
+    """The rollback sets them to what the manifest declares, and so does each later apply."""
     grant = {"grantee_type": "GROUP", "email_address": "ml@example.com", "role": "READER"}
     project.declare(model("one", **KEPT))
     project.apply()
@@ -121,7 +121,7 @@ def test_fields_and_permissions_go_to_the_model_that_serves(project: Project) ->
 
 
 def test_an_update_that_is_refused_leaves_the_former_model_serving(project: Project) -> None:
-    """Exit code 4, and the next apply makes the update."""
+    """The rollback exits 4, and the next apply makes the update."""
     project.declare(model("one", **KEPT))
     project.apply()
     project.declare(model("one", pairs=CHANGED, spec={"description": "new"}, **KEPT))
@@ -136,7 +136,7 @@ def test_an_update_that_is_refused_leaves_the_former_model_serving(project: Proj
 
 
 def test_drift_notes_what_is_held_back_and_fails_if_the_stack_says_so(project: Project) -> None:
-    """The class is held_back, in text, JSON, Markdown and in the report."""
+    """Text, JSON, Markdown and the report show the class held_back."""
     replace_model(project)
     roll_back(project)
     assert f"TunedModel/one has {NEW} held back (note)" in project.run("drift", expect=0).out
@@ -155,7 +155,7 @@ def test_drift_notes_what_is_held_back_and_fails_if_the_stack_says_so(project: P
 
 
 def test_destroy_lists_what_is_held_back_and_deletes_it(project: Project) -> None:
-    """It is in the plan that is approved, and nothing is left behind."""
+    """The held model is in the plan that is approved, and nothing is left of it."""
     replace_model(project)
     roll_back(project)
     said = project.run("destroy", "--auto-approve", expect=0).out
@@ -166,7 +166,7 @@ def test_destroy_lists_what_is_held_back_and_deletes_it(project: Project) -> Non
 
 
 def test_a_renamed_record_keeps_its_hold(project: Project) -> None:
-    """By the manifest or by `state mv`; `state rm` forgets the models and deletes none."""
+    """The manifest or `state mv` may rename it. `state rm` forgets the models and deletes none."""
     replace_model(project)
     roll_back(project)
     project.declare(model("two", pairs=CHANGED, metadata={"moved_from": "one"}, **KEPT))
@@ -187,7 +187,7 @@ def test_a_renamed_record_keeps_its_hold(project: Project) -> None:
     ],
 )
 def test_a_wrong_rollback_changes_nothing(project: Project, words: tuple[str, ...], message: str) -> None:
-    """Exit code 1, before any write."""
+    """It exits 1 before it writes anything."""
     replace_model(project)
     before = project.state()
     assert message in roll_back(project, *words, expect=1)
@@ -195,7 +195,7 @@ def test_a_wrong_rollback_changes_nothing(project: Project, words: tuple[str, ..
 
 
 def test_without_a_terminal_it_needs_approval(project: Project) -> None:
-    """Exit code 1, and the advice names no saved plan: a plan cannot be rolled back from a file."""
+    """It exits 1. The advice names no saved plan, because no file can hold a rollback."""
     replace_model(project)
     refused = project.run("rollback", "one", expect=1)
     assert refused.err == "Error: there is no terminal to ask for approval\n    Give --auto-approve\n"
@@ -214,7 +214,7 @@ def test_json_tells_of_a_rollback(project: Project) -> None:
 
 
 def test_a_rollback_whose_time_is_up_names_the_command_that_finishes_it(project: Project) -> None:
-    """The former model is recorded as serving at once; its stable endpoint is switched by that command."""
+    """The former model is recorded as serving at once. That command switches its stable endpoint."""
     write_data(project)
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.service.settings(vertex_operation_seconds=0)

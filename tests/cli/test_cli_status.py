@@ -31,7 +31,7 @@ def read_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_a_life(project: Project) -> None:
-    """Each stage of a life has its condition, and the command that goes on."""
+    """In each stage of its life a model has a condition, and a command that continues is named."""
     project.declare(model("one"))
     first = project.run("status", expect=0)
     assert first.out == ("address         condition\nTunedModel/one  not trained yet\n\n1 not trained yet.\n")
@@ -111,7 +111,7 @@ def test_without_a_model_it_says_so(project: Project) -> None:
 
 
 def test_a_watch_ends_when_nothing_is_in_training(training: Project) -> None:
-    """A pipe gets a table whenever something has changed: not at each look."""
+    """A pipe gets a table when something has changed, and not at each look."""
     with training.start("status", "-w") as process:
         assert read_line(process).startswith("address ")
         assert read_line(process).startswith("TunedModel/one  training")
@@ -128,7 +128,7 @@ def test_a_watch_ends_when_nothing_is_in_training(training: Project) -> None:
 
 
 def test_a_watch_with_json_prints_a_document_a_line(training: Project) -> None:
-    """A program can follow it."""
+    """A program can follow the watch."""
     with training.start("status", "-w", "--json") as process:
         first = json.loads(read_line(process))
         training.service.advance()
@@ -143,7 +143,7 @@ def test_a_watch_with_json_prints_a_document_a_line(training: Project) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_watch(training: Project, number: int) -> None:
-    """It ends with 3, because the model is still in training, and names the command that waits."""
+    """The watch exits 3, because the model is still in training. It names the command that waits."""
     with training.start("status", "-w") as process:
         read_line(process)
         result = finish(process, number)
@@ -151,7 +151,7 @@ def test_a_signal_ends_a_watch(training: Project, number: int) -> None:
 
 
 def test_the_time_of_a_watch_can_be_limited(training: Project) -> None:
-    """--timeout ends it with 3 while a model is in training, even if a look hangs."""
+    """--timeout ends the watch with 3 while a model is in training, even if a look hangs."""
     document, warning = training.run("status", "-w", "--json", "--timeout", "0.5s", expect=3).records()
     assert document["models"][0]["condition"] == "training"
     assert warning["diagnostic"]["summary"] == "Still in training. To wait for the end: reconciler wait"
@@ -166,7 +166,7 @@ def test_the_time_of_a_watch_can_be_limited(training: Project) -> None:
 
 
 def test_a_watch_survives_a_failed_look(training: Project) -> None:
-    """A service that fails for a moment does not end it."""
+    """A service that fails for a moment does not end the watch."""
     with training.start("status", "-w") as process:
         read_line(process)
         training.service.fault({"method": "GET", "path": "/tunedModels", "status": 403})
@@ -177,7 +177,7 @@ def test_a_watch_survives_a_failed_look(training: Project) -> None:
 
 @pytest.mark.early
 def test_a_terminal_shows_one_table_that_is_redrawn(project: Project) -> None:
-    """Each table is erased before the next one. The last one stays, and with it the command that goes on."""
+    """Each table is erased before the next one. The last one stays, with the command that continues."""
     project.declare(model("one"))
     project.service.settings(training_seconds=3)
     project.apply("--no-wait")

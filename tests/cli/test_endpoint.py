@@ -68,7 +68,7 @@ def entries(project: Project) -> list[dict[str, Any]]:
 
 
 def test_a_caller_sees_no_failed_answer_through_a_whole_replacement(project: Project) -> None:
-    """Asked every 50 ms while a model is trained, deployed, promoted and the old one goes: always 200."""
+    """The endpoint always answers 200, though a caller asks it every 50 ms during a replacement."""
     project.declare(job(beside=SERVING))
     project.apply()
     name = project.run("output", "bot", expect=0).out.strip()
@@ -84,7 +84,7 @@ def test_a_caller_sees_no_failed_answer_through_a_whole_replacement(project: Pro
 
 
 def test_a_plan_names_the_endpoint_as_a_resource_of_its_own(project: Project) -> None:
-    """Create, then update and delete: with type Endpoint, while the entry of the model stays what it is."""
+    """Its entry has the type Endpoint: create, then update and delete. The model's entry stays as it is."""
 
     def told() -> list[tuple[str, str, list[str]]]:
         return [(one["address"], one["type"], one["change"]["actions"]) for one in entries(project)]
@@ -101,7 +101,7 @@ def test_a_plan_names_the_endpoint_as_a_resource_of_its_own(project: Project) ->
 
 
 def test_a_plan_says_what_happens_to_the_endpoint(project: Project) -> None:
-    """In sentences below the change, before anything is approved."""
+    """The plan says it in sentences below the change, before anybody approves."""
     project.declare(job(beside={"serving": {"endpoint": "support", "allow_interruption": True}}))
     out = project.run("plan", expect=0).out
     assert "its stable endpoint support is created" in out
@@ -117,7 +117,10 @@ def test_a_plan_says_what_happens_to_the_endpoint(project: Project) -> None:
 
 
 def test_drift_and_show_tell_of_the_endpoint(project: Project) -> None:
-    """An endpoint that somebody deleted is missing, with its own address; show has it with its model."""
+    """An endpoint that somebody deleted is missing, under an address of its own.
+
+    `show` has it with its model.
+    """
     project.declare(job(beside=SERVING))
     project.apply()
     shown = project.run("show", "bot", expect=0).out

@@ -71,7 +71,7 @@ def calls(sim: EmulatedSimulation) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("choice", "id"), [("last", "5"), ("2", "2")])
 def test_a_chosen_checkpoint_serves_and_becomes_the_default(emulator: Emulator, choice: str, id: str) -> None:
-    """It is deployed by its id, recorded, and the model's default, so that a copy has it too."""
+    """The checkpoint is deployed by its id, recorded, and made the default, so that a copy has it too."""
     sim = simulate(emulator, chosen(choice))
     run = sim.apply()
     assert run.code == ExitCode.DONE
@@ -82,7 +82,10 @@ def test_a_chosen_checkpoint_serves_and_becomes_the_default(emulator: Emulator, 
 
 
 def test_the_only_checkpoint_of_a_training_serves_as_the_last(emulator: Emulator) -> None:
-    """Where the training keeps only that one, the model names it, and it is asked at the job's endpoint."""
+    """If a training keeps only its last checkpoint, the model names it.
+
+    The job's endpoint answers with it.
+    """
     only = chosen("last", EASY)
     field = "supervised_tuning_spec.export_last_checkpoint_only"
     sim = simulate(emulator, replace(only, attributes={**only.attributes, field: True}))
@@ -94,7 +97,7 @@ def test_the_only_checkpoint_of_a_training_serves_as_the_last(emulator: Emulator
 
 
 def test_a_switch_trains_nothing_and_goes_through_the_checks(emulator: Emulator) -> None:
-    """The new one has all requests before the old one goes; the plan calls it a switch."""
+    """The new checkpoint has all requests before the old one goes. The plan calls it a switch."""
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     sim.manifests = (chosen("4", EASY),)
@@ -115,7 +118,7 @@ def test_a_switch_trains_nothing_and_goes_through_the_checks(emulator: Emulator)
 
 
 def test_a_switch_to_a_checkpoint_that_fails_its_checks_changes_nothing(emulator: Emulator) -> None:
-    """What serves goes on serving, as recorded. The next run asks again."""
+    """The recorded checkpoint goes on serving. The next run asks the other one again."""
     sim = learns_best(simulate(emulator, chosen("2", ONE)), "2")
     sim.apply()
     sim.manifests = (chosen("4", ONE),)
@@ -130,7 +133,7 @@ def test_a_switch_to_a_checkpoint_that_fails_its_checks_changes_nothing(emulator
 
 
 def test_the_best_checkpoint_is_found_by_the_checks(emulator: Emulator) -> None:
-    """Each is asked at its own endpoint, once; the scores of all are recorded."""
+    """Each checkpoint is asked once, at its own endpoint. The scores of all are recorded."""
     sim = learns_best(simulate(emulator, chosen("best", EASY, ONE)), "3")
     run = sim.apply()
     assert run.code == ExitCode.DONE
@@ -144,7 +147,7 @@ def test_the_best_checkpoint_is_found_by_the_checks(emulator: Emulator) -> None:
 
 
 def test_the_command_test_asks_the_checkpoint_that_serves(emulator: Emulator) -> None:
-    """At the stable endpoint, where programs call it. The job's own endpoint has the last checkpoint."""
+    """It asks the stable endpoint, which programs call. The job's endpoint has the last checkpoint."""
     sim = learns_best(simulate(emulator, chosen("best", ONE)), "2")
     sim.apply()
     results = run_declared_checks(sim.process().operation)
@@ -152,14 +155,14 @@ def test_the_command_test_asks_the_checkpoint_that_serves(emulator: Emulator) ->
 
 
 def test_of_equally_good_checkpoints_the_earlier_serves(emulator: Emulator) -> None:
-    """It has trained less, and knows as much."""
+    """The earlier one was trained less, and knows as much."""
     sim = simulate(emulator, chosen("best", EASY))
     sim.apply()
     assert deployed(sim) == [(serving(sim), "1", 100)]
 
 
 def test_no_checkpoint_serves_if_all_fail_their_checks(emulator: Emulator) -> None:
-    """The former model goes on serving. The next apply asks nothing again that it knows."""
+    """The former model goes on serving. The next apply does not ask again what it knows."""
     sim = simulate(emulator, served("two"))
     sim.apply()
     old = serving(sim)
@@ -179,7 +182,7 @@ def test_no_checkpoint_serves_if_all_fail_their_checks(emulator: Emulator) -> No
 
 
 def test_one_unknown_answer_leaves_all_undecided_and_the_next_run_goes_on(emulator: Emulator) -> None:
-    """Exit 3, nothing is promoted; the checkpoints that were asked are not asked again."""
+    """The run exits 3 and promotes nothing. The next run does not ask the same checkpoints again."""
     sim = learns_best(simulate(emulator, chosen("best", EASY, ONE)), "4")
     down = {"method": "POST", "path": ":generateContent$", "status": 503, "skip": 5, "times": 99}
     sim.emulator.fault([down])
@@ -227,7 +230,7 @@ def test_the_best_may_be_what_serves_already(emulator: Emulator) -> None:
 
 
 def test_an_unknown_checkpoint_is_refused_with_those_that_there_are(emulator: Emulator) -> None:
-    """After a training it is a failed decision, and then an error of the plan. Nothing is trained twice."""
+    """The decision after the training fails, and the next plan is an error. Nothing is trained twice."""
     sim = simulate(emulator, chosen("9"))
     run = sim.apply()
     assert run.code == ExitCode.FAILED
@@ -248,7 +251,10 @@ def test_an_unknown_checkpoint_is_refused_with_those_that_there_are(emulator: Em
 
 
 def test_a_choice_that_nobody_makes_any_more_stays_as_it_is(emulator: Emulator) -> None:
-    """Without the key the checkpoint is not managed: nothing is deployed, and the record forgets it."""
+    """Without the key nobody manages the checkpoint.
+
+    Nothing is deployed, and the record forgets the choice.
+    """
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     sim.manifests = (served(),)
@@ -260,7 +266,7 @@ def test_a_choice_that_nobody_makes_any_more_stays_as_it_is(emulator: Emulator) 
 
 
 def test_a_plan_of_what_is_chosen_asks_as_much_as_one_without_a_choice(emulator: Emulator) -> None:
-    """The lists that every plan reads tell checkpoints and defaults."""
+    """The lists that every plan reads show checkpoints and defaults."""
     counts = []
     for manifest in (served(), chosen("2")):
         sim = simulate(emulator, manifest)
@@ -272,7 +278,7 @@ def test_a_plan_of_what_is_chosen_asks_as_much_as_one_without_a_choice(emulator:
 
 
 def test_going_back_serves_the_checkpoint_that_the_former_model_had(emulator: Emulator) -> None:
-    """By rollback, while the manifest chooses another one; and by a reverted manifest."""
+    """A rollback does so, though the manifest chooses another one, and so does a reverted manifest."""
     day: dict[str, Any] = {"keep_deposed": KEEP_DEPOSED}
     sim = simulate(emulator, chosen("2", **day))
     sim.apply()
@@ -293,7 +299,7 @@ def test_going_back_serves_the_checkpoint_that_the_former_model_had(emulator: Em
 
 
 def test_a_second_runner_finishes_a_switch_that_the_first_has_begun(emulator: Emulator) -> None:
-    """The first has deployed and does not wait. There is no second deployment."""
+    """The first run deploys and does not wait. The second one does not deploy again."""
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     sim.manifests = (chosen("4", EASY),)
@@ -313,7 +319,7 @@ def test_a_second_runner_finishes_a_switch_that_the_first_has_begun(emulator: Em
 def test_a_lost_reply_during_a_switch_leads_to_no_second_deployment(
     emulator: Emulator, method: str, path: str, when: str
 ) -> None:
-    """Whether the request was lost or its answer, each call has its effect once."""
+    """Each call has its effect once, whether its request or its answer was lost."""
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     sim.manifests = (chosen("4"),)
@@ -332,7 +338,7 @@ def test_a_lost_reply_during_a_switch_leads_to_no_second_deployment(
 
 
 def test_a_lost_state_finds_the_chosen_checkpoint_deployed(emulator: Emulator) -> None:
-    """In a named Stack. It is recorded as chosen again, and nothing is deployed or trained."""
+    """In a named Stack the choice is recorded again, and nothing is deployed or trained."""
     sim = simulate(emulator, chosen("2"))
     sim.stack = Stack(name="mail")
     sim.apply()
@@ -348,7 +354,7 @@ def test_a_lost_state_finds_the_chosen_checkpoint_deployed(emulator: Emulator) -
 
 
 def test_drift_names_the_checkpoint_that_somebody_deployed(emulator: Emulator) -> None:
-    """As changed, as is another default; apply deploys the chosen one again."""
+    """Drift calls it changed, and another default too. Apply deploys the chosen one again."""
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     assert sim.process().operation.find_drift() == ()
@@ -366,7 +372,7 @@ def test_drift_names_the_checkpoint_that_somebody_deployed(emulator: Emulator) -
 
 
 def test_another_default_is_made_the_chosen_one_again(emulator: Emulator) -> None:
-    """By one request to the model, and nothing at the endpoint."""
+    """One request to the model does it, and nothing changes at the endpoint."""
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     body = {"defaultCheckpointId": "4"}
@@ -379,7 +385,7 @@ def test_another_default_is_made_the_chosen_one_again(emulator: Emulator) -> Non
 
 
 def test_the_endpoints_of_a_training_that_is_given_up_go_too(emulator: Emulator) -> None:
-    """The service makes them one by one while it trains, and a cancelled job keeps what it made."""
+    """The service makes them one by one during the training, and a cancelled job keeps those that it has."""
     sim = simulate(emulator, chosen("best", EASY))
     sim.apply(wait=False)
     (job,) = sim.emulator.listed("tuningJobs")
@@ -395,7 +401,7 @@ def test_the_endpoints_of_a_training_that_is_given_up_go_too(emulator: Emulator)
 
 
 def test_the_endpoints_of_checkpoints_go_with_their_model(emulator: Emulator) -> None:
-    """Never before: they answer as long as it exists. A replaced model leaves none behind."""
+    """They answer as long as the model exists. A replaced model leaves none behind."""
     sim = simulate(emulator, chosen("2"))
     sim.apply()
     own = [one for one in sim.emulator.listed("endpoints") if one["name"].rpartition("/")[2].isdigit()]

@@ -43,7 +43,7 @@ def defaults(sim: EmulatedSimulation) -> list[Any]:
 
 @pytest.mark.parametrize("carries", [ALL, ["labels", "checkpoints"]], ids=["default", "no default"])
 def test_the_chosen_checkpoint_serves_and_is_the_default(emulator: Emulator, carries: list[str]) -> None:
-    """At once, and after a lost state. If the service does not carry the default, the copy's is set."""
+    """This holds at once, and after a lost state. A default that the service did not carry is set."""
     sim = simulate(emulator, carries=carries)
     sim.apply()
     sim.apply()  # a copy made in the first run gets its default in the next one
@@ -77,7 +77,7 @@ def test_a_copy_without_checkpoints_serves_what_it_has(emulator: Emulator) -> No
 
 
 def test_another_checkpoint_of_the_source_is_another_copy(emulator: Emulator) -> None:
-    """It is copied beside the old one, and takes its requests; nothing is trained."""
+    """It is copied beside the old one, and takes its requests. Nothing is trained."""
     sim = simulate(emulator, carries=ALL)
     sim.apply()
     sim.manifests = (chosen("2"), copied())

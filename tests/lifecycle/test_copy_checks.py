@@ -40,7 +40,7 @@ def endpoints(sim: EmulatedSimulation) -> set[str]:
 
 
 def test_the_endpoint_for_checks_goes_after_the_promotion(emulator: Emulator) -> None:
-    """A copy whose checks fail keeps it and does not serve. Its checks can be corrected."""
+    """A copy whose checks fail keeps the endpoint and does not serve. The checks can then be corrected."""
     sim = simulate(emulator, tuned(), checked(WRONG))
     assert sim.apply().code is ExitCode.FAILED
     record = sim.state.resources[COPY]
@@ -58,7 +58,7 @@ def test_the_endpoint_for_checks_goes_after_the_promotion(emulator: Emulator) ->
 
 
 def test_wait_checks_a_copy_that_an_apply_began(emulator: Emulator) -> None:
-    """The endpoint for the checks was approved with them."""
+    """The endpoint for the checks was approved together with them."""
     sim = simulate(emulator, tuned())
     sim.apply()
     sim.manifests = (tuned(), checked(RIGHT))
@@ -69,7 +69,7 @@ def test_wait_checks_a_copy_that_an_apply_began(emulator: Emulator) -> None:
 
 
 def test_a_copy_that_is_not_wanted_any_more_goes_with_its_endpoint_for_checks(emulator: Emulator) -> None:
-    """Whether its checks passed or not."""
+    """It does not matter whether its checks passed."""
     sim = simulate(emulator, tuned(), checked(WRONG))
     sim.apply()
     sim.manifests = (tuned(),)
@@ -113,7 +113,7 @@ def try_points(emulator: Emulator, first: int, stride: int) -> None:
 
 
 def test_a_run_killed_at_some_points_leaves_no_endpoint_for_checks(emulator: Emulator) -> None:
-    """At a sample of points."""
+    """The run is killed at a sample of points."""
     try_points(emulator, 0, SAMPLE)
 
 
@@ -121,5 +121,5 @@ def test_a_run_killed_at_some_points_leaves_no_endpoint_for_checks(emulator: Emu
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_run_killed_at_any_point_leaves_no_endpoint_for_checks(emulator: Emulator, shard: int) -> None:
-    """At every eighth point, or at all of them."""
+    """The run is killed at every eighth point, or at all of them."""
     try_points(emulator, shard * STRIDE, SHARDS * STRIDE)

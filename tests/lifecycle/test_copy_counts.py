@@ -43,7 +43,7 @@ def count_requests(sim: EmulatedSimulation) -> Counter[str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_a_plan_of_many_copies_asks_for_pages(emulator: Emulator, count: int) -> None:
-    """With their records, and when the state was lost: one request for each hundred copies."""
+    """It sends one request for each hundred copies, with their records and after the state was lost."""
     sim = EmulatedSimulation(emulator, *copies(count), vertex_copy_seconds=0)
     sim.stack = replace(sim.stack, name="team")
     sim.apply(parallelism=8)

@@ -147,7 +147,7 @@ def try_points(emulator: Emulator, scene: Scene, first: int, stride: int) -> Non
 
 @pytest.mark.parametrize("name", SCENES)
 def test_a_copy_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
-    """At a sample of points: nothing is trained or copied twice, and no endpoint is left over."""
+    """Nothing is trained or copied twice, and no endpoint is left over. The points are a sample."""
     try_points(emulator, SCENES[name], list(SCENES).index(name), SAMPLE)
 
 
@@ -158,7 +158,10 @@ def test_a_copy_killed_at_some_points_is_finished_by_the_next_run(emulator: Emul
 def test_a_copy_killed_at_any_point_is_finished_by_the_next_run(
     emulator: Emulator, name: str, shard: int
 ) -> None:
-    """At every eighth point, or at all: nothing is trained or copied twice, no endpoint is left over."""
+    """Nothing is trained or copied twice, and no endpoint is left over.
+
+    It tries every eighth point, or all.
+    """
     try_points(emulator, SCENES[name], shard * STRIDE, SHARDS * STRIDE)
 
 
@@ -186,7 +189,7 @@ NOW = [(call, loss) for call, loss in EACH if call == "copy" or loss == "dropped
 
 @pytest.mark.parametrize(("call", "loss"), [*NOW, *repeats(*(one for one in EACH if one not in NOW))])
 def test_a_lost_reply_copies_once(emulator: Emulator, call: str, loss: str) -> None:
-    """Of each call that copies are about: the run succeeds, or the next one does."""
+    """Whichever call of a copy loses its reply, this run succeeds or the next one does."""
     scene = SCENES["destroy" if call == "delete" else "first"]
     sim = begin(emulator, scene)
     emulator.fault([{**FAULTS[call], **LOSSES[loss]}])
@@ -197,7 +200,7 @@ def test_a_lost_reply_copies_once(emulator: Emulator, call: str, loss: str) -> N
 
 
 def test_a_copy_that_only_stands_between_is_no_output(emulator: Emulator) -> None:
-    """Nothing calls it, and the names of the others are found all the same."""
+    """Nobody calls such a copy. The names of the others are found all the same."""
     sim = begin(emulator, SCENES["between"])
     sim.apply()
     found = find_outputs(sim.process().operation, sim.state.resources.values())
@@ -222,7 +225,7 @@ def test_a_copy_that_is_refused_says_why_and_is_made_when_it_may_be(emulator: Em
 
 @pytest.mark.parametrize("carries", [["labels", "checkpoints"], ["labels"], []], ids=str)
 def test_what_a_copy_carries_makes_no_difference(emulator: Emulator, carries: list[str]) -> None:
-    """Without labels and checkpoints it is found, deployed and adopted just the same."""
+    """A copy without labels and checkpoints is found, deployed and adopted just the same."""
     sim = begin(emulator, SCENES["first"])
     emulator.adjust(vertex_copy_carries=carries)
     sim.apply()

@@ -69,7 +69,7 @@ def serving(sim: EmulatedSimulation) -> str:
 
 
 def test_a_first_apply_creates_the_endpoint_and_deploys_the_model(emulator: Emulator) -> None:
-    """And then the model serves: one deployment has all requests, and nothing is left to do."""
+    """Then the model serves: one deployment has all requests, and nothing is left to do."""
     sim = simulate(emulator, served())
     run = sim.apply()
     assert run.told == [
@@ -89,7 +89,7 @@ def test_a_first_apply_creates_the_endpoint_and_deploys_the_model(emulator: Emul
 
 
 def test_a_replacement_takes_all_requests_before_the_old_model_goes(emulator: Emulator) -> None:
-    """The old one is undeployed after the drain, and deleted then; the endpoint keeps its name."""
+    """The old model is undeployed after the drain, and then deleted. The endpoint keeps its name."""
     sim = simulate(emulator, served(drain=timedelta(seconds=600)))
     sim.apply()
     old, name = serving(sim), endpoints(sim)["support"]["name"]
@@ -113,7 +113,10 @@ def test_a_replacement_takes_all_requests_before_the_old_model_goes(emulator: Em
 
 
 def test_the_name_of_a_trained_model_is_recorded_once_it_is_there(emulator: Emulator) -> None:
-    """With its version, so that another stack can copy it. While it trains, there is none."""
+    """The name has the version, so that another stack can copy the model.
+
+    There is none during the training.
+    """
     sim = simulate(emulator, served())
     sim.apply(wait=False)
     candidate = record(sim).candidate
@@ -127,7 +130,10 @@ def test_the_name_of_a_trained_model_is_recorded_once_it_is_there(emulator: Emul
 
 
 def test_destroy_deletes_the_endpoint_too(emulator: Emulator) -> None:
-    """Undeployed first, deleted last; it counts as a deletion of its own."""
+    """The model is undeployed first, and the endpoint is deleted last.
+
+    That counts as a deletion of its own.
+    """
     sim = simulate(emulator, served())
     sim.apply()
     plan = sim.plan(destroy=True)
@@ -169,7 +175,7 @@ def model_of(sim: EmulatedSimulation, id: str) -> str:
 
 
 def test_an_endpoint_of_somebody_else_is_a_conflict_before_anything_is_spent(emulator: Emulator) -> None:
-    """The error names it and the way to take it over; with `adopt` it is taken over as it is."""
+    """The error names it and says how to take it over. With `adopt` it is taken over as it is."""
     sim = simulate(emulator, want("other", kind=VERTEX.kind))
     sim.apply()
     name = by_hand(sim, labels={"team": "a"})
@@ -190,7 +196,7 @@ def test_an_endpoint_of_somebody_else_is_a_conflict_before_anything_is_spent(emu
 
 
 def test_a_lost_state_finds_the_endpoint_by_its_label_in_a_named_stack(emulator: Emulator) -> None:
-    """Nothing is created again, deployed again or trained again; without a named Stack it is a conflict."""
+    """Nothing is created, deployed or trained again. Without a named Stack it is a conflict."""
     sim = simulate(emulator, served())
     sim.stack = Stack(name="numbers-k3f9")
     sim.apply()
@@ -212,7 +218,7 @@ def test_without_a_named_stack_a_label_proves_nothing(emulator: Emulator) -> Non
 
 
 def test_an_endpoint_deleted_outside_is_drift_and_is_made_again(emulator: Emulator) -> None:
-    """Under the same id, with the same model; nothing is trained."""
+    """It gets the same id and the same model. Nothing is trained."""
     sim = simulate(emulator, served())
     sim.apply()
     name, id = endpoints(sim)["support"]["name"], serving(sim)
@@ -233,7 +239,7 @@ def test_an_endpoint_deleted_outside_is_drift_and_is_made_again(emulator: Emulat
 
 
 def test_a_foreign_deployment_and_split_are_drift_and_lose_their_requests(emulator: Emulator) -> None:
-    """What somebody deployed stays where it is, without requests, and is named until it is undeployed."""
+    """What somebody deployed stays without requests, and is named until somebody undeploys it."""
     sim = simulate(emulator, served(), want("other", kind=VERTEX.kind))
     sim.apply()
     other = sim.state.resources[address("other", VERTEX.kind)].serving
@@ -253,7 +259,7 @@ def test_a_foreign_deployment_and_split_are_drift_and_lose_their_requests(emulat
 
 
 def test_another_id_is_set_up_before_the_old_endpoint_goes(emulator: Emulator) -> None:
-    """The old one stays for keep_deposed, with the model; then the next apply deletes it, unasked."""
+    """The old endpoint stays for keep_deposed, with the model. Then the next apply deletes it unasked."""
     day = timedelta(hours=24)
     sim = simulate(emulator, served(keep_deposed=day))
     sim.apply()
@@ -275,7 +281,7 @@ def test_another_id_is_set_up_before_the_old_endpoint_goes(emulator: Emulator) -
 
 
 def test_another_id_without_keep_deposed_deletes_the_old_endpoint_at_once(emulator: Emulator) -> None:
-    """After the new one has the requests, in the same run; it counts as a deletion."""
+    """It is deleted in the same run, after the new one has the requests. That counts as a deletion."""
     sim = simulate(emulator, served())
     sim.apply()
     sim.manifests = (served(endpoint="sales"),)
@@ -287,7 +293,7 @@ def test_another_id_without_keep_deposed_deletes_the_old_endpoint_at_once(emulat
 
 
 def test_an_endpoint_that_is_not_declared_any_more_is_deleted(emulator: Emulator) -> None:
-    """The model stays; the deletion is in the plan and in its count, and prevent_destroy refuses it."""
+    """The model stays. The plan shows and counts the deletion, and prevent_destroy refuses it."""
     sim = simulate(emulator, served(prevent_destroy=True))
     sim.apply()
     sim.manifests = (want("bot", kind=VERTEX.kind, prevent_destroy=True),)
@@ -303,7 +309,7 @@ def test_an_endpoint_that_is_not_declared_any_more_is_deleted(emulator: Emulator
 
 
 def test_a_refusal_of_two_models_leaves_the_old_one_serving(emulator: Emulator) -> None:
-    """The promotion fails with the service's reason and names the key, which lets it interrupt."""
+    """The promotion fails with the service's reason, and names the key that allows an interruption."""
     sim = simulate(emulator, served(), second_model="refuse")
     sim.apply()
     old = serving(sim)
@@ -325,7 +331,7 @@ def test_a_refusal_of_two_models_leaves_the_old_one_serving(emulator: Emulator) 
 
 
 def test_an_interruption_that_fails_deploys_the_old_model_again(emulator: Emulator) -> None:
-    """Before the run ends; and the next run tries once more."""
+    """This happens before the run ends, and the next run tries the new model once more."""
     sim = simulate(emulator, served(), second_model="refuse")
     sim.apply()
     old = serving(sim)
@@ -341,7 +347,7 @@ def test_an_interruption_that_fails_deploys_the_old_model_again(emulator: Emulat
 
 
 def test_a_project_without_serving_asks_for_no_endpoint(emulator: Emulator) -> None:
-    """Only the list of before: a plan sends as many requests as ever."""
+    """It asks only for the list that it always needed, so a plan sends as many requests as ever."""
     sim = simulate(emulator, want("bot", kind=VERTEX.kind))
     sim.apply()
     before = len(sim.emulator.log())
@@ -361,7 +367,7 @@ def deployments(sim: EmulatedSimulation) -> int:
 
 
 def test_a_run_that_ends_while_a_deployment_is_under_way_is_finished_by_wait(emulator: Emulator) -> None:
-    """The lock is free meanwhile; wait goes on with the deployment that runs, and begins no second one."""
+    """The lock is free meanwhile. `wait` finishes the deployment that runs, and begins no second one."""
     sim = simulate(emulator, served(), deploy_seconds=1000)
     run = sim.apply(timeout=600)
     assert run.told[-2:] == ["bot deploy Started", "Detached timeout bot"]
@@ -375,7 +381,7 @@ def test_a_run_that_ends_while_a_deployment_is_under_way_is_finished_by_wait(emu
 
 
 def test_no_wait_leaves_the_deployment_to_wait(emulator: Emulator) -> None:
-    """It exits once the training is accepted; wait does all that follows."""
+    """The run exits once the training is accepted. `wait` does all that follows."""
     sim = simulate(emulator, served())
     assert sim.apply(wait=False).code is ExitCode.DONE
     assert endpoints(sim) == {}
@@ -385,7 +391,7 @@ def test_no_wait_leaves_the_deployment_to_wait(emulator: Emulator) -> None:
 
 
 def test_a_run_that_ends_while_a_model_drains_is_finished_by_wait(emulator: Emulator) -> None:
-    """The new model serves by then; the old one is undeployed and deleted without a new approval."""
+    """The new model serves by then. The old one is undeployed and deleted without a new approval."""
     hour = timedelta(hours=1)
     sim = simulate(emulator, served(drain=hour))
     sim.apply()
@@ -403,7 +409,7 @@ def test_a_run_that_ends_while_a_model_drains_is_finished_by_wait(emulator: Emul
 
 
 def test_a_rollback_switches_the_endpoint_too(emulator: Emulator) -> None:
-    """And back again with --undo: nothing is trained, and callers change nothing."""
+    """--undo switches it back. Nothing is trained, and callers change nothing."""
     day = timedelta(hours=24)
     sim = simulate(emulator, served(keep_deposed=day))
     sim.apply()
@@ -422,7 +428,10 @@ def test_a_rollback_switches_the_endpoint_too(emulator: Emulator) -> None:
 
 
 def test_a_saved_plan_is_refused_where_somebody_changed_the_endpoint(emulator: Emulator) -> None:
-    """What is deployed and the split are part of what was approved; our own progress is no change of it."""
+    """Its deployments and its split are part of what was approved.
+
+    Our own progress does not count as a change.
+    """
     sim = simulate(emulator, served(), want("other", kind=VERTEX.kind))
     sim.apply()
     other = sim.state.resources[address("other", VERTEX.kind)].serving
@@ -437,7 +446,7 @@ def test_a_saved_plan_is_refused_where_somebody_changed_the_endpoint(emulator: E
 
 
 def test_output_and_generate_go_to_the_stable_endpoint(emulator: Emulator) -> None:
-    """Its name is printed without a call; a prompt is answered by what it serves."""
+    """Its name is printed without a call. A prompt is answered by the model that it serves."""
     sim = simulate(emulator, served())
     sim.apply()
     name, before = endpoints(sim)["support"]["name"], len(sim.emulator.log())

@@ -43,7 +43,7 @@ def test_the_endpoint_sends_its_requests_to_the_former_model(emulator: Emulator)
 
 
 def test_undo_switches_the_endpoint_back(emulator: Emulator) -> None:
-    """And the hold is over."""
+    """The hold is over then."""
     sim, old, new = replace_model(emulator)
     sim.roll_back()
     assert sim.roll_back(undo=True).told == ACT
@@ -54,7 +54,7 @@ def test_undo_switches_the_endpoint_back(emulator: Emulator) -> None:
 
 
 def test_a_deployment_that_is_refused_is_made_by_the_next_run(emulator: Emulator) -> None:
-    """Until then the endpoint serves what it served. The same command goes on, and so would an apply."""
+    """Until then the endpoint serves as before. The same command finishes it, and so would an apply."""
     sim, old, new = replace_model(emulator)
     sim.emulator.fault([{"method": "POST", "path": ":deployModel$", "status": 400, "times": 1}])
     assert sim.roll_back().told == ["bot rollback Completed", "bot deploy Failed"]
@@ -67,7 +67,7 @@ def test_a_deployment_that_is_refused_is_made_by_the_next_run(emulator: Emulator
 
 
 def test_another_training_ends_a_hold_and_takes_the_endpoint(emulator: Emulator) -> None:
-    """What was held back is deposed like any replaced model."""
+    """The held model is deposed like any replaced model."""
     sim, old, new = replace_model(emulator)
     sim.roll_back()
     sim.manifests = (declare("three"),)
@@ -78,7 +78,7 @@ def test_another_training_ends_a_hold_and_takes_the_endpoint(emulator: Emulator)
 
 
 def test_a_state_of_before_the_rollback_learns_from_the_endpoint_what_serves(emulator: Emulator) -> None:
-    """The model that is called is recorded as serving, and going on to the other one is to be approved."""
+    """The model that is called is recorded as serving. Going on to the other one must be approved."""
     sim, old, new = replace_model(emulator)
     before = sim.store.stored
     sim.roll_back()
@@ -96,7 +96,7 @@ def test_a_state_of_before_the_rollback_learns_from_the_endpoint_what_serves(emu
 
 
 def test_a_manifest_that_goes_back_keeps_what_a_lost_rollback_serves(emulator: Emulator) -> None:
-    """Nothing is left to do at the service: the state catches up with the endpoint."""
+    """The state catches up with the endpoint. Nothing is left to do at the service."""
     sim, old, new = replace_model(emulator)
     before = sim.store.stored
     sim.roll_back()

@@ -40,7 +40,7 @@ def test_a_watch_shows_the_progress_until_the_end() -> None:
 
 
 def test_a_watch_of_what_does_not_train_looks_once() -> None:
-    """Whoever only waits for a person need not be watched."""
+    """Nobody need watch a model that only waits for a person."""
     sim = Simulation(want())
     assert [found[0].condition for found in watch(sim.process().operation)] == [Condition.NOT_TRAINED]
 
@@ -53,7 +53,7 @@ def test_a_model_that_no_list_shows_yet_is_watched() -> None:
 
 
 def test_a_look_that_fails_is_repeated() -> None:
-    """Four failures in a row are no end, and are not counted with those of later."""
+    """Four failures in a row do not end the watch. Later failures are counted anew."""
     sim = training("bot")
     looks = watch(sim.process().operation)
     next(looks)
@@ -64,7 +64,7 @@ def test_a_look_that_fails_is_repeated() -> None:
 
 
 def test_the_fifth_failure_in_a_row_ends_a_watch() -> None:
-    """Its reason is told. That of a first look is told at once."""
+    """The watch tells its reason. A failure of the first look is told at once."""
     sim = training("bot")
     process = sim.process()
     looks = watch(process.operation)
@@ -81,7 +81,7 @@ def test_the_fifth_failure_in_a_row_ends_a_watch() -> None:
 
 
 def test_a_poll_that_fails_leaves_the_model_in_the_table() -> None:
-    """The list has shown that it is in training."""
+    """The list has shown that the model is in training."""
     sim = training("bot")
     sim.service.fail("poll", UnavailableError("busy", ""))
     (found,) = look(sim.process().operation)
@@ -94,7 +94,7 @@ def test_a_poll_that_fails_leaves_the_model_in_the_table() -> None:
     "stop", [StoppedError("stopped", ""), KeyboardInterrupt()], ids=["stop", "interrupt"]
 )
 def test_a_stopped_run_looks_no_more(method: str, stop: BaseException) -> None:
-    """A watch has shown something, so it just ends. A first look fails: nothing was shown."""
+    """A watch that has shown something just ends. If the first look is stopped, the command fails."""
     sim = training("bot")
     looks = watch(sim.process().operation)
     next(looks)
@@ -106,7 +106,7 @@ def test_a_stopped_run_looks_no_more(method: str, stop: BaseException) -> None:
 
 
 def test_a_signal_ends_the_pause_between_two_looks() -> None:
-    """It is not followed by another look."""
+    """No other look follows."""
     sim = training("bot")
     process = sim.process()
     looks = watch(process.operation)

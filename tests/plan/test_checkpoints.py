@@ -69,12 +69,12 @@ def chosen(checkpoint: str = "2", choice: str = "2", **more: object) -> Recorded
 
 @pytest.mark.parametrize(("choice", "ids"), [(LAST, ["3"]), (BEST, ["1", "2", "3"]), ("2", ["2"]), ("9", [])])
 def test_a_choice_is_made_from_these(choice: str, ids: list[str]) -> None:
-    """The last one, all, or the one with that id."""
+    """The choice means the last checkpoint, all of them, or the one with that id."""
     assert [one.id for one in find_wanted(choice, THREE)] == ids
 
 
 def test_a_missing_checkpoint_is_explained_with_those_that_there_are() -> None:
-    """Or with the fact that the service shows none."""
+    """If the service shows none, the error says so."""
     assert explain_missing(ID, "9", THREE) == f"{ID} has no checkpoint 9: it has 1, 2, 3"
     assert explain_missing(ID, "9", ()) == f"the service shows no checkpoints of {ID}, so 9 cannot be chosen"
 
@@ -112,14 +112,14 @@ def test_a_choice_stays_until_another_is_declared(
 
 
 def test_a_model_in_training_has_nothing_to_choose_from_yet() -> None:
-    """Its checkpoints are not known."""
+    """Its checkpoints are not known before the end."""
     assert select(Serving("e", checkpoint="2"), (), worlds.candidate(ID), None, serves=False) == Selection(
         "2"
     )
 
 
 def test_scores_are_found_of_each_checkpoint_and_of_the_chosen_one() -> None:
-    """The chosen one's are those of the model, where none are recorded apart."""
+    """If the chosen one has no scores of its own, those of the model are its scores."""
     model = chosen(scores=(score(1, ONE),), checkpoints=(asked("1", score(0, ONE)),))
     found = [find_scores(model, id) for id in ("1", "2", "3")]
     assert found == [(score(0, ONE),), (score(1, ONE),), ()]
@@ -140,12 +140,12 @@ def test_scores_are_found_of_each_checkpoint_and_of_the_chosen_one() -> None:
 def test_recorded_scores_are_judged_by_the_checks_of_today(
     scores: list[Score], checks: tuple[AnyCheck, ...], verdict: Verdict | None
 ) -> None:
-    """Only if these ask the same. Two checks of one file are added up, so neither can be told."""
+    """They count only for the same questions. The scores of two checks of one file cannot be told apart."""
     assert judge_scores(scores, checks) is verdict
 
 
 def test_the_best_has_passed_and_has_most_right_answers_and_is_the_earliest() -> None:
-    """In this order."""
+    """The rules apply in this order."""
 
     def judge(id: str, verdict: Verdict, right: int) -> Judged:
         return Judged(Checkpoint(id), verdict, (Score(PROMPTS, "", right, 9),))
@@ -177,7 +177,7 @@ def record(role: steps.Role, outcome: Chosen) -> Record:
 
 
 def test_a_choice_is_recorded_with_its_scores() -> None:
-    """And with those of the other checkpoints, each once."""
+    """The scores of the other checkpoints are recorded too, each once."""
     outcome = Chosen("3", Verdict.PASSED, (score(1, TWO),), (asked("3", score(1, TWO)),))
     model = record(steps.Role.SERVING, outcome).serving
     assert model is not None
@@ -188,7 +188,7 @@ def test_a_choice_is_recorded_with_its_scores() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.UNKNOWN])
 def test_what_serves_keeps_its_checkpoint_if_another_does_not_pass(verdict: Verdict) -> None:
-    """With the verdict and the scores that it had. A candidate is recorded as it did."""
+    """It also keeps its verdict and its scores. A candidate is recorded in the same way."""
     outcome = Chosen("", verdict, (score(0, ONE),), (asked("2", score(0, ONE)),))
     model = record(steps.Role.SERVING, outcome).serving
     assert model is not None
@@ -200,7 +200,7 @@ def test_what_serves_keeps_its_checkpoint_if_another_does_not_pass(verdict: Verd
 
 
 def test_a_choice_comes_to_nothing_else() -> None:
-    """Another outcome is a defect. What is expected of a plan's step is its checkpoint."""
+    """Another outcome is a defect. A plan's step expects its checkpoint."""
     step = steps.ChooseCheckpoint(steps.Role.SERVING, "2", "2")
     with pytest.raises(TypeError, match="cannot come to"):
         recorded_after(step, Record(BOT, chosen()), Done(), NOW)
@@ -212,7 +212,7 @@ def test_a_choice_comes_to_nothing_else() -> None:
 
 
 def test_what_has_the_requests_by_then_may_be_spared() -> None:
-    """The best checkpoint may be deployed already. Without an endpoint there is nothing to spare."""
+    """The best checkpoint may be deployed already. Without an endpoint, nothing need be spared."""
     spares = steps.Undeploy("support", ("7", "8"), spares=True)
     before = Record(BOT, chosen(), endpoint=SUPPORT)
     assert list_undeployed(spares, before) == ("8",)
@@ -221,7 +221,7 @@ def test_what_has_the_requests_by_then_may_be_spared() -> None:
 
 
 def test_the_checks_of_a_choice_are_those_of_the_plan() -> None:
-    """As those of a promotion without a choice."""
+    """A choice has the same checks as a promotion without a choice."""
     assert steps.find_checks([steps.ChooseCheckpoint(steps.Role.SERVING, "2", checks=(ONE,))]) == (ONE,)
     assert steps.find_checks([steps.RunChecks((TWO,))]) == (TWO,)
     assert steps.find_checks([]) == ()
@@ -248,20 +248,20 @@ def deployed(checkpoint: str, id: str = "7", traffic: int = 100) -> Deployment:
 
 
 def test_the_chosen_checkpoint_that_serves_and_is_the_default_has_not_drifted() -> None:
-    """Nor has any checkpoint where none was chosen, or a default that the service does not show."""
+    """A model without a choice does not drift either, nor one whose default the service does not show."""
     assert drift(deployed("2")) == []
     assert drift(deployed("3"), default="1", checkpoint="") == []
     assert drift(deployed("2"), default="") == []
 
 
 def test_another_default_than_the_chosen_one_has_drifted() -> None:
-    """A copy would have it."""
+    """A copy of the model would have that default."""
     assert drift(deployed("2"), default="3") == [(False, "checkpoint 3 is its default, and 2 was chosen")]
 
 
 @pytest.mark.parametrize(("shown", "said"), [("3", "3"), ("", "(not shown)")])
 def test_another_checkpoint_on_the_endpoint_has_drifted(shown: str, said: str) -> None:
-    """Under our own deployment, because the service may move it with the default."""
+    """It drifts even under our own deployment, because the service may move that with the default."""
     assert drift(deployed(shown)) == [(True, f"it serves checkpoint {said}, and 2 was chosen")]
 
 
@@ -273,7 +273,7 @@ def test_another_deployment_is_named_with_its_checkpoint() -> None:
 
 
 def test_a_copy_serves_the_checkpoint_of_its_source() -> None:
-    """By its id, before it is there too. Without checkpoints, or where none was chosen, it is left open."""
+    """It is named by its id, even before the copy exists. Without a choice it is left open."""
     source = "projects/1/locations/us/models/m@1"
     model = RecordedModel("bot-aaaaaaaa", source=f"{source}#2")
     bare = worlds.live("bot-aaaaaaaa")

@@ -56,7 +56,7 @@ def record(step: steps.Step, outcome: Outcome, **changes: Any) -> RecordedEndpoi
 
 
 def test_a_created_endpoint_is_recorded_with_its_name_and_place() -> None:
-    """The service says them; a plan that only folds its steps keeps what is known."""
+    """The service tells both. A plan that only folds its steps keeps what is known."""
     made = record(steps.CreateEndpoint("support"), EndpointReady("there", "eu"), name="", location="")
     assert made == replace(SUPPORT, name="there", location="eu")
     assert record(steps.CreateEndpoint("support"), EndpointReady("", "")) == SUPPORT
@@ -75,7 +75,7 @@ def test_a_deployment_is_recorded_when_it_begins_and_when_it_has_the_requests() 
 
 
 def test_an_endpoint_that_was_replaced_is_kept_from_the_switch_on() -> None:
-    """Not from the moment at which the other one was declared."""
+    """The time does not count from the moment at which the other endpoint was declared."""
     old = RecordedEndpoint("old", since=worlds.CREATED)
     older = RecordedEndpoint("older", retired=worlds.CREATED, kept_until=worlds.CREATED)
     before = Record(BOT, worlds.model(ID), endpoint=SUPPORT, former_endpoints=(older, old))
@@ -88,7 +88,7 @@ def test_an_endpoint_that_was_replaced_is_kept_from_the_switch_on() -> None:
 
 
 def test_an_interruption_is_recorded_before_another_model_is_deployed() -> None:
-    """So that the next run knows that nothing answers."""
+    """So the next run knows that nothing answers."""
     undeploy = steps.Undeploy("support", ("7",), interrupts=True)
     assert record(undeploy, Done()) == replace(SUPPORT, deployed="", interrupted=True)
     assert record(steps.Undeploy("support", ("6",)), Done()) == SUPPORT
@@ -96,7 +96,7 @@ def test_an_interruption_is_recorded_before_another_model_is_deployed() -> None:
 
 
 def test_a_step_about_an_endpoint_that_is_not_recorded_changes_nothing() -> None:
-    """Another run may have forgotten it; and an outcome of another step is a defect."""
+    """Another run may have forgotten it. An outcome of another step is a defect."""
     without = Record(BOT, worlds.model(ID))
     deploy = steps.Deploy(steps.Role.SERVING, "support")
     assert recorded_after(deploy, without, Deploying("op"), NOW) == without
@@ -113,14 +113,14 @@ def drift(*shown: LiveEndpoint, **changes: Any) -> list[Drift]:
 
 
 def test_what_was_deployed_and_has_all_requests_is_no_drift() -> None:
-    """Nor is a model of ours that still drains there."""
+    """A model of ours that still drains there is no drift either."""
     assert drift(endpoint(deployed())) == []
     held = Record(BOT, worlds.model(ID), deposed=(worlds.model("bot-old", promoted=""),), endpoint=SUPPORT)
     assert drift(endpoint(deployed(), deployed("bot-old", 0, "6")), recorded=held) == []
 
 
 def test_a_missing_endpoint_is_drift_missing() -> None:
-    """Under the name that programs call; one that the service hides is none."""
+    """Drift names what programs call. An endpoint that the service hides is not called missing."""
     (found,) = drift()
     assert (found.drift_class, found.id, found.is_endpoint) == (DriftClass.MISSING, "support", True)
     hidden = world()
@@ -140,7 +140,7 @@ def test_a_missing_endpoint_is_drift_missing() -> None:
     ],
 )
 def test_a_foreign_deployment_or_split_is_drift_changed(shown: list[Deployment], said: str) -> None:
-    """It says what has which share."""
+    """The detail says which share each deployment has."""
     (found,) = drift(endpoint(*shown))
     assert found.drift_class is DriftClass.CHANGED
     assert said.format(x=worlds.deployable("x")) in found.detail
@@ -155,7 +155,10 @@ def plan_and_verify(before: Facts, after: Facts) -> None:
 
 
 def test_a_plan_is_bound_to_what_its_endpoint_serves() -> None:
-    """Our own progress is no move: the new model with all requests, and the old one drained or gone."""
+    """Our own progress does not break the plan.
+
+    It is a new model with all requests, or an old one that is drained or gone.
+    """
     recorded = Record(BOT, worlds.model("bot-old"), endpoint=SUPPORT)
     before = world(endpoint(deployed("bot-old")), recorded=recorded, data="two")
     new = worlds.id_of(data="two")
@@ -179,7 +182,7 @@ def test_a_plan_is_bound_to_what_its_endpoint_serves() -> None:
 
 
 def test_wait_undeploys_what_a_switch_left() -> None:
-    """It was approved with the switch; a deployment that nobody approved is left to apply."""
+    """The switch approved it. A deployment that nobody approved is left to apply."""
     recorded = Record(BOT, worlds.model(ID), deposed=(worlds.model("bot-old"),), endpoint=SUPPORT)
     left = world(endpoint(deployed(), deployed("bot-old", 0, "6")), recorded=recorded)
     (change, *_) = plan_resumption(left).changes
@@ -193,7 +196,7 @@ def test_wait_undeploys_what_a_switch_left() -> None:
 
 
 def test_wait_deletes_an_endpoint_whose_time_has_come() -> None:
-    """As it deletes a replaced model then."""
+    """It also deletes a replaced model then."""
     old = RecordedEndpoint("old", "us", "projects/1/locations/us/endpoints/old", retired=worlds.CREATED)
     recorded = Record(BOT, worlds.model(ID), endpoint=SUPPORT, former_endpoints=(old,))
     (change,) = plan_resumption(
@@ -203,7 +206,10 @@ def test_wait_deletes_an_endpoint_whose_time_has_come() -> None:
 
 
 def test_another_endpoint_needs_another_approval() -> None:
-    """A wait does not deploy to an endpoint that nobody has approved; without one the digest is as ever."""
+    """`wait` does not deploy to an endpoint that nobody approved.
+
+    Without an endpoint the digest is as ever.
+    """
     kind = world().get_kind(BOT)
     digests = {
         digest_approval(replace(worlds.want(), serving=serving), worlds.DECLARED, kind)
@@ -222,7 +228,7 @@ def test_a_rollback_is_refused_where_its_endpoint_may_not_be_seen() -> None:
 
 
 def test_a_moved_record_keeps_its_endpoint() -> None:
-    """Its label still names the former address, and proves that it is ours where the state is lost."""
+    """Its label has the former address. If the state is lost, that proves that the endpoint is ours."""
     old = worlds.address("old")
     recorded = Record(old, worlds.model("old-aaaaaaaa"), endpoint=SUPPORT)
     desired = worlds.want(serving=Serving("support"), moved_from=old)

@@ -22,7 +22,7 @@ def explain(facts: Facts, live: Live, wish: Wish | None = None) -> Left | None:
 
 
 def test_recorded_and_declared_models_are_managed() -> None:
-    """A recorded model of any role, a pinned one and an imported one need no manifest."""
+    """A recorded model in any role needs no manifest, nor does a pinned or an imported one."""
     record = Record(
         worlds.address("bot"), worlds.model("one"), worlds.candidate("two"), (worlds.model("three"),)
     )
@@ -45,7 +45,7 @@ def test_recorded_and_declared_models_are_managed() -> None:
 def test_an_id_of_ours_is_explained_as_a_lost_state_is(
     stack: Stack | None, name: str, expected: Left
 ) -> None:
-    """By its name and digest; in a named Stack by its digest alone, as the next apply adopts it."""
+    """The next apply adopts it by its name and digest, and in a named Stack by its digest alone."""
     digest = worlds.id_of("bot", stack="numbers" if stack else "").rpartition("-")[2]
     live = worlds.live(f"{name}-{digest}")
     facts = worlds.world([worlds.want("bot")], alive=[live], stack=stack)
@@ -54,7 +54,7 @@ def test_an_id_of_ours_is_explained_as_a_lost_state_is(
 
 
 def test_an_id_of_ours_that_nothing_explains_is_foreign() -> None:
-    """A name like ours, or our label under any id, unless it is asked for."""
+    """A name like ours or our label under any id makes it foreign, unless the user asks for it."""
     named = worlds.live("bot-abcdefgh")
     labelled = replace(worlds.live("4711"), label="bot-abcdefgh")
     facts = worlds.world([worlds.want("bot")], alive=[named, labelled], stack=NAMED)
@@ -64,7 +64,7 @@ def test_an_id_of_ours_that_nothing_explains_is_foreign() -> None:
 
 
 def test_a_failed_model_is_left_out() -> None:
-    """There is nothing to adopt, whatever was asked for."""
+    """It cannot be adopted, whatever the user asks for."""
     live = worlds.live("bot", Status.FAILED)
     assert explain(worlds.world(alive=[live]), live, Wish(include_foreign=True)) is Left.FAILED
 
@@ -80,7 +80,7 @@ def test_a_failed_model_is_left_out() -> None:
     ],
 )
 def test_a_filter_is_a_glob_over_id_and_display_name(pattern: str, expected: Left | None) -> None:
-    """The collection is no part of the id."""
+    """The collection does not belong to the id."""
     live = worlds.live("handmade", attributes={"display_name": "Great name"})
     assert explain(worlds.world(alive=[live]), live, Wish(pattern)) is expected
 
@@ -101,20 +101,23 @@ def test_a_filter_is_a_glob_over_id_and_display_name(pattern: str, expected: Lef
     ],
 )
 def test_a_name_is_valid_and_free(display: str, id: str, name: str) -> None:
-    """From the display name, or else from the id; at most 31 letters, a letter first, and not taken."""
+    """It is made from the display name or the id.
+
+    It has at most 31 characters, begins with a letter, and is free.
+    """
     live = worlds.live(id, attributes={"display_name": display})
     assert choose_name(TUNED_MODEL, live, {"taken", "taken-2", "b" * 31}, {}) == name
 
 
 def test_an_unclear_display_name_names_nothing() -> None:
-    """Where model and endpoint have two names, the id is used."""
+    """If model and endpoint have two display names, the id is used."""
     live = worlds.live("x", attributes={"display_name": "a on the model, b on its endpoint"})
     live = replace(live, unclear={"display_name": "a on the model, b on its endpoint"})
     assert choose_name(TUNED_MODEL, live, (), {}) == "x"
 
 
 def test_many_of_one_name_are_counted_on() -> None:
-    """The search for a free name begins where the last one ended: 10,000 of one name are no problem."""
+    """The search for a free name goes on where the last one ended, so 10,000 equal names are no problem."""
     taken: set[str] = set()
     numbers: dict[str, int] = {}
     live = worlds.live("x", attributes={"display_name": "same"})

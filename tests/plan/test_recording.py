@@ -53,7 +53,7 @@ def training(one: RecordedModel | None, *deposed: RecordedModel) -> Record:
 
 
 def test_a_create_without_room_waits_since_the_first_refusal() -> None:
-    """The words are those of the first one too; what is accepted or broken off waits no more."""
+    """The service's first words are kept too. A create that is accepted or broken off waits no more."""
     first = after(Create("bot-2"), training(PENDING), NoRoom("full"))
     assert first == training(replace(PENDING, waiting=QUOTA, waiting_since=NOW, waiting_said="full"))
     assert after(Create("bot-2"), training(WAITING), NoRoom("still full")) == training(WAITING)
@@ -63,13 +63,13 @@ def test_a_create_without_room_waits_since_the_first_refusal() -> None:
 
 
 def test_a_call_that_broke_off_leaves_the_record_as_it_was() -> None:
-    """But for a create, which may have been accepted."""
+    """The exception is a create, which may have been accepted."""
     for step in (Delete("bot-1"), Update(Role.SERVING, {}), RunChecks(()), AwaitTraining()):
         assert after(step, BOTH, Broken()) == BOTH
 
 
 def test_a_deletion_that_the_service_refuses_while_it_trains_is_deposed() -> None:
-    """It is to go and cannot yet; one that is deposed already stays so, and an unknown one is no model."""
+    """It cannot go yet. A deposed model stays deposed, and an unknown one becomes no model."""
     assert after(Delete("bot-2"), BOTH, StillTraining()) == Record(address(), OLD, None, (NEW,))
     assert after(DeleteReplaced("bot-1"), BOTH, StillTraining()) == Record(address(), None, NEW, (OLD,))
     deposed = training(None, NEW)
@@ -79,7 +79,7 @@ def test_a_deletion_that_the_service_refuses_while_it_trains_is_deposed() -> Non
 
 
 def test_a_deletion_that_is_done_forgets_the_model() -> None:
-    """Wherever it is recorded; one that was not made changes nothing."""
+    """It is forgotten wherever it is recorded. A deletion that was not made changes nothing."""
     assert after(Delete("bot-1"), BOTH, Done()) == Record(address(), None, NEW)
     assert after(Delete("bot-2"), BOTH, Done()) == Record(address(), OLD)
     assert after(Delete("bot-2", deposed=True), training(NEW, NEW), Done()) == training(None)
@@ -91,7 +91,7 @@ def test_a_deletion_that_is_done_forgets_the_model() -> None:
 
 
 def test_nothing_is_promoted_where_nothing_is_a_candidate() -> None:
-    """Otherwise what served is deposed, and the candidate serves with what the step says was sent."""
+    """If there is a candidate, it serves with what the step says was sent. The former model is deposed."""
     without = Record(address(), OLD)
     assert after(Promote(Ending.CREATE), without, Done()) == without
     sent = {"temperature": 0.2}
@@ -102,7 +102,7 @@ def test_nothing_is_promoted_where_nothing_is_a_candidate() -> None:
 
 
 def test_what_is_set_is_recorded_of_the_model_that_has_the_role() -> None:
-    """And of none, where nobody has it."""
+    """If no model has the role, nothing is recorded."""
     empty = Record(address())
     assert after(SetPermissions(Role.SERVING, (READER,)), BOTH, Done()) == Record(
         address(), replace(OLD, permissions=(READER,)), NEW
@@ -125,6 +125,6 @@ def test_what_is_set_is_recorded_of_the_model_that_has_the_role() -> None:
     ],
 )
 def test_an_outcome_that_a_step_cannot_have_is_a_defect(step: Step, record: Record, outcome: Outcome) -> None:
-    """It is told as one, and nothing is recorded."""
+    """It is reported as a defect, and nothing is recorded."""
     with pytest.raises(TypeError, match=r"cannot come to|nothing is created without a recorded intent"):
         after(step, record, outcome)

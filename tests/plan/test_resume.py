@@ -34,7 +34,7 @@ def resume(
 
 
 def test_a_target_that_nothing_is_called_is_refused() -> None:
-    """A slip must not look like a wait that has nothing to do."""
+    """A typing error must not look like a wait that has nothing to do."""
     with pytest.raises(PlanError, match="nope"):
         resume([want()], [Record(BOT, candidate=candidate(id_of()))], inputs=Inputs(targets=("nope",)))
 
@@ -59,7 +59,7 @@ def waiting() -> Record:
 
 
 def test_a_create_that_had_no_room_is_sent_as_it_was_approved() -> None:
-    """Its deletion was approved with it."""
+    """The deletion before it was approved together with it."""
     plan = resume([APPROVED], [waiting()], [live(PINNED)])
     assert [(one.id, one.trains, one.deletes) for one in plan.changes] == [(PINNED, True, 1)]
 
@@ -82,7 +82,7 @@ def training(**others: object) -> RecordedModel:
 
 
 def test_the_end_of_a_training_that_is_not_wanted_any_more_is_recorded() -> None:
-    """What became of it is recorded before anything else; it is not promoted."""
+    """The end is recorded before anything else. The model is not promoted."""
     plan = resume([want()], [Record(BOT, candidate=training())], [live(id_of(data="two"))])
     assert list(describe_changes(plan.changes)) == [
         f"TunedModel/bot complete {id_of(data='two')}",
@@ -103,7 +103,7 @@ def test_a_manifest_that_cannot_be_applied_is_told_with_its_error() -> None:
 
 
 def test_an_end_that_is_recorded_already_is_not_recorded_twice() -> None:
-    """Nothing of the record changes."""
+    """The record does not change."""
     ended = training(status=Status.ACTIVE)
     plan = resume([want()], [Record(BOT, candidate=ended)], [live(id_of(data="two"))])
     assert [one.intent for one in plan.changes] == [None]

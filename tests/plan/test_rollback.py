@@ -40,7 +40,7 @@ def list_held(facts: Facts) -> set[tuple[Address, str]]:
 @calm
 @given(worlds.worlds())
 def test_no_time_deletes_what_is_held_back(facts: Facts) -> None:
-    """A deletion of a held model is one to approve, so wait makes none but what an apply approved before."""
+    """A person must approve the deletion of a held model. `wait` makes only one that an apply approved."""
     held = list_held(facts)
     with suppress(PlanError):
         due = [change for change in make_plan(facts).changes if change.is_due]
@@ -50,7 +50,7 @@ def test_no_time_deletes_what_is_held_back(facts: Facts) -> None:
 @calm
 @given(worlds.worlds(options=st.just(Inputs())))
 def test_wait_never_deletes_what_is_held_back_beside_a_serving_model(facts: Facts) -> None:
-    """Its hold may have ended by now, but nobody has approved that."""
+    """The hold may have ended, but nobody has approved the deletion."""
     served = {address for address, record in facts.state.resources.items() if record.serving}
     held = {(address, id) for address, id in list_held(facts) if address in served}
     with suppress(PlanError):
@@ -100,7 +100,7 @@ IDS = (NEW.id, OLD.id, OLDER.id)
 
 
 def test_a_rollback_that_another_run_has_made_is_no_move() -> None:
-    """What was approved is done by then, and nothing is left."""
+    """What was approved has happened, and nothing is left to do."""
     plan, _ = roll_back(SERVING, *IDS)
     step = find_step(plan.changes[0].steps, GoBack)
     assert step is not None
@@ -109,7 +109,7 @@ def test_a_rollback_that_another_run_has_made_is_no_move() -> None:
 
 
 def test_a_rollback_is_refused_where_another_run_has_replaced_the_model() -> None:
-    """Somebody would be sent back who was never asked."""
+    """It would replace a model that the person has never seen."""
     plan, _ = roll_back(SERVING, *IDS)
     moved, facts = roll_back(Record(worlds.address(), OLDER, None, (OLD,)), *IDS)
     with pytest.raises(StalePlanError, match="its record has changed: another run has worked on it"):
@@ -117,7 +117,7 @@ def test_a_rollback_is_refused_where_another_run_has_replaced_the_model() -> Non
 
 
 def test_a_saved_plan_is_refused_once_a_model_is_held_back() -> None:
-    """The hold is part of what a plan is bound to, even where the models that serve are the same."""
+    """A plan is bound to the hold, even if the same models serve."""
     held = Record(worlds.address(), OLD, None, (), (NEW,))
     declared = worlds.want(attributes={**worlds.DECLARED, "temperature": 0.2})
     live = [worlds.live(id) for id in IDS]
@@ -129,7 +129,7 @@ def test_a_saved_plan_is_refused_once_a_model_is_held_back() -> None:
 
 
 def test_a_rollback_that_an_apply_undid_meanwhile_tells_its_turn() -> None:
-    """A rollback may have become an update of what serves; a deletion it can never become."""
+    """A rollback may have become an update of the serving model. It can never become a deletion."""
     plan, facts = roll_back(SERVING, *IDS)
     change = replace(plan.changes[0], action=Action.DELETE)
     with pytest.raises(StalePlanError, match="the plan said rollback, by now it would say delete"):

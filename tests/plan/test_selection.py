@@ -32,12 +32,12 @@ KNOWN: Known = {FAQ: {"team": "search"}, FORM: {"team": "sales", "tier": ""}, JO
     ],
 )
 def test_what_is_chosen(targets: tuple[str, ...], excludes: tuple[str, ...], expected: set[Address]) -> None:
-    """A target adds, an exclude takes away and wins; a label means only what is declared with it."""
+    """A target adds and an exclude takes away, which wins. A label means only models declared with it."""
     assert choose(KNOWN, targets, excludes) == expected
 
 
 def test_what_means_nothing_is_named_with_what_is_near() -> None:
-    """Each pattern once, and the empty one too."""
+    """Each such pattern is named once, and the empty one too."""
     found = {
         one.summary: one.detail
         for one in list_unknown(KNOWN, ("faq", "fax", "fax", "team=serach", "x=1", ""))
@@ -57,7 +57,7 @@ def test_a_label_is_not_searched_for_where_no_manifest_has_one() -> None:
 
 
 def test_a_selection_by_label_names_what_has_none() -> None:
-    """Only where a label is asked for, and something is recorded that no manifest declares."""
+    """It does so only if a label is asked for and a recorded model is not declared."""
     assert "TunedModel/gone" in warn_of_unlabelled(KNOWN, ("team=search",))
     assert warn_of_unlabelled(KNOWN, ("gone",)) == ""
     assert warn_of_unlabelled({FAQ: {"team": "search"}}, ("team=search",)) == ""

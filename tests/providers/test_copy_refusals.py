@@ -45,7 +45,7 @@ def refuse(stand: Stand, project: str, location: str, **attributes: str) -> Serv
 
 
 def test_a_missing_role_is_named_with_the_command_that_grants_it(stand: Stand) -> None:
-    """Also Google's warning, the narrower account, and that no role may help at all."""
+    """The advice has Google's warning and the narrower account, and says that no role may help at all."""
     stand.control("settings", {"vertex_copy_grants": []})
     error = refuse(stand, PROD, "us-central1")
     assert isinstance(error, ForbiddenError)
@@ -62,7 +62,7 @@ def test_a_missing_role_is_named_with_the_command_that_grants_it(stand: Stand) -
 
 
 def test_the_role_that_was_missing_lets_the_copy_pass(stand: Stand) -> None:
-    """The service agent of the destination, or an account that is declared."""
+    """The role goes to the service agent of the destination, or to an account that is declared."""
     stand.control("settings", {"vertex_copy_grants": [f"{DEV}>{PROD}"]})
     made = stand.copied(stand.open(places=frozenset({(PROD, "us-central1")})), **{LOCATION: "us-central1"})
     assert stand.open().poll(made).status is Status.ACTIVE
@@ -73,7 +73,7 @@ def test_the_role_that_was_missing_lets_the_copy_pass(stand: Stand) -> None:
 
 
 def test_a_declared_account_is_told_its_own_permissions(stand: Stand) -> None:
-    """It needs three other permissions, and the service agent no role in the source project."""
+    """The account needs three other permissions. The service agent needs no role in the source project."""
     stand.control("settings", {"vertex_copy_grants": []})
     detail = refuse(stand, PROD, "us-central1", **{SERVICE_ACCOUNT: ACCOUNT}).detail
     number = stand.source.split("/")[1]
@@ -85,7 +85,7 @@ def test_a_declared_account_is_told_its_own_permissions(stand: Stand) -> None:
 
 
 def test_an_operation_that_is_refused_says_the_same(stand: Stand) -> None:
-    """The number of the destination is known then, and the service names the source."""
+    """It knows the number of the destination, and the service names the source."""
     stand.control("settings", {"vertex_copy_grants": [], "vertex_copy_refusal": "operation"})
     provider = stand.open()
     made = handle(stand.copy(provider, **{LOCATION: "us-central1"}))
@@ -104,7 +104,7 @@ def test_an_operation_that_is_refused_says_the_same(stand: Stand) -> None:
 
 
 def test_a_copy_to_another_project_and_region_is_told_to_be_two(stand: Stand) -> None:
-    """Region first, in the source's project, without an endpoint."""
+    """The advice is to copy to the other region first, in the source's project and without an endpoint."""
     stand.control("settings", {"vertex_copy_scope": "one_at_a_time"})
     error = refuse(stand, PROD, "europe-west4")
     assert isinstance(error, InvalidArgumentError)
@@ -124,7 +124,7 @@ def test_a_copy_to_another_project_and_region_is_told_to_be_two(stand: Stand) ->
 
 
 def test_a_service_that_copies_inside_one_project_is_said_to_be_one(stand: Stand) -> None:
-    """Its words do not tell it from a missing role for certain, so both stand there."""
+    """Its words may also mean a missing role, so the advice names both reasons."""
     stand.control("settings", {"vertex_copy_scope": "one_project"})
     detail = refuse(stand, PROD, "us-central1").detail
     assert detail.startswith(
@@ -134,7 +134,7 @@ def test_a_service_that_copies_inside_one_project_is_said_to_be_one(stand: Stand
 
 
 def test_a_multi_region_that_takes_no_copies_is_explained(stand: Stand) -> None:
-    """No document says whether it does."""
+    """No document says whether a multi-region takes copies."""
     stand.control("settings", {"vertex_copy_to_multi_regions": False})
     error = refuse(stand, stand.source.split("/")[1], PLACE)
     assert error.detail == (
@@ -144,7 +144,7 @@ def test_a_multi_region_that_takes_no_copies_is_explained(stand: Stand) -> None:
 
 
 def test_a_source_that_does_not_exist_is_named(stand: Stand) -> None:
-    """With its version. In the same project no role is to blame."""
+    """The error has its version. In the same project it does not blame a role."""
     provider = stand.open(places=frozenset({(DEV, "us-central1")}))
     missing = stand.source.replace("@1", "@7")
     number = stand.source.split("/")[1]
@@ -160,7 +160,7 @@ def test_a_source_that_does_not_exist_is_named(stand: Stand) -> None:
 
 
 def test_a_missing_permission_of_the_caller_is_the_callers() -> None:
-    """To upload in the destination is asked of whoever runs this, not of the service agent."""
+    """The caller needs the permission to upload in the destination. The service agent does not."""
     said = "Permission 'aiplatform.models.upload' denied on resource '//x/projects/7/locations/us'"
     assert explain_operation(7, said, Asked("", "prod", "us")) == (
         f"{said} (You need aiplatform.models.upload (roles/aiplatform.user) in the project prod. The service "
@@ -170,12 +170,12 @@ def test_a_missing_permission_of_the_caller_is_the_callers() -> None:
 
 @pytest.mark.parametrize("code", [13, 14, None, "7"])
 def test_other_failures_keep_their_own_words(code: object) -> None:
-    """Nothing is known about them."""
+    """Nothing more is known about them."""
     assert explain_operation(code, "no disk", Asked("", "prod", "us")) == "no disk"
 
 
 def test_a_source_that_an_operation_does_not_name_has_a_placeholder() -> None:
-    """The command is not complete then, and says so."""
+    """The advice says that the command is not complete."""
     said = explain_operation(7, "no", Asked("", "123", "us"))
     assert "gcloud projects add-iam-policy-binding SOURCE_PROJECT " in said
     assert explain_operation(9, "no", Asked("projects/123/locations/us/models/1", "123", "us")).startswith(

@@ -103,7 +103,7 @@ def test_what_is_selected_is_all_that_is_read(wire: Wire, provider: GeminiProvid
 
 
 def test_a_server_that_refuses_masks_is_asked_without_and_once(wire: Wire, provider: GeminiProvider) -> None:
-    """One request more in a process: the list goes on without, and so does everything after it."""
+    """A process sends one request more. The list goes on without masks, and so does everything after it."""
     refused = refusal(400, "Invalid field selection", canonical="INVALID_ARGUMENT")
     wire.script = [
         refused,
@@ -121,7 +121,7 @@ def test_a_server_that_refuses_masks_is_asked_without_and_once(wire: Wire, provi
 def test_a_refusal_for_another_reason_is_told_and_not_remembered(
     wire: Wire, provider: GeminiProvider
 ) -> None:
-    """A request that is refused without a mask too was refused for what it is; masks go on."""
+    """The same request fails without a mask too. Later requests go on with masks."""
     refused = refusal(400, "Invalid filter", canonical="INVALID_ARGUMENT")
     wire.script = [refused, refused, answer({"tunedModels": [MODEL]})]
     with pytest.raises(InvalidArgumentError, match="Invalid filter"):
@@ -132,7 +132,7 @@ def test_a_refusal_for_another_reason_is_told_and_not_remembered(
 
 
 def test_an_odd_model_stays_odd_behind_a_mask(wire: Wire, provider: GeminiProvider) -> None:
-    """The mask asks for every field that is compared, so one that makes no sense still comes, and is told."""
+    """The mask asks for every field that is compared, so a value that makes no sense is still reported."""
     odd = {**MODEL, "temperature": {"kelvin": 300}, "name": "tunedModels/odd"}
     wire.always = answer({"tunedModels": [select(odd, parse_fields(codec.WITHOUT_CURVE)), MODEL]})
     good, bad = provider.list()

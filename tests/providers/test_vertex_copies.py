@@ -156,7 +156,7 @@ def test_every_request_of_a_copy_is_one_of_the_api(stand: Stand, discovery: Any)
 
 
 def test_a_copy_is_one_request_that_names_the_version(stand: Stand) -> None:
-    """It has our id. A checkpoint behind the source is not sent, because the request has no field for it."""
+    """The request has our id. It has no field for a checkpoint, so that of the source is not sent."""
     provider = stand.open()
     made = stand.copy(provider, source=f"{stand.source}#2")
     (sent,) = stand.sent
@@ -168,7 +168,7 @@ def test_a_copy_is_one_request_that_names_the_version(stand: Stand) -> None:
 
 
 def test_what_a_copy_shows(stand: Stand) -> None:
-    """Its origin, its place under every name of the project, and the name to deploy and to copy on."""
+    """It shows its origin, its place under every name of the project, and the name to deploy and copy."""
     provider = stand.open()
     made = stand.copied(provider)
     found = only(provider)
@@ -185,7 +185,7 @@ def test_what_a_copy_shows(stand: Stand) -> None:
 
 
 def test_the_key_of_a_copy_is_sent_and_shown(stand: Stand) -> None:
-    """It is the copy's own: encryption is not copied. Another one under the same id is another model."""
+    """Encryption is not copied, so the key is the copy's own. With another key it is another model."""
     key = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
     stand.control("settings", {"vertex_gemini_3_place": "job"})
     source = stand.tune("regional-aaaaaaaa")
@@ -213,7 +213,7 @@ def test_another_origin_is_another_model(stand: Stand) -> None:
 
 
 def test_a_source_is_the_same_by_the_id_and_the_number_of_its_project(stand: Stand) -> None:
-    """The service answers with the number."""
+    """The service answers with the number of the project, though we sent its id."""
     provider = stand.open()
     stand.copied(provider)
     by_id = f"projects/{DEV}/{stand.source.partition('/')[2].partition('/')[2]}"
@@ -221,7 +221,7 @@ def test_a_source_is_the_same_by_the_id_and_the_number_of_its_project(stand: Sta
 
 
 def test_a_copy_that_an_earlier_run_began_is_found_and_not_sent_again(stand: Stand) -> None:
-    """While it is being made, by its operation; afterwards by its name. A copy that failed is made again."""
+    """Its operation is found first, and later its name. A copy that failed is made again."""
     stand.control("faults", [{"operation": f"^copy models/{ID}$", "fail": {"code": 13, "message": "no"}}])
     want, source = SAMPLE.want(), stand.source
     first = stand.copy(stand.open())
@@ -239,7 +239,7 @@ def test_a_copy_that_an_earlier_run_began_is_found_and_not_sent_again(stand: Sta
 
 
 def test_a_poll_says_why_a_copy_failed_even_when_a_later_run_asks(stand: Stand) -> None:
-    """An operation is found under the copy's name. It leaves nothing that would have to be deleted."""
+    """The operation is found under the copy's name. A failed copy leaves nothing to delete."""
     stand.control(
         "faults", [{"operation": f"^copy models/{ID}$", "fail": {"code": 13, "message": "no disk"}}]
     )
@@ -255,7 +255,7 @@ def test_a_poll_says_why_a_copy_failed_even_when_a_later_run_asks(stand: Stand) 
 
 
 def test_a_copy_that_was_made_a_moment_ago_may_not_show_yet(stand: Stand) -> None:
-    """Its operation has ended well: poll raises NotFound, so that whoever waits goes on asking."""
+    """Its operation has ended well. Poll raises NotFound, so the caller goes on asking."""
     provider = stand.open()
     made = stand.copied(provider)
     stand.control("faults", [{"method": "GET", "path": f"/models/{ID}$", "times": 1, **GONE}])
@@ -278,7 +278,10 @@ def test_a_forgotten_operation_is_no_failure(stand: Stand) -> None:
 
 
 def test_models_that_are_no_copies_are_left_out(stand: Stand) -> None:
-    """Those of jobs are a TuningJob's. One with the id of a declared copy is odd, and is never deleted."""
+    """A job's models belong to its TuningJob.
+
+    One with the id of a declared copy is odd, and never deleted.
+    """
     stand.tune("mine-aaaaaaaa")
     job_model = stand.source.partition("@")[0]
     provider = stand.open(places=frozenset({(PROD, PLACE), (DEV, PLACE)}))
@@ -292,7 +295,7 @@ def test_models_that_are_no_copies_are_left_out(stand: Stand) -> None:
 
 
 def test_a_taken_id_that_is_no_copy_is_odd() -> None:
-    """A model under the id of a declared copy, of which the registry names no origin, blocks that id."""
+    """A model without an origin blocks the id of a declared copy."""
     # The emulator makes no such model, so these entries are written by hand.
     name = f"projects/123/locations/us/models/{ID}"
     uploaded = "projects/123/locations/us/models/numbers-of-others"
@@ -323,7 +326,7 @@ def test_a_taken_id_that_is_no_copy_is_odd() -> None:
     ids=str,
 )
 def test_a_copy_that_is_not_understood_hides_no_other(key: str, value: object) -> None:
-    """It is an Odd with its id, so its id counts as taken."""
+    """It is listed as an Odd with its id, so the id counts as taken."""
     home, info = "projects/123/locations/us/models", {"modelSourceInfo": {"copy": True}}
     good = {"name": f"{home}/{OTHER}", "versionId": "1", **info}
     bad = {"name": f"{home}/{ID}", "versionId": "1", **info, key: value}
@@ -334,7 +337,7 @@ def test_a_copy_that_is_not_understood_hides_no_other(key: str, value: object) -
 
 
 def test_an_endpoint_that_is_not_understood_counts_as_one_with_requests() -> None:
-    """A wrong deletion cannot be undone. The others are read as they are."""
+    """A wrong deletion cannot be undone. The other endpoints are read as they are."""
     home, info = "projects/123/locations/us", {"modelSourceInfo": {"copy": True}}
     odd, quiet = f"{home}/endpoints/odd", f"{home}/endpoints/quiet"
     deployed = [{"endpoint": odd}, {"endpoint": quiet}]
@@ -385,7 +388,7 @@ def test_the_first_version_is_the_copy(stand: Stand) -> None:
 
 
 def test_endpoints_that_send_a_copy_requests_are_shown(stand: Stand) -> None:
-    """Stable ones too, because the plan knows which are its own; but not the one for its checks."""
+    """So are stable ones, because the plan knows its own. The one for the copy's checks is left out."""
     provider = stand.open()
     made = stand.copied(provider)
     stand.serve(provider, made, ID)
@@ -427,7 +430,7 @@ def deployed(stand: Stand, endpoint: EndpointHandle) -> str:
 
 
 def test_a_copy_on_somebody_elses_endpoint_is_kept(stand: Stand) -> None:
-    """With its own endpoint. Nothing was deleted, and the error names where it stands."""
+    """Its own endpoint is kept too. Nothing is deleted, and the error names the other endpoint."""
     provider = stand.open()
     made = stand.copied(provider)
     stand.serve(provider, made, ID)
@@ -439,7 +442,7 @@ def test_a_copy_on_somebody_elses_endpoint_is_kept(stand: Stand) -> None:
 
 
 def test_the_endpoint_for_its_checks_goes_with_a_copy(stand: Stand) -> None:
-    """The copy is undeployed, then the endpoint deleted, then the copy. One without our label stays."""
+    """The copy is undeployed, then its endpoint is deleted, then the copy. One without our label stays."""
     provider = stand.open()
     made, other = stand.copied(provider), stand.copied(provider, OTHER)
     stand.serve(provider, made, ID)
@@ -453,7 +456,7 @@ def test_the_endpoint_for_its_checks_goes_with_a_copy(stand: Stand) -> None:
 
 
 def test_deleting_a_copy_that_is_being_made_cancels_it(stand: Stand) -> None:
-    """If it goes on all the same, a later run deletes it."""
+    """If it is made all the same, a later run deletes it."""
     provider = stand.open()
     made = handle(stand.copy(provider))
     stand.control("faults", [{"method": "POST", "path": ":cancel$", "status": 200, "body": {}, "times": 1}])
@@ -481,7 +484,10 @@ def op(made: Handle) -> str:
     ],
 )
 def test_lost_replies_end_in_the_same(stand: Stand, method: str, path: str, when: str) -> None:
-    """Of a poll, a look, and each call of a deletion: the copy is made once, and is gone at the end."""
+    """A poll, a look or a call of a deletion loses its reply.
+
+    The copy is made once, and is deleted in the end.
+    """
     provider = stand.open()
     made = stand.copied(provider)
     stand.serve(provider, made, ID)
@@ -494,7 +500,7 @@ def test_lost_replies_end_in_the_same(stand: Stand, method: str, path: str, when
 
 
 def test_deleting_the_source_does_not_touch_the_copy(stand: Stand) -> None:
-    """It answers as before."""
+    """The copy answers as before."""
     source = stand.source
     provider = stand.open()
     made = stand.copied(provider)
@@ -512,7 +518,7 @@ def test_deleting_the_source_does_not_touch_the_copy(stand: Stand) -> None:
 
 @pytest.mark.parametrize("copies", [3, 30])
 def test_a_list_costs_a_request_for_each_page(stand: Stand, copies: int) -> None:
-    """Of models, and of endpoints where many copies are deployed; none for a single copy."""
+    """A single copy costs none. Where many copies are deployed, endpoints are listed in pages too."""
     provider = stand.open(page_size=10)
     made = [stand.copied(provider, f"numbers-{number:08}") for number in range(copies)]
     pages = 1 + -(-copies // 10)  # the first page is that of the default place
@@ -531,7 +537,7 @@ def test_a_list_costs_a_request_for_each_page(stand: Stand, copies: int) -> None
 
 
 def test_a_stable_endpoint_is_searched_for_where_the_copy_is(stand: Stand) -> None:
-    """In its own location alone, with one request. The multi-region around it is that of jobs."""
+    """One request asks its own location. The multi-region around it belongs to jobs."""
     provider = stand.open()
     endpoints = provider.endpoints
     assert endpoints is not None
@@ -545,7 +551,7 @@ def test_a_stable_endpoint_is_searched_for_where_the_copy_is(stand: Stand) -> No
 
 
 def test_a_copy_is_found_in_each_place_by_its_last_operation(stand: Stand) -> None:
-    """A record without a name: the copy was deleted in one place, and is being made in the other."""
+    """If a record has no name, the copy may be deleted in one place and be under way in another."""
     stand.control("settings", {"vertex_gemini_3_place": "job"})
     places = frozenset({(PROD, PLACE), (PROD, "europe-west4")})
     first = stand.open(places=places)
@@ -560,7 +566,7 @@ def test_a_copy_is_found_in_each_place_by_its_last_operation(stand: Stand) -> No
 
 
 def test_what_a_copy_has_not(stand: Stand) -> None:
-    """No data, no permissions, no base model, nothing to update, nothing that is left of a failure."""
+    """It has no data, permissions, base model or updates, and a failure leaves nothing."""
     provider = stand.open()
     assert provider.kind is MODEL_COPY
     assert provider.list_permissions(Handle(ID)) == ()
@@ -587,7 +593,7 @@ def test_a_closed_fence_stops_a_cancellation(stand: Stand) -> None:
 
 
 def test_a_run_without_a_place_says_what_to_set() -> None:
-    """The error says what to set."""
+    """The error names the settings."""
     regions = Regions(project="", location="", open=lambda _: pytest.fail("nothing is opened"))
     provider = CopyProvider(regions)
     with pytest.raises(UsageError, match="no project is set for models of Vertex AI"):

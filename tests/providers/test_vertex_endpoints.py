@@ -89,7 +89,7 @@ def test_every_request_of_an_endpoint_is_one_of_the_api(stand: Stand, discovery:
 
 
 def test_an_endpoint_is_created_in_the_location_of_the_models_own(stand: Stand) -> None:
-    """Unless the manifest declares one; with our id and our label."""
+    """The manifest may declare another location. The endpoint has our id and our label."""
     (model,) = trained(stand)
     provider, _ = stand.provider()
     own = provider.find_endpoint(model).split("/")[3]
@@ -108,7 +108,7 @@ def test_an_endpoint_is_created_in_the_location_of_the_models_own(stand: Stand) 
 
 
 def test_a_declared_endpoint_is_searched_for_near_its_job(stand: Stand) -> None:
-    """Its handle has what the manifest and the Stack say."""
+    """The handle has the place that the manifest and the Stack say."""
     provider, _ = stand.provider()
     (want,) = provider.measure_data([replace(TUNING_JOB.want(), serving=Serving("support", "us"))])
     handle = provider.endpoints.make_handle(want)
@@ -127,7 +127,7 @@ def test_what_is_there_is_neither_created_nor_deployed_again(stand: Stand) -> No
 
 
 def test_an_endpoint_of_somebody_else_is_refused_or_labelled(stand: Stand) -> None:
-    """Its other labels stay: a patch would replace them all."""
+    """It keeps its other labels, though a patch replaces all labels."""
     (model,) = trained(stand)
     endpoints, _, handle = opened(stand, model)
     with pytest.raises(ServiceError, match="exists and is not ours") as refused:
@@ -158,7 +158,7 @@ def test_an_endpoint_of_somebody_else_is_refused_or_labelled(stand: Stand) -> No
     ],
 )
 def test_a_lost_reply_leads_to_no_second_call(stand: Stand, what: str, action: dict[str, Any]) -> None:
-    """Whether it had an effect is looked up, and what is missing is sent again."""
+    """The effect is looked up, and a call is sent again only if it had none."""
     (model,) = trained(stand)
     stand.control("faults", [{"method": "POST", "path": what, "times": 1, **action}])
     endpoints, _, handle = opened(stand, model)
@@ -173,7 +173,7 @@ def test_a_lost_reply_leads_to_no_second_call(stand: Stand, what: str, action: d
 
 
 def test_an_operation_of_a_run_that_died_is_waited_for(stand: Stand) -> None:
-    """Its deployment is found among the operations that run on the endpoint; nothing is sent again."""
+    """The deployment is found among the operations of the endpoint. Nothing is sent again."""
     (model,) = trained(stand)
     endpoints, recording, handle = opened(stand, model)
     operation = endpoints.deploy(handle, model, fence=unfenced)
@@ -183,7 +183,7 @@ def test_an_operation_of_a_run_that_died_is_waited_for(stand: Stand) -> None:
 
 
 def test_a_deployment_id_that_is_taken_is_followed_by_another(stand: Stand) -> None:
-    """The service may refuse an id that was used before; ids are ours, and differ by attempt."""
+    """The service may refuse an id that was used before. Our ids differ with each attempt."""
     (model,) = trained(stand)
     endpoints, recording, handle = opened(stand, model)
     stand.control(
@@ -205,7 +205,7 @@ CONFLICT = {"error": {"code": 409, "status": "ALREADY_EXISTS", "message": "taken
 
 
 def test_a_refused_second_model_is_refused_with_the_services_words(stand: Stand) -> None:
-    """And what serves goes on serving."""
+    """The first model goes on serving."""
     stand.control("settings", {"vertex_second_model": "refuse"})
     first, second = trained(stand, ID, OTHER)
     endpoints, _, handle = opened(stand, first)
@@ -216,7 +216,7 @@ def test_a_refused_second_model_is_refused_with_the_services_words(stand: Stand)
 
 
 def test_a_deployment_that_fails_tells_why(stand: Stand) -> None:
-    """The reason is only on the operation. Without one, the model is missing from the endpoint."""
+    """Only the operation has the reason. Without an operation, the model is missing from the endpoint."""
     (model,) = trained(stand)
     endpoints, _, handle = opened(stand, model)
     stand.control("faults", [{"operation": "^deploy ", "fail": {"code": 13, "message": "no machines"}}])
@@ -229,7 +229,7 @@ def test_a_deployment_that_fails_tells_why(stand: Stand) -> None:
 
 
 def test_an_etag_keeps_a_shift_from_overwriting_what_somebody_did(stand: Stand) -> None:
-    """The refusal leads to another look, and then to the shift."""
+    """After the refusal, the endpoint is looked at again, and then its requests are shifted."""
     first, second = trained(stand, ID, OTHER)
     endpoints, recording, handle = opened(stand, first)
     old = settle(stand, endpoints, handle, first)
@@ -264,7 +264,7 @@ def default_of(stand: Stand, model: Handle) -> tuple[str, dict[str, Any]]:
 def test_a_default_checkpoint_is_set_whatever_happens_to_the_reply(
     stand: Stand, fault: dict[str, Any], patches: int
 ) -> None:
-    """With the version and the etag, and nothing else of the model is changed."""
+    """The request has the version and the etag, and changes nothing else of the model."""
     (model,) = trained(stand)
     endpoints, recording, _ = opened(stand, model)
     name, before = default_of(stand, model)
@@ -306,7 +306,7 @@ def test_a_checkpoint_is_deployed_by_its_id(stand: Stand) -> None:
 
 
 def test_the_checkpoints_of_a_model_are_told_by_the_list(stand: Stand) -> None:
-    """With epoch, step, endpoint and the default, as by a look at the model itself."""
+    """The list tells epoch, step, endpoint and the default, like a look at the model itself."""
     (model,) = trained(stand)
     provider, _ = stand.provider()
     (listed,) = [live for live in provider.list() if isinstance(live, Live)]
@@ -321,7 +321,7 @@ def test_the_checkpoints_of_a_model_are_told_by_the_list(stand: Stand) -> None:
 
 
 def test_what_is_gone_counts_as_undeployed_and_deleted(stand: Stand) -> None:
-    """The second run of a deletion is as good as the first."""
+    """A second deletion succeeds like the first."""
     (model,) = trained(stand)
     endpoints, _, handle = opened(stand, model)
     id = settle(stand, endpoints, handle, model)
@@ -336,7 +336,7 @@ def test_what_is_gone_counts_as_undeployed_and_deleted(stand: Stand) -> None:
 
 
 def test_an_endpoint_that_may_not_be_seen_says_why(stand: Stand) -> None:
-    """A 403 is no absence."""
+    """A 403 does not mean that the endpoint is absent."""
     stand.control("faults", [{"method": "GET", "path": "endpoints/support$", "status": 403}])
     provider, _ = stand.provider()
     (found,) = provider.endpoints.find([NEW])
@@ -345,7 +345,7 @@ def test_an_endpoint_that_may_not_be_seen_says_why(stand: Stand) -> None:
 
 
 def test_many_endpoints_are_looked_up_in_a_list(stand: Stand) -> None:
-    """More than a few in one place cost a list, and a GET for each that the list does not show."""
+    """Many endpoints in one place cost one list, and a GET for each that the list does not show."""
     (model,) = trained(stand)
     endpoints, recording, handle = opened(stand, model)
     others = [replace(handle, id=f"e{number}", name=f"{handle.name}{number}") for number in range(12)]
@@ -356,7 +356,7 @@ def test_many_endpoints_are_looked_up_in_a_list(stand: Stand) -> None:
 
 
 def test_a_model_that_is_not_there_cannot_be_deployed(stand: Stand) -> None:
-    """Nothing is created for it, and the error says what to do."""
+    """No endpoint is created for it, and the error says what to do."""
     provider, _ = stand.provider()
     nobody, there = Handle("nobody"), replace(NEW, name=f"{HOME}/endpoints/e")
     with pytest.raises(ServiceError, match="no model to deploy"):

@@ -124,14 +124,14 @@ def manager(backend: MemoryBackend, clock: Time | None = None, **options: Any) -
 
 
 def test_nothing_written_reads_as_an_empty_state() -> None:
-    """No lineage, serial 0, and no lock was taken for it."""
+    """It has no lineage and serial 0, and reading it takes no lock."""
     backend = Faulty(MemoryStore())
     assert manager(backend).read() == State()
     assert backend.calls == ["read"]
 
 
 def test_the_first_write_makes_the_lineage_and_each_write_a_serial() -> None:
-    """The lineage stays; what was committed is what the session shows and what the next one reads."""
+    """The lineage never changes. The session and the next reader see what was committed."""
     store = MemoryStore()
     with manager(MemoryBackend(store)).locked() as session:
         assert session.state == State()
@@ -148,7 +148,7 @@ def test_the_first_write_makes_the_lineage_and_each_write_a_serial() -> None:
 
 
 def test_a_state_with_a_lineage_brings_it_to_an_empty_place() -> None:
-    """What is pushed into a new bucket stays the same state; into an old one it takes its lineage."""
+    """A state that is pushed into a new place stays the same state. In an old place it takes its lineage."""
     store = MemoryStore()
     with manager(MemoryBackend(store)).locked() as session:
         session.commit(recorded(State(lineage="from-elsewhere", serial=41), "a"))
@@ -158,7 +158,7 @@ def test_a_state_with_a_lineage_brings_it_to_an_empty_place() -> None:
 
 
 def test_nothing_new_is_not_written() -> None:
-    """Neither the same object, nor an equal state, nor one that differs in its serial and lineage only."""
+    """It writes neither the same object, nor an equal state, nor one with another serial or lineage only."""
     store = MemoryStore()
     with manager(MemoryBackend(store)).locked() as session:
         session.commit(State())
@@ -173,7 +173,7 @@ def test_nothing_new_is_not_written() -> None:
 
 
 def test_the_state_is_read_under_the_lock() -> None:
-    """What somebody wrote between our plan and our lock is seen."""
+    """A run sees what somebody wrote between its plan and its lock."""
     store = MemoryStore()
     ours = manager(MemoryBackend(store))
     assert ours.read() == State()
@@ -184,7 +184,7 @@ def test_the_state_is_read_under_the_lock() -> None:
 
 
 def test_the_lock_says_who_holds_it() -> None:
-    """Operation, person, run, and the time in UTC, whatever the clock's zone."""
+    """It has operation, person and run, and the time in UTC whatever the clock's zone."""
     store = MemoryStore()
     berlin = timezone(timedelta(hours=1))
     ours = manager(
@@ -201,7 +201,7 @@ def test_the_lock_says_who_holds_it() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), KeyboardInterrupt(), SystemExit(1), GeneratorExit()])
 def test_whatever_ends_the_work_unlocks(error: BaseException) -> None:
-    """The error comes through, the lock is free, and no thread is left."""
+    """The caller gets the error, the lock is free, and no thread is left."""
     store = MemoryStore()
     with pytest.raises(type(error)), manager(MemoryBackend(store)).locked():
         raise error
@@ -210,7 +210,7 @@ def test_whatever_ends_the_work_unlocks(error: BaseException) -> None:
 
 
 def test_an_interrupt_in_the_middle_of_locking_unlocks() -> None:
-    """Ctrl-C after the store took the lock and before anybody knew."""
+    """Ctrl-C comes after the store took the lock, and before the answer."""
     store = MemoryStore()
     backend = Faulty(store)
     backend.faults["lock"] = [KeyboardInterrupt()]
@@ -220,7 +220,7 @@ def test_an_interrupt_in_the_middle_of_locking_unlocks() -> None:
 
 
 def test_a_lock_whose_answer_was_lost_is_given_back() -> None:
-    """The error is the store's; the lock that was taken in spite of it is free again."""
+    """The error is the store's. The lock that the store took is free again."""
     store = MemoryStore()
     backend = Faulty(store)
     backend.faults["lock"] = ["after"]
@@ -232,7 +232,10 @@ def test_a_lock_whose_answer_was_lost_is_given_back() -> None:
 @pytest.mark.parametrize("fault", ["before", "after"])
 @pytest.mark.parametrize("call", ["lock", "read"])
 def test_a_patient_run_asks_a_failing_store_again(call: str, fault: str) -> None:
-    """It comes back within the time for locks: told once; a lock whose answer was lost is known as ours."""
+    """It waits within the time for locks, and is told once.
+
+    It knows a lock whose answer was lost as its own.
+    """
     store, clock = MemoryStore(), Time()
     told: list[str] = []
     backend = Faulty(store, clock=clock)
@@ -250,7 +253,7 @@ def test_a_patient_run_asks_a_failing_store_again(call: str, fault: str) -> None
 
 @pytest.mark.parametrize("call", ["lock", "read"])
 def test_patience_ends_with_the_time_for_locks(call: str) -> None:
-    """The store stays away: its own error, after exactly that time, and no lock is left."""
+    """If the store stays away, its own error comes after exactly that time. No lock is left."""
     store, clock = MemoryStore(), Time()
     backend = Faulty(store, clock=clock)
     backend.faults[call] = ["before"] * 1000
@@ -278,7 +281,7 @@ def test_who_is_patient_can_be_stopped() -> None:
 
 
 def test_who_is_not_patient_is_told_at_once() -> None:
-    """Nothing is begun yet: a store that fails is an error, not something to wait for."""
+    """Nothing has begun, so a store that fails is an error at once."""
     clock = Time()
     backend = Faulty(MemoryStore(), clock=clock)
     backend.faults["read"] = ["before"]
@@ -297,7 +300,7 @@ def test_a_state_that_cannot_be_read_leaves_no_lock() -> None:
 
 
 def test_a_locked_state_is_waited_for_and_then_refused_by_name() -> None:
-    """After exactly the time that was allowed, with one word to the person who waits."""
+    """The refusal comes after exactly the allowed time. The person who waits is told once."""
     store, clock = MemoryStore(holder=STRANGER, lease=None), Time()
     told: list[str] = []
     ours = manager(MemoryBackend(store, lease=None), clock, lock_timeout=30.0, notify=told.append)
@@ -313,7 +316,7 @@ def test_a_locked_state_is_waited_for_and_then_refused_by_name() -> None:
 
 
 def test_no_patience_means_one_try() -> None:
-    """--lock-timeout 0 asks once and sleeps never."""
+    """--lock-timeout 0 asks once and never sleeps."""
     clock = Time()
     backend = Faulty(MemoryStore(holder=STRANGER, lease=None))
     with (
@@ -338,7 +341,7 @@ def test_a_lock_that_is_given_back_is_taken() -> None:
 
 
 def test_a_dead_holders_lock_heals_within_the_usual_wait() -> None:
-    """120 s of patience outlast a lease of 60 s: the next run goes on without anybody's help."""
+    """A wait of 120 s is longer than a lease of 60 s, so the next run goes on by itself."""
     store, clock = MemoryStore(holder=STRANGER, nonce="dead", lease=60.0), Time()
     with manager(MemoryBackend(store, clock=clock), clock).locked() as session:
         assert 1060.0 <= clock.now <= 1063.0
@@ -347,7 +350,7 @@ def test_a_dead_holders_lock_heals_within_the_usual_wait() -> None:
 
 
 def test_a_lock_that_nobody_renewed_is_renewed_before_a_call() -> None:
-    """The thread slept with the machine; the lock is still ours, so the call may start."""
+    """The machine slept, and so did the thread. The lock is still ours, so the call may start."""
     store, clock = MemoryStore(), Time()
     backend = Faulty(store, clock=clock)
     with manager(backend, clock).locked() as session:
@@ -361,7 +364,7 @@ def test_a_lock_that_nobody_renewed_is_renewed_before_a_call() -> None:
 
 
 def test_a_lock_that_cannot_be_renewed_stops_calls_after_half_its_lease() -> None:
-    """Not at once: the store may come back. The reason is the store's; afterwards calls may start again."""
+    """It waits until then, because the store may come back. Afterwards calls may start again."""
     clock = Time()
     backend = Faulty(MemoryStore(), clock=clock)
     with manager(backend, clock).locked() as session:
@@ -378,7 +381,7 @@ def test_a_lock_that_cannot_be_renewed_stops_calls_after_half_its_lease() -> Non
 
 
 def test_a_lock_that_was_taken_over_stops_calls_and_commits() -> None:
-    """The machine slept for an hour, somebody else works: nothing of theirs is touched."""
+    """The machine slept for an hour and somebody else works. Nothing of theirs is touched."""
     store, clock = MemoryStore(), Time()
     with manager(MemoryBackend(store, clock=clock), clock).locked() as session:
         session.commit(recorded(session.state, "a"))
@@ -430,7 +433,7 @@ def test_the_lock_is_renewed_behind_the_work() -> None:
 
 
 def test_a_forced_lock_is_noticed_behind_the_work() -> None:
-    """Without any call of ours: the thread finds out, the next commit is refused."""
+    """The thread notices it without any call of ours, and the next commit is refused."""
     store = MemoryStore()
     with StateManager(MemoryBackend(store, lease=0.2), operation="apply", who="me").locked() as session:
         assert store.holder is not None
@@ -448,7 +451,7 @@ def test_a_forced_lock_is_noticed_behind_the_work() -> None:
 
 
 def test_somebody_elses_write_is_never_overwritten() -> None:
-    """The commit fails, the session keeps what it knew, the store keeps what they wrote."""
+    """The commit fails. The session keeps its state, and the store keeps theirs."""
     store = MemoryStore()
     with manager(MemoryBackend(store)).locked() as session:
         session.commit(recorded(session.state, "a"))
@@ -464,7 +467,10 @@ def test_somebody_elses_write_is_never_overwritten() -> None:
 @pytest.mark.parametrize("fault", ["before", "after"])
 @pytest.mark.parametrize("then", ["the same", "a later one", "the old one"])
 def test_a_write_without_an_answer_can_be_followed_by_another(fault: str, then: str) -> None:
-    """Whether it arrived is looked up; every serial is written once, and the last commit is what is there."""
+    """The session looks up whether it arrived.
+
+    Every serial is written once, and the last commit is stored.
+    """
     store = MemoryStore()
     backend = Faulty(store)
     with manager(backend).locked() as session:
@@ -482,7 +488,7 @@ def test_a_write_without_an_answer_can_be_followed_by_another(fault: str, then: 
 
 
 def test_a_repeated_write_that_won_and_was_told_otherwise_is_ours() -> None:
-    """The client's own retry met its own first try; reading back shows our bytes."""
+    """The client's retry met its own first write. Reading back shows our bytes."""
     store = MemoryStore()
     backend = Faulty(store)
     with manager(backend).locked() as session:
@@ -494,7 +500,7 @@ def test_a_repeated_write_that_won_and_was_told_otherwise_is_ours() -> None:
 
 
 def test_a_failed_unlock_is_tried_again_and_then_only_told() -> None:
-    """The work is done and recorded: a lock that expires by itself is no failure of it."""
+    """The work is recorded, so a lock that will expire by itself does not make it a failure."""
     store = MemoryStore()
     told: list[str] = []
     backend = Faulty(store)
@@ -511,7 +517,7 @@ def test_a_failed_unlock_is_tried_again_and_then_only_told() -> None:
 
 
 def test_a_failed_unlock_does_not_hide_what_happened_before() -> None:
-    """The first error is the one that people must see."""
+    """People must see the first error."""
     backend = Faulty(MemoryStore())
     backend.faults["unlock"] = ["before"] * 3
     with pytest.raises(RuntimeError, match="the real one"), manager(backend).locked():
@@ -519,13 +525,13 @@ def test_a_failed_unlock_does_not_hide_what_happened_before() -> None:
 
 
 def test_the_stores_pace_is_told_to_the_caller() -> None:
-    """Grouping commits is the caller's work; what the store bears is known here."""
+    """The caller groups commits, and the session knows how many the store can take."""
     with manager(MemoryBackend(MemoryStore(), commit_interval=1.0)).locked() as session:
         assert session.commit_interval == 1.0
 
 
 def test_breaking_a_lock_needs_its_id() -> None:
-    """Another id, or a free state, is refused by the store."""
+    """The store refuses another id and a free lock."""
     store = MemoryStore(holder=STRANGER)
     with pytest.raises(StateError, match="ann@laptop"):
         manager(MemoryBackend(store)).force_unlock("wrong")
@@ -588,7 +594,7 @@ class Mortal(MemoryBackend):
 @pytest.mark.parametrize("effect", [False, True])
 @pytest.mark.parametrize("at", range(1, 8))
 def test_death_at_any_call_leaves_a_state_that_the_next_run_goes_on_from(at: int, *, effect: bool) -> None:
-    """Nothing committed is lost, nothing but the commit in flight is there, and the lock heals by itself."""
+    """Nothing committed is lost, only the last commit may be added, and the lock becomes free by itself."""
     store, clock = MemoryStore(), Time()
     committed, wanted = State(), State()
     died = False

@@ -9,14 +9,14 @@ BOT, OTHER = Record(address(), model("bot-1")), Record(address("other"), model("
 
 
 def test_an_empty_record_is_taken_out() -> None:
-    """And a state that does not change is the same object, so that nothing is written."""
+    """A state that does not change stays the same object, so nothing is written."""
     state = State().put(BOT, OTHER)
     assert state.put(Record(address())).resources == {OTHER.address: OTHER}
     assert state.put(BOT) is state
 
 
 def test_a_selection_keeps_the_records_that_there_are() -> None:
-    """To show them; an address without a record is left out."""
+    """The selection is to be shown. An address without a record is left out."""
     state = State(serial=3).put(BOT, OTHER)
     assert state.select([OTHER.address, address("nobody")]) == State(serial=3).put(OTHER)
 

@@ -20,7 +20,7 @@ from json.encoder import encode_basestring
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
 from reconciler.formats import to_camel_case
-from reconciler.kind import Field, FieldRole, FieldType
+from reconciler.kind import Field, FieldRole, FieldType, Kind
 from reconciler.model import (
     BASE_MODEL,
     Address,
@@ -280,3 +280,34 @@ def digest_owner(stack: str, workspace: str, address: Address) -> str:
     """Compute the digest that a stable endpoint is labelled with: 40 hex digits, as labels take 63."""
     owner = {"stack": stack, "workspace": workspace, "address": str(address)}
     return hashlib.sha256(encode_canonical(owner)).hexdigest()[:40]
+
+
+def digest_manifest(desired: Desired, kind: Kind) -> str:
+    """Compute the SHA-256 in hex of what a manifest means beside its data, however it is spelled."""
+    lifecycle, permissions = desired.lifecycle, desired.permissions
+    said = {
+        "address": str(desired.address),
+        "attributes": {
+            path: meant
+            for path, value in desired.attributes.items()
+            # project and location are left out, because only the service knows whether two names mean one
+            # place
+            if kind.fields[path].role is not FieldRole.PLACE
+            and (meant := find_meaning(kind.fields[path], value)) is not None
+        },
+        "permissions": None if permissions is None else sorted(map(str, permissions)),
+        "id": desired.id,
+        **({"import": desired.imports} if desired.imports else {}),
+        **({"moved_from": str(desired.moved_from)} if desired.moved_from else {}),
+        "labels": desired.labels,
+        "lifecycle": {
+            "prevent_destroy": lifecycle.prevent_destroy,
+            "ignore_changes": lifecycle.ignore_changes,
+            "keep_deposed": lifecycle.keeps_for.total_seconds(),
+            "ignore_drift": [[drift.field, drift.reason, drift.until] for drift in lifecycle.ignore_drift],
+            "replace": lifecycle.replace,
+        },
+        "checks": list_check_meanings(desired.checks),
+        **({"serving": list_serving_meanings(desired.serving)} if desired.serving else {}),
+    }
+    return hashlib.sha256(encode_canonical(said)).hexdigest()

@@ -461,7 +461,6 @@ class Desired:
         moved_from: the address that it had before, None for none.
         manifest: path of its file relative to the git root (else to the working directory), as records
             keep it; "" where nobody asked.
-        digest: SHA-256 of the manifest document as parsed (without its data), binds saved plans.
         places: path to (line, column), to point errors that only the service can find.
         effective: where it lives as far as the manifest leaves that to Stack and environment, in the kind's
             paths; {} until its service was asked.
@@ -483,7 +482,6 @@ class Desired:
     manifest: str = ""
     file: str = ""
     line: int = 0
-    digest: str = ""
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
     effective: Attributes = field(default_factory=dict)
     serving: Serving | None = None

@@ -51,7 +51,7 @@ def want(name: str, body: Mapping[str, Any]) -> Desired:
     """A manifest of a copy."""
     elsewhere = StateSource(STATE, "default", Address.parse(body["state"])) if "state" in body else None
     keep = parse_duration(body["keep_deposed"]) if "keep_deposed" in body else None
-    desired = Desired(
+    return Desired(
         address(name),
         {"source": str(elsewhere or body["source"]), **_place(body)},
         (),
@@ -64,7 +64,6 @@ def want(name: str, body: Mapping[str, Any]) -> Desired:
         serving=Serving(**body["serving"]) if "serving" in body else None,
         elsewhere=elsewhere,
     )
-    return replace(desired, digest=worlds.digest(repr((desired.attributes, desired.serving))))
 
 
 def _place(body: Mapping[str, Any]) -> Attributes:

@@ -38,13 +38,7 @@ LINES = {
         ),
         ("    VERTEX,\n", "    PARROTS,\n"),
     ),
-    "reconciler/manifests/kinds.py": (
-        ("from reconciler.manifests.base_limits", "from reconciler.manifests import parrot\n"),
-        (
-            "FORMS: Mapping[str, Form] = {\n",
-            '    "Parrot": Form(parrot.ParrotManifest, (), parrot.DATA, "", parrot.read_data_sets),\n',
-        ),
-    ),
+    "reconciler/manifests/kinds.py": (("KINDS: Mapping[str, str] = {\n", '    "Parrot": "parrot",\n'),),
     "reconciler/settings/table.py": (
         (
             "_TABLE = (\n",

@@ -65,10 +65,9 @@ def dataset(word: str = "one") -> DataSet:
 
 
 def want(name: str = "bot", data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Desired:
-    """Return a manifest. Its document digest is computed from its content."""
+    """Return a manifest."""
     desired = Desired(address(name), attributes, (dataset(data),), file=f"manifests/{name}.yaml", line=1)
-    desired = replace(desired, **others)
-    return replace(desired, digest=digest(repr((desired.attributes, desired.permissions, desired.lifecycle))))
+    return replace(desired, **others)
 
 
 def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> RecordedModel:

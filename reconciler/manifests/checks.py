@@ -29,7 +29,7 @@ def read_checks(document: Document, data_sets: DataSets, form: str) -> Checks:
     Args:
         document: the document of a model.
         data_sets: measures the files.
-        form: the form of the files, see `kinds.Form.questions`.
+        form: the form of the files, see `form.Form.questions`.
     """
     found = [
         check

@@ -17,15 +17,11 @@ from functools import cache
 from itertools import count
 from typing import Any, TypeAlias
 
-import yaml
-from yaml.events import StreamEndEvent
-
 from reconciler.formats import to_camel_case
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.plain_reader import read_plainly
 from reconciler.manifests.substitution import substitute
-from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
-from reconciler.manifests.yaml_builder import Builder, LimitError, find_mark
+from reconciler.manifests.syntax import refuse_unreadable
 from reconciler.problems import Place, Problems
 
 Path: TypeAlias = str | Sequence[str | int]
@@ -78,6 +74,11 @@ class Document:
     def place(self) -> Place:
         """The place where the document begins."""
         return Place(self.file, *self.mark)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `plain_reader` has read it: it has no fault, no reference and no null."""
+        return self.lines is not None
 
     @property
     def kind(self) -> str:
@@ -240,7 +241,22 @@ def read_quickly(file: str, text: str, problems: Problems) -> Iterable[Document]
     ]
 
 
+def read_manifests(file: str, text: str, problems: Problems) -> Iterable[Document]:
+    """Read the documents of a file of manifests as quickly as its text allows.
+
+    The variables of a Stack are texts, so the spelling of numbers counts there.
+    """
+    read = read_documents if "Stack" in text and "variables" in text else read_quickly
+    return read(file, text, problems)
+
+
 def _build_documents(text: Text, problems: Problems) -> Iterator[Document]:
+    import yaml
+    from yaml.events import StreamEndEvent
+
+    from reconciler.manifests.syntax import explain_syntax
+    from reconciler.manifests.yaml_builder import Builder, LimitError, find_mark
+
     file = text.file
     if refuse_unreadable(file, text.content, problems):
         return

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from reconciler.formats import to_camel_case
 from reconciler.manifests.checks import COMPARISONS, OF_FILE, OF_PROMPT
 from reconciler.manifests.envelope import DeclaredCheck
-from reconciler.manifests.kinds import FORMS, REMOVED, STACK
+from reconciler.manifests.kinds import KINDS, REMOVED, STACK, find_form
 from reconciler.manifests.removed import RemovedManifest
 from reconciler.manifests.schema_types import Declared, find_model
 from reconciler.manifests.stack import StackManifest
@@ -30,8 +30,9 @@ _NAMES_LIVE = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
 
 def make_json_schema() -> dict[str, object]:
     """Make the schema of a document of any kind; the key `kind` decides which part applies."""
+    forms = {kind: find_form(kind) for kind in KINDS}
     manifests: dict[str, type[Declared]] = {
-        **{kind: form.manifest for kind, form in FORMS.items()},
+        **{kind: form.manifest for kind, form in forms.items()},
         STACK: StackManifest,
         REMOVED: RemovedManifest,
     }
@@ -42,7 +43,7 @@ def make_json_schema() -> dict[str, object]:
     )
     definitions = {name: _spell_keys(definition) for name, definition in document["$defs"].items()}
     _add_check_forms(definitions[DeclaredCheck.__name__])
-    for form in FORMS.values():
+    for form in forms.values():
         for where, keys, required in form.choices:
             _add_choice(definitions[_find_model(form.manifest, where).__name__], keys, required=required)
         if not form.data:

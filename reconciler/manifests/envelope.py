@@ -12,31 +12,29 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests import schema_types as schema
-from reconciler.model import BEST, LAST, IgnoredDrift, Lifecycle, Replacement, Serving
+from reconciler.manifests.texts import ENDPOINT, ID, LABEL, LABEL_KEY, LABEL_LIMIT
+from reconciler.model import BEST, LAST, IgnoredDrift, Lifecycle, Replacement, Serving, StateSource
 from reconciler.settings import forms
 
-API_VERSION = "reconciler/v1"
 PROMPT_LIMIT = 40_000
 """Characters of a prompt to a tuned model (Google's fine-tuning guide)."""
-
-_LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 
 LabelKey = Annotated[
     str,
     schema.validate_pattern(
-        rf"(?:{_LABEL}/)?{_LABEL}",
+        LABEL_KEY,
         "is not a label's name",
         "Letters and digits, with '-', '_', '.' and one '/' between them.",
-        limit=63,
+        limit=LABEL_LIMIT,
     ),
 ]
 LabelValue = Annotated[
     str,
     schema.validate_pattern(
-        rf"{_LABEL}?",
+        f"{LABEL}?",
         "is not a label's value",
         "Letters and digits, with '-', '_' and '.' between.",
-        limit=63,
+        limit=LABEL_LIMIT,
     ),
 ]
 
@@ -68,11 +66,11 @@ class Metadata(schema.Declared):
 ImportName = Annotated[
     str,
     schema.validate_pattern(
-        rf"(?:tunedModels/)?{schema.ID}",
+        rf"(?:tunedModels/)?{ID}",
         "is not the name of a tuned model",
         "Write its id, or tunedModels/ID.",
     ),
-    schema.show_pattern(f"(?:tunedModels/)?{schema.ID}"),
+    schema.show_pattern(f"(?:tunedModels/)?{ID}"),
 ]
 
 
@@ -171,9 +169,6 @@ class DeclaredCheck(schema.Declared):
     at_least: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
-ENDPOINT = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
-"""The id of an endpoint. One that begins with a digit is the service's own."""
-
 EndpointId = Annotated[
     str,
     schema.validate_pattern(
@@ -257,6 +252,14 @@ class ModelEnvelope(Envelope):
     lifecycle: DeclaredLifecycle | None = None
     checks: list[DeclaredCheck] = Field(default_factory=list)
 
+    def build_serving(self) -> Serving | None:
+        """Build the stable endpoint that the manifest asks for. None for none."""
+        return None
+
+    def build_elsewhere(self) -> StateSource | None:
+        """Build the source model, if another state records it."""
+        return None
+
 
 class ServedEnvelope(ModelEnvelope):
     """A document of a kind whose models can be deployed to a stable endpoint."""
@@ -266,5 +269,5 @@ class ServedEnvelope(ModelEnvelope):
     serving: DeclaredServing | None = None
 
     def build_serving(self) -> Serving | None:
-        """Build the stable endpoint that the manifest asks for. None for none."""
+        """See `ModelEnvelope`."""
         return None if self.serving is None else self.serving.to_model()

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reconciler import bounds, textfiles
-from reconciler.manifests.documents import Document, read_documents
+from reconciler.manifests.documents import Document, read_manifests
 from reconciler.manifests.kinds import STACK
 from reconciler.problems import Problems
 
@@ -54,7 +54,7 @@ def _read_stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: P
     found: list[Document] = []
     for path, text in texts:
         noted, before, number = Problems(), 0, len(found)
-        for document in read_documents(path, text, noted):
+        for document in read_manifests(path, text, noted):
             if document.kind == STACK:
                 document.problems = problems
                 found.append(document)

@@ -9,29 +9,21 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-
-from pydantic import ValidationError
 
 from reconciler import bounds, textfiles
 from reconciler.datasets.data_cache import DataCache
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.kind import Kind
 from reconciler.manifests import sources
-from reconciler.manifests.documents import Document, read_documents, read_quickly
-from reconciler.manifests.envelope import API_VERSION
+from reconciler.manifests.documents import Document, read_documents, read_manifests
 from reconciler.manifests.find_stack import find_stack_near, find_stacks_in
-from reconciler.manifests.kinds import FORMS, REMOVED, STACK
+from reconciler.manifests.kinds import API_VERSION, KINDS, REMOVED, STACK
 from reconciler.manifests.loaded import Loaded, Names
-from reconciler.manifests.located import YamlMap
 from reconciler.manifests.model_reader import ModelReader
-from reconciler.manifests.references import check_references
-from reconciler.manifests.removed import check_removals, read_removals
-from reconciler.manifests.rules import check_lifecycle_fields
-from reconciler.manifests.stack import StackManifest
+from reconciler.manifests.plain_stack import read_plain_stack
+from reconciler.manifests.references import Declaration, check_references
 from reconciler.manifests.trees import Trees
-from reconciler.manifests.validation_messages import explain
-from reconciler.model import Address, Desired, Stack
+from reconciler.model import Address, Desired, Removal, Stack
 from reconciler.problems import Place, Problems, describe, find_nearest
 
 
@@ -171,8 +163,7 @@ def load(
     if cache is not None:
         cache.close(files)
     check_references(reader.declarations, whole=whole)
-    removals = read_removals(removing, kinds)
-    check_removals(removals, reader.declarations)
+    removals = _read_removals(removing, kinds, reader.declarations)
     problems.raise_if_any()
     return Loaded(
         desired=tuple(sorted(desired, key=lambda model: model.address)),
@@ -181,8 +172,21 @@ def load(
         files=tuple(files),
         folders=trees.folders,
         warnings=problems.warnings,
-        removals=tuple(removals[address][1] for address in sorted(removals)),
+        removals=removals,
     )
+
+
+def _read_removals(
+    documents: Sequence[Document], kinds: Mapping[str, Kind], declarations: Sequence[Declaration]
+) -> tuple[Removal, ...]:
+    """Read what is to be taken out of the state, sorted by address. Notes what is wrong with it."""
+    if not documents:
+        return ()
+    from reconciler.manifests.removed import check_removals, read_removals
+
+    removals = read_removals(documents, kinds)
+    check_removals(removals, declarations)
+    return tuple(removals[address][1] for address in sorted(removals))
 
 
 def read_manifest(text: str, kind: Kind, stack: Stack) -> tuple[Desired | None, tuple[Diagnostic, ...]]:
@@ -203,9 +207,7 @@ def read_manifest(text: str, kind: Kind, stack: Stack) -> tuple[Desired | None, 
 def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
     text = textfiles.read_text(source.path, problems, limit=bounds.MANIFEST)
-    # a Stack's variables are texts, so the spelling of numbers counts there
-    read = read_documents if text is not None and STACK in text else read_quickly
-    found = [] if text is None else list(read(source.path, text, problems))
+    found = [] if text is None else list(read_manifests(source.path, text, problems))
     if source.is_alone and not found and len(problems) == before:
         problems.error(
             Place(source.path),
@@ -226,7 +228,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
     if "format_version" in body:
         root.error("this is a saved plan, not a manifest", "Give it to: reconciler apply FILE")
         return False
-    known = [*(name for name in FORMS if name in kinds), STACK, REMOVED]
+    known = [*(name for name in KINDS if name in kinds), STACK, REMOVED]
     version, kind = document.at("apiVersion"), document.at("kind")
     if not version.is_there:
         near = find_nearest("apiVersion", [key for key in body if key != "kind"])
@@ -271,30 +273,16 @@ def _read_stack(
         if number:
             summary = f"a second Stack; the first is at {documents[0].place}"
             document.at([]).error(summary, "Keep one of them.")
-        fields = [field for kind in kinds.values() for field in kind.fields.values()]
-        spec, values = document.at("spec"), document.at("spec.variables").value
-        if isinstance(values, YamlMap):  # variables are texts, exactly as written: version 1.10 is not 1.1
-            values.update({name: values.get_text(name) for name in values.texts or {}})
-        spelled = check_lifecycle_fields(document, "spec.lifecycle", fields)
-        try:
-            declared = StackManifest.model_validate(document.body)
-        except ValidationError as error:
-            explain(error, StackManifest, document, address=None)
-            continue
-        if not number:
-            stack = declared.to_model(document.file, document.mark[0], spelled=spelled)
-            keys = spec.value if isinstance(spec.value, dict) else ()
-            places = {f"spec.{key}": spec.at([key]).mark for key in keys}
-            entries = enumerate(document.at("spec.base_models").items)
-            places |= {f"spec.base_models[{index}]": entry.mark for index, entry in entries}
-            stack = _locate_base_models(replace(stack, places=places))
+        declared = _read_declared(document, kinds)
+        if declared is not None and not number:
+            stack = declared
     return stack
 
 
-def _locate_base_models(stack: Stack) -> Stack:
-    """Note where the Stack says something of each base model."""
-    located = [
-        replace(base, place=stack.place(f"spec.base_models[{index}]"))
-        for index, base in enumerate(stack.base_models)
-    ]
-    return replace(stack, base_models=tuple(located))
+def _read_declared(document: Document, kinds: Mapping[str, Kind]) -> Stack | None:
+    """Read one Stack. None after noting what is wrong with it."""
+    if document.is_plain and (stack := read_plain_stack(document)) is not None:
+        return stack
+    from reconciler.manifests.stack import read_stack
+
+    return read_stack(document, [field for kind in kinds.values() for field in kind.fields.values()])

@@ -11,11 +11,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from reconciler.datasets.chat import SUPERVISED
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests import schema_types as schema
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import DeclaredServing, EndpointId, ModelMetadata, ServedEnvelope
+from reconciler.manifests.form import Form
 from reconciler.manifests.stack import Location, Project, StateUrl
+from reconciler.manifests.texts import NAME
 from reconciler.manifests.tuning_job import EncryptionSpec, ServiceAccount
 from reconciler.model import Address, DataSet, Serving, StateSource
 
@@ -25,7 +28,7 @@ SOURCE_KINDS = ("TuningJob", "ModelCopy")
 """The kinds of model that can be copied."""
 
 _KINDS = "|".join(SOURCE_KINDS)
-_ADDRESS = f"(?:{_KINDS})/{schema.NAME}"
+_ADDRESS = f"(?:{_KINDS})/{NAME}"
 _UNVERSIONED = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+"
 _MODEL = f"{_UNVERSIONED}@[0-9]+"
 _COPY = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/)?[a-z][a-z0-9_-]{0,62}"
@@ -76,9 +79,9 @@ SourceModel = Annotated[str, AfterValidator(_check_model), schema.show_pattern(_
 Workspace = Annotated[
     str,
     schema.validate_pattern(
-        schema.NAME, "is not the name of a workspace", "a-z, 0-9 and '-', beginning with a letter."
+        NAME, "is not the name of a workspace", "a-z, 0-9 and '-', beginning with a letter."
     ),
-    schema.show_pattern(schema.NAME),
+    schema.show_pattern(NAME),
 ]
 CopyName = Annotated[
     str,
@@ -173,7 +176,7 @@ class ModelCopyManifest(ServedEnvelope):
     serving: CopyServing | None = None
 
     def build_serving(self) -> Serving | None:
-        """See `ServedEnvelope`."""
+        """See `ModelEnvelope`."""
         declared = self.serving or CopyServing()
         if declared.endpoint == NO_ENDPOINT:
             return None
@@ -181,6 +184,10 @@ class ModelCopyManifest(ServedEnvelope):
             return declared.to_model()
         named = declared.model_copy(update={"endpoint": self.metadata.name})
         return named.to_model(is_default=True)
+
+    def build_elsewhere(self) -> StateSource | None:
+        """See `ModelEnvelope`."""
+        return self.spec.source.to_model()
 
 
 def check_checkpoint(document: Document) -> None:
@@ -208,8 +215,24 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
 
 
 def find_endpoint(document: Document) -> tuple[str, str]:
-    """See `kinds.Form`. By default, a copy has an endpoint of its name, where the model is copied to."""
+    """See `form.Form`. By default, a copy has an endpoint of its name, where the model is copied to."""
     named = document.at("serving.endpoint")
     id = named.text if named.is_there else document.at("metadata.name").text
     place = document.at("serving.location").text or document.at("metadata.location").text
     return ("", "") if id == NO_ENDPOINT else (id, place)
+
+
+FORM = Form(
+    manifest=ModelCopyManifest,
+    choices=(
+        ("spec.source", ("address", "model"), True),
+        ("spec.source", ("state", "model"), False),
+    ),
+    data=(),
+    parent="source.address",
+    read_data_sets=read_data_sets,
+    questions=SUPERVISED,
+    parents=("TuningJob",),
+    find_endpoint=find_endpoint,
+    check_checkpoint=check_checkpoint,
+)

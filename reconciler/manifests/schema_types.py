@@ -21,9 +21,9 @@ from reconciler.formats import parse_duration, to_camel_case
 from reconciler.identity import to_float32
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.substitution import Substituted
+from reconciler.manifests.texts import ID, INT32, NAME
 from reconciler.model import NAME_LIMIT
 
-INT32 = 2**31 - 1
 INT64 = 2**63 - 1
 
 
@@ -141,20 +141,6 @@ Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(read_in
 Flag = Annotated[bool, BeforeValidator(_read_scalar)]
 
 
-def parse_base_name(value: str) -> str | None:
-    """Parse a base model's name, without its prefix. None if the text is not such a name."""
-    found = re.fullmatch(_BASE, value, re.ASCII)
-    return found["name"] if found else None
-
-
-_BASE = (
-    r"(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/google/models/|models/)?"
-    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?)"
-)
-BASE_PATTERN = _BASE.replace("(?P<name>", "(?:")
-"""The spellings of a base model's name, for the JSON Schema."""
-
-
 def validate_by(find_fault: Callable[[str], tuple[str, str] | None]) -> AfterValidator:
     """Accept a text unless `find_fault` returns a reason and advice."""
 
@@ -181,11 +167,6 @@ def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | No
 def show_pattern(pattern: str) -> WithJsonSchema:
     """Put the pattern of a text into the JSON Schema, which cannot show a validator's rule."""
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
-
-
-NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
-ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
-"""A tunedModelId, as the API's CreateTunedModelRequest describes it."""
 
 
 def _refuse_name(value: str) -> tuple[str, str] | None:

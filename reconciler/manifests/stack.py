@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from reconciler.bases import strip_publisher
-from reconciler.datasets.addresses import BUCKET, BUCKET_RULE
+from reconciler.datasets.addresses import BUCKET_RULE
+from reconciler.kind import Field as FieldRule
 from reconciler.manifests import schema_types as schema
+from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
+from reconciler.manifests.located import YamlMap
+from reconciler.manifests.places import StackPlaces
+from reconciler.manifests.rules import check_lifecycle_fields
+from reconciler.manifests.texts import BASE_PATTERN, BUCKET_FOLDER, parse_base_name
+from reconciler.manifests.validation_messages import explain
 from reconciler.model import DeclaredBase, Guards, Lifecycle, Prices, Stack
 from reconciler.problems import write_scalar
 from reconciler.settings import forms
@@ -65,12 +73,9 @@ VariableValue = Annotated[
 ]
 
 
-_BUCKET = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
-
-
 def _refuse_bucket(value: str) -> tuple[str, str] | None:
     """Say why a text is not gs://BUCKET/PREFIX, and what to write. None if it is."""
-    if re.fullmatch(_BUCKET, value, re.ASCII):
+    if re.fullmatch(BUCKET_FOLDER, value, re.ASCII):
         return None
     scheme, mark, rest = value.partition("://")
     if mark and scheme != "gs" and "storage.googleapis.com/" not in rest:
@@ -81,14 +86,14 @@ def _refuse_bucket(value: str) -> tuple[str, str] | None:
     bare = re.sub(r"^(gs:/+|https?://storage\.googleapis\.com/)", "", value)
     bucket, _, prefix = bare.partition("/")
     meant = f"gs://{bucket}/{re.sub('/+', '/', prefix)}".rstrip("/")
-    if re.fullmatch(_BUCKET, meant, re.ASCII):
+    if re.fullmatch(BUCKET_FOLDER, meant, re.ASCII):
         return "is not a bucket as it is written here", f"Write {meant}."
-    if not re.fullmatch(_BUCKET, f"gs://{bucket}", re.ASCII):
+    if not re.fullmatch(BUCKET_FOLDER, f"gs://{bucket}", re.ASCII):
         return "is not a bucket", f"Write gs://BUCKET/PREFIX. {BUCKET_RULE}"
     return "is not a bucket with a usable prefix", "A prefix has letters, digits, '.', '_', '-' and '/'."
 
 
-Bucket = Annotated[str, schema.validate_by(_refuse_bucket), schema.show_pattern(_BUCKET)]
+Bucket = Annotated[str, schema.validate_by(_refuse_bucket), schema.show_pattern(BUCKET_FOLDER)]
 Location = Annotated[str, schema.validate_by(forms.find_location_fault), schema.show_pattern(forms.LOCATION)]
 Project = Annotated[str, schema.validate_by(forms.find_project_fault)]
 
@@ -102,7 +107,7 @@ class DeclaredGuards(schema.Declared):
 
 
 def _read_base(value: str) -> str:
-    name = schema.parse_base_name(value)
+    name = parse_base_name(value)
     if name is None:
         raise schema.make_refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
     return strip_publisher(name)
@@ -111,7 +116,7 @@ def _read_base(value: str) -> str:
 BaseName = Annotated[
     str,
     AfterValidator(_read_base),
-    WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"}),
 ]
 
 
@@ -228,3 +233,32 @@ class StackManifest(Envelope):
             file=file,
             line=line,
         )
+
+
+def read_stack(document: Document, fields: Sequence[FieldRule]) -> Stack | None:
+    """Read a Stack. None after noting what is wrong with it.
+
+    Args:
+        document: the document.
+        fields: of all kinds of model.
+    """
+    values = document.at("spec.variables").value
+    if isinstance(values, YamlMap):  # variables are texts, exactly as written: version 1.10 is not 1.1
+        values.update({name: values.get_text(name) for name in values.texts or {}})
+    spelled = check_lifecycle_fields(document, "spec.lifecycle", fields)
+    try:
+        declared = StackManifest.model_validate(document.body)
+    except ValidationError as error:
+        explain(error, StackManifest, document, address=None)
+        return None
+    stack = declared.to_model(document.file, document.mark[0], spelled=spelled)
+    return _locate_base_models(replace(stack, places=StackPlaces(document)))
+
+
+def _locate_base_models(stack: Stack) -> Stack:
+    """Note where the Stack says something of each base model."""
+    located = [
+        replace(base, place=stack.place(f"spec.base_models[{index}]"))
+        for index, base in enumerate(stack.base_models)
+    ]
+    return replace(stack, base_models=tuple(located))

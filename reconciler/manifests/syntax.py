@@ -6,12 +6,13 @@ The messages of libyaml name its own states ("did not find expected key"). Peopl
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from reconciler.problems import Place, Problems
 from reconciler.textfiles import find_place, refuse_control_characters
+
+if TYPE_CHECKING:
+    import yaml
 
 _FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]")
 

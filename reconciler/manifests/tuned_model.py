@@ -18,12 +18,10 @@ from reconciler.manifests import schema_types as schema
 from reconciler.manifests.data_files import Columnar, read_layout
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.form import Form
+from reconciler.manifests.texts import BASE_PATTERN, ID, NAME, TUNED_MODEL_DISPLAY_NAME, parse_base_name
 from reconciler.model import DataSet, Example
 from reconciler.problems import Place
-
-DISPLAY_NAME_LIMIT = 40
-"""The service refuses a longer one with 400 "Request contains an invalid argument." and does not say why."""
-
 
 ProjectNumber = Annotated[int, Field(ge=1, le=schema.INT64), BeforeValidator(schema.read_integer)]
 
@@ -39,7 +37,7 @@ def _read_base_model(value: str) -> str:
             "Declare kind: TuningJob with pre_tuned_model: "
             "{tuned_model_name: projects/P/locations/L/models/M@VERSION}.",
         )
-    name = schema.parse_base_name(value)
+    name = parse_base_name(value)
     if name is None:
         raise schema.make_refusal(
             "is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning."
@@ -56,21 +54,21 @@ def _check_twice(numbers: list[int]) -> list[int]:
     return numbers
 
 
-BaseModelName = Annotated[str, AfterValidator(_read_base_model), schema.show_pattern(schema.BASE_PATTERN)]
-_SOURCE = f"TunedModel/{schema.NAME}|tunedModels/{schema.ID}"
+BaseModelName = Annotated[str, AfterValidator(_read_base_model), schema.show_pattern(BASE_PATTERN)]
+_SOURCE = f"TunedModel/{NAME}|tunedModels/{ID}"
 
 
 def _check_tuned_model(value: str) -> str:
     if re.fullmatch(_SOURCE, value, re.ASCII):
         return value
     if "publishers/" in value or value.startswith("models/"):
-        name = schema.parse_base_name(value)
+        name = parse_base_name(value)
         if name is not None and name[0].isalpha():
             raise schema.make_refusal("names a base model", f"Write base_model: models/{name}.")
     raise schema.make_refusal(
         "names neither a manifest nor a live model",
         f"Write tunedModels/{value}."
-        if re.fullmatch(schema.ID, value, re.ASCII)
+        if re.fullmatch(ID, value, re.ASCII)
         else "Write TunedModel/NAME for a manifest, tunedModels/ID for a model that is live.",
     )
 
@@ -151,7 +149,7 @@ class TunedModelSpec(schema.Declared):
         **dict.fromkeys(("labels", "import"), "It belongs in metadata."),
     }
 
-    display_name: Annotated[str, Field(max_length=DISPLAY_NAME_LIMIT)] | None = None
+    display_name: Annotated[str, Field(max_length=TUNED_MODEL_DISPLAY_NAME)] | None = None
     description: str | None = None
     base_model: BaseModelName | None = None
     tuned_model_source: TunedModelSource | None = None
@@ -175,7 +173,7 @@ class TunedModelManifest(ModelEnvelope):
 
 
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
-    """See `kinds.Form`."""
+    """See `form.Form`."""
     data = document.at("spec.tuning_task.training_data")
     file, examples = data.at("file"), data.at("examples")
     if file.text.strip() and not examples.is_there:
@@ -211,3 +209,16 @@ def _read_example(item: object) -> Example | None:
     if isinstance(text_input, str) and isinstance(output, str):
         return Example(text_input, output)
     return None
+
+
+FORM = Form(
+    manifest=TunedModelManifest,
+    choices=(
+        ("spec", ("base_model", "tuned_model_source"), True),
+        ("spec.tuning_task.hyperparameters", ("learning_rate", "learning_rate_multiplier"), False),
+        ("spec.tuning_task.training_data", ("examples", "file"), True),
+    ),
+    data=("tuning_task.training_data",),
+    parent="tuned_model_source.tuned_model",
+    read_data_sets=read_data_sets,
+)

@@ -11,34 +11,31 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from reconciler.datasets.addresses import check_share, find_data_set
 from reconciler.datasets.chat import PREFERENCE, SUPERVISED
-from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests import schema_types as schema
+from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.data_files import (
     ChatAddress,
-    ChatFile,
     DataAddress,
-    DataFile,
     OptionalChatAddress,
     OptionalDataAddress,
-    read_layout,
 )
-from reconciler.manifests.documents import Document, Node
+from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelMetadata, ServedEnvelope
 from reconciler.manifests.evaluation import Evaluation
-from reconciler.manifests.rules import is_there_already
+from reconciler.manifests.form import Form
+from reconciler.manifests.job_data import read_data_sets
 from reconciler.manifests.stack import Location, Project
-from reconciler.model import LAST, DataSet
+from reconciler.manifests.texts import BASE_PATTERN, JOB_DISPLAY_NAME, NAME, parse_base_name
+from reconciler.model import LAST
 
-DISPLAY_NAME_LIMIT = 128
 LABEL_LIMIT = 63
 """Characters of a key or value: the discovery document says "no longer than 64", Google Cloud's rules 63."""
 LABELS_LIMIT = 60
 """Google Cloud allows 64 a resource; the service and we add some."""
 
 _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
-_SOURCE = f"TuningJob/{schema.NAME}|{_MODEL}"
+_SOURCE = f"TuningJob/{NAME}|{_MODEL}"
 
 
 def _read_base_model(value: str) -> str:
@@ -47,7 +44,7 @@ def _read_base_model(value: str) -> str:
             "names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}."
         )
     _refuse_product(value)
-    name = schema.parse_base_name(value)
+    name = parse_base_name(value)
     if name is None:
         raise schema.make_refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
     return name
@@ -75,7 +72,7 @@ def _check_tuned_model(value: str) -> str:
         return value
     _refuse_product(value)
     if "publishers/" in value or value.startswith("models/"):
-        name = schema.parse_base_name(value)
+        name = parse_base_name(value)
         if name is not None and name[0].isalpha():
             raise schema.make_refusal("names a base model", f"Write base_model: {name}.")
     raise schema.make_refusal(
@@ -110,7 +107,7 @@ def _is_label(text: str) -> bool:
     )
 
 
-BaseModelName = Annotated[str, AfterValidator(_read_base_model), schema.show_pattern(schema.BASE_PATTERN)]
+BaseModelName = Annotated[str, AfterValidator(_read_base_model), schema.show_pattern(BASE_PATTERN)]
 AdapterSize = Literal[
     "ADAPTER_SIZE_ONE",
     "ADAPTER_SIZE_TWO",
@@ -261,7 +258,7 @@ class TuningJobSpec(schema.Declared):
     pre_tuned_model: PreTunedModel | None = None
     supervised_tuning_spec: SupervisedTuningSpec | None = None
     preference_optimization_spec: PreferenceOptimizationSpec | None = None
-    tuned_model_display_name: Annotated[str, Field(min_length=1, max_length=DISPLAY_NAME_LIMIT)] | None = None
+    tuned_model_display_name: Annotated[str, Field(min_length=1, max_length=JOB_DISPLAY_NAME)] | None = None
     description: str | None = None
     labels: Annotated[dict[str, str], AfterValidator(_check_labels)] | None = None
     encryption_spec: EncryptionSpec | None = None
@@ -312,44 +309,19 @@ def _is_beyond(choice: str, epochs: object) -> bool:
     return not 1 <= int(choice) <= epochs
 
 
-def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
-    """See `kinds.Form`. The bytes beside the data do not matter, because the data is uploaded separately."""
-    del rest
-    found: list[DataSet] = []
-    for spec in (SUPERVISED, PREFERENCE):
-        for key in ("training_dataset_uri", "validation_dataset_uri"):
-            node = document.at(f"spec.{spec}.{key}")
-            if not (node.text or node.at("file").text).strip():
-                continue
-            data = _read_data_set(node, f"{spec}.{key}", data_sets, document)
-            if data is None:
-                return ()
-            refusal = check_share(found[0], data) if found else None
-            if refusal is not None:
-                node.error(*refusal)
-            found.append(data)
-    if not found or found[0].field.endswith(".training_dataset_uri"):
-        return tuple(found)
-    if is_there_already(document):  # otherwise `check_data` reports it
-        field = f"spec.{found[0].field}"
-        document.at(field).error(
-            f"{field.rpartition('.')[0]} has validation data and no training data",
-            "Add training_dataset_uri, or leave both out.",
-            of_key=True,
-        )
-    return ()
-
-
-def _read_data_set(node: Node, field: str, data_sets: DataSets, document: Document) -> DataSet | None:
-    layout = read_layout(node, ChatFile if field.startswith(PREFERENCE) else DataFile)
-    if layout is None:
-        return None
-    file = node if node.text else node.at("file")
-    return find_data_set(
-        file.text,
-        field,
-        file,
-        data_sets,
-        problems=document.problems,
-        layout=None if file is node else layout,
-    )
+FORM = Form(
+    manifest=TuningJobManifest,
+    choices=(
+        ("spec", ("base_model", "pre_tuned_model"), True),
+        ("spec", ("supervised_tuning_spec", "preference_optimization_spec"), True),
+    ),
+    data=(
+        "supervised_tuning_spec.training_dataset_uri",
+        "preference_optimization_spec.training_dataset_uri",
+    ),
+    parent="pre_tuned_model.tuned_model_name",
+    read_data_sets=read_data_sets,
+    check_base=check_base,
+    check_checkpoint=check_checkpoint,
+    questions=SUPERVISED,
+)

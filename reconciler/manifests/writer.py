@@ -15,7 +15,7 @@ import yaml
 from reconciler import bounds
 from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldRole, FieldType, Kind
-from reconciler.manifests.envelope import API_VERSION
+from reconciler.manifests.kinds import API_VERSION
 from reconciler.manifests.scalars import resolve
 from reconciler.model import Live, Value
 from reconciler.strictjson import loads

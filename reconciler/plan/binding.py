@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from reconciler.errors import Diagnostic, StalePlanError
-from reconciler.identity import encode_canonical, find_meaning
+from reconciler.identity import digest_manifest, encode_canonical, find_meaning
 from reconciler.kind import FieldType, Kind
-from reconciler.model import Address, Attributes, Desired, Live, Status
+from reconciler.model import Address, Attributes, Live, Status
 from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.recording import expect_outcome, recorded_after
@@ -71,11 +71,13 @@ def _fold_steps(record: Record, changes: Iterable[Change]) -> tuple[str, ...]:
     return tuple(_digest(content) for content, _ in passed)
 
 
-def _digest_manifest(desired: Desired | None) -> str:
+def _digest_manifest(facts: Facts, address: Address) -> str:
+    desired = facts.desired.get(address)
     if desired is None:
         return ""
     place = {path: desired.attributes.get(path, value) for path, value in desired.effective.items()}
-    return _digest([desired.digest, [data.digest for data in desired.data], place])
+    said = digest_manifest(desired, facts.get_kind(address))
+    return _digest([said, [data.digest for data in desired.data], place])
 
 
 def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
@@ -100,7 +102,7 @@ def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
         if has_effect(change.steps)
         for shown in _list_live(facts, record, change)
     ]
-    manifest = _digest_manifest(facts.desired.get(address))
+    manifest = _digest_manifest(facts, address)
     endpoints = _list_endpoint_digests(facts, address, changes)
     return Binding(manifest, _fold_steps(record, changes), tuple(dict.fromkeys(live)), endpoints)
 
@@ -257,7 +259,7 @@ def _explain_move(binding: Binding | None, approved: Change, facts: Facts, stand
     if binding is None:
         return "it is not in the list of what the plan depends on"
     address = approved.address
-    if _digest_manifest(facts.desired.get(address)) != binding.manifest:
+    if _digest_manifest(facts, address) != binding.manifest:
         return "its manifest or its data has changed"
     record, ids = facts.state.resources.get(address, Record(address)), {"", approved.id}
     if stand_in is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -98,7 +98,7 @@ def want(
         attributes["description"] = description
     if "replace" in lifecycle:
         lifecycle["replace"] = Replacement(lifecycle["replace"])
-    desired = Desired(
+    return Desired(
         address(name, kind),
         attributes,
         (data_set(data, kind=kind),),
@@ -109,7 +109,6 @@ def want(
         file=f"{name}.yaml",
         line=1,
     )
-    return replace(desired, digest=repr((attributes, permissions, id, checks, desired.lifecycle)))
 
 
 def line(event: Event) -> str:

@@ -18,8 +18,7 @@ ALL = ["labels", "checkpoints", "default_checkpoint"]
 def chosen(checkpoint: str) -> Desired:
     """The tuning job, of which this checkpoint serves."""
     serving = Serving("support-dev", checkpoint=checkpoint)
-    made = tuned()
-    return replace(made, serving=serving, digest=f"{made.digest} {checkpoint}")
+    return replace(tuned(), serving=serving)
 
 
 def simulate(emulator: Emulator, checkpoint: str = "1", *, carries: list[str]) -> EmulatedSimulation:

@@ -25,7 +25,6 @@ def copies(count: int) -> tuple[Desired, ...]:
             {SOURCE: str(BOT), LOCATION: "us", PROJECT: PROD},
             (),
             lifecycle=Lifecycle(),
-            digest=str(number),
         )
         for number in range(count)
     )

@@ -36,7 +36,7 @@ def tuned(data: str = "one", **lifecycle: Any) -> Desired:
 
 def copied(*, endpoint: str = "support", location: str = "us", **lifecycle: Any) -> Desired:
     """A copy of it in the project PROD, with a stable endpoint unless that is ""."""
-    made = Desired(
+    return Desired(
         COPY,
         {SOURCE: str(BOT), LOCATION: location, PROJECT: PROD},
         (),
@@ -45,7 +45,6 @@ def copied(*, endpoint: str = "support", location: str = "us", **lifecycle: Any)
         file="copy.yaml",
         line=1,
     )
-    return replace(made, digest=repr((made.attributes, made.serving, made.lifecycle)))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def served(data: str = "one", *, endpoint: str = "support", **serving: Any) -> D
     """A tuning job with a stable endpoint."""
     lifecycle = {key: serving.pop(key) for key in ("keep_deposed", "prevent_destroy") if key in serving}
     made = want("bot", data, kind=VERTEX.kind, **lifecycle)
-    return replace(made, serving=Serving(endpoint, **serving), digest=f"{made.digest} {endpoint} {serving}")
+    return replace(made, serving=Serving(endpoint, **serving))
 
 
 def simulate(

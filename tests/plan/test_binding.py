@@ -179,7 +179,7 @@ def test_the_intents_of_a_run_that_crashed_are_progress(scene: str) -> None:
 def test_another_manifest_is_a_move(scene: str) -> None:
     """A touched address whose document has changed refuses the plan; a failure is not touched."""
     now, expected = SCENES[scene]
-    moved = with_want(now, replace(now.desired[BOT], digest="edited"))
+    moved = with_want(now, replace(now.desired[BOT], labels={"team": "other"}))
     if scene == "failed":
         assert actions(check(make_plan(now), moved)) == expected
         return

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.cli.apis import APIS, list_kinds
 from reconciler.errors import Severity, UsageError
-from reconciler.manifests.kinds import FORMS
+from reconciler.manifests.kinds import KINDS, find_form
 from reconciler.model import Address, DataSet, Desired, Stack
 from reconciler.providers import Handle
 from reconciler.providers.api import Api, Connection, Setup, Target
@@ -86,7 +86,8 @@ def test_on_this_machine_tuning_jobs_need_no_place() -> None:
 
 def test_each_api_has_a_form_of_manifest() -> None:
     """A kind that an API serves can be declared, and a kind that can be declared is served."""
-    assert FORMS.keys() == list_kinds().keys()
+    assert KINDS.keys() == list_kinds().keys()
+    assert all(find_form(kind).manifest for kind in KINDS)
     assert len(list_kinds()) == sum(len(api.kinds) for api in APIS)
 
 

@@ -7,10 +7,9 @@ from typing import Literal
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.form import Form
 from reconciler.manifests.schema_types import Declared, Text, Whole
 from reconciler.model import DataSet
-
-DATA = ("training_data",)
 
 
 class ParrotSpec(Declared):
@@ -30,7 +29,10 @@ class ParrotManifest(ModelEnvelope):
 
 
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
-    """See `kinds.Form`."""
+    """See `form.Form`."""
     file = document.at("spec.training_data")
     found = data_sets.read_file(file.text, file, rest=rest) if file.text else None
     return () if found is None else (found,)
+
+
+FORM = Form(ParrotManifest, (), ("training_data",), "", read_data_sets)

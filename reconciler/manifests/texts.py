@@ -1,0 +1,45 @@
+"""The forms and limits of values in manifests, for the schemas and for `plain_models`."""
+
+from __future__ import annotations
+
+import re
+
+from reconciler.datasets.addresses import BUCKET
+from reconciler.model import NAME_LIMIT
+
+INT32 = 2**31 - 1
+
+NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
+ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
+"""A tunedModelId, as the API's CreateTunedModelRequest describes it."""
+
+ENDPOINT = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+"""The id of an endpoint. One that begins with a digit is the service's own."""
+
+BUCKET_FOLDER = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
+"""A folder in Cloud Storage, as a regular expression."""
+
+LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
+"""The value of a label, if it is not empty."""
+LABEL_KEY = rf"(?:{LABEL}/)?{LABEL}"
+LABEL_LIMIT = 63
+
+TUNED_MODEL_DISPLAY_NAME = 40
+"""The service refuses a longer one with 400 "Request contains an invalid argument." and does not say why."""
+JOB_DISPLAY_NAME = 128
+
+ADAPTER_SIZES = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
+
+
+def parse_base_name(value: str) -> str | None:
+    """Parse a base model's name, without its prefix. None if the text is not such a name."""
+    found = re.fullmatch(_BASE, value, re.ASCII)
+    return found["name"] if found else None
+
+
+_BASE = (
+    r"(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/google/models/|models/)?"
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?)"
+)
+BASE_PATTERN = _BASE.replace("(?P<name>", "(?:")
+"""The spellings of a base model's name, for the JSON Schema."""

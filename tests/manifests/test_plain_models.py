@@ -1,0 +1,235 @@
+"""Plain documents are read without their schemas as their schemas read them, or not at all."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.datasets.data_sets import DataSets
+from reconciler.manifests.close_reader import read_closely
+from reconciler.manifests.content import Reading, keep_unpinned
+from reconciler.manifests.documents import Document, Text, read_quickly
+from reconciler.manifests.kinds import STACK, find_form
+from reconciler.manifests.plain_models import _TABLES, PlainModels
+from reconciler.manifests.plain_stack import read_plain_stack
+from reconciler.manifests.stack import read_stack
+from reconciler.model import Lifecycle, Replacement
+from reconciler.model import Stack as Settings
+from reconciler.problems import Problems
+from tests.limits import examples
+from tests.manifests.conftest import KINDS
+
+CASES = Path(__file__).parent.parent / "cases" / "manifests"
+SETTINGS = Settings(
+    location="us-central1", lifecycle=Lifecycle(prevent_destroy=True, replace=Replacement.DELETE_FIRST)
+)
+ANYTHING = settings(
+    max_examples=examples(600), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+
+
+def _make_document(body: Any, problems: Problems) -> Document:
+    text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
+    return Document(Text("manifests/x.yaml", text), 0, (1, 1), copy.deepcopy(body), (), problems, {})
+
+
+def _show(reading: Reading) -> str:
+    """Show a reading with the order of its attributes and the types of their values."""
+    known = reading.declaration
+    assert known is not None
+    fields = [getattr(known, field.name) for field in dataclasses.fields(known) if field.name != "document"]
+    return repr((fields, reading.content, reading.data, reading.checks))
+
+
+def _read_model(body: Any) -> bool:
+    """Read a model plainly and closely. Returns whether it can be read plainly; the results are the same."""
+    kind = KINDS[body["kind"]]
+    problems, noted = Problems(), Problems()
+    lifecycle = keep_unpinned(SETTINGS.lifecycle)
+    plain = PlainModels(kind, SETTINGS, lifecycle, DataSets(problems)).read(_make_document(body, problems))
+    if plain is None:
+        assert not problems
+        return False
+    closely = read_closely(_make_document(body, noted), kind, find_form(kind.name), SETTINGS, DataSets(noted))
+    assert problems._errors == noted._errors
+    assert problems.warnings == noted.warnings
+    if not problems:
+        assert _show(plain) == _show(closely)
+    return True
+
+
+def _read_stack(body: Any) -> bool:
+    """Read a Stack plainly and closely. Returns whether it can be read plainly; the results are the same."""
+    problems = Problems()
+    plain = read_plain_stack(_make_document(body, problems))
+    if plain is None:
+        return False
+    closely = read_stack(_make_document(body, problems), [])
+    assert closely is not None
+    assert not problems
+    assert repr(dataclasses.replace(plain, places={})) == repr(dataclasses.replace(closely, places={}))
+    assert dict(plain.places) == dict(closely.places)
+    return True
+
+
+def _read(body: Any) -> bool:
+    return _read_stack(body) if body["kind"] == STACK else _read_model(body)
+
+
+PAIRS = [{"text_input": "one", "output": "two"}, {"text_input": "", "output": "ü"}]
+WHOLE: dict[str, Any] = {
+    "TunedModel": {
+        "apiVersion": "reconciler/v1",
+        "kind": "TunedModel",
+        "metadata": {"name": "bot", "labels": {"team": "a", "example.com/b": ""}},
+        "spec": {
+            "display_name": "Bot",
+            "description": "",
+            "base_model": "models/gemini-1.5-flash-001-tuning",
+            "temperature": 1,
+            "top_p": 0.95,
+            "top_k": 40,
+            "tuning_task": {
+                "hyperparameters": {"batch_size": 2, "epoch_count": 5, "learning_rate": 0.001},
+                "training_data": {"examples": {"examples": PAIRS}},
+            },
+        },
+    },
+    "TuningJob": {
+        "apiVersion": "reconciler/v1",
+        "kind": "TuningJob",
+        "metadata": {"name": "job", "labels": {"team": "a"}, "location": "us-central1", "project": "acme"},
+        "spec": {
+            "tuned_model_display_name": "Job",
+            "description": "a job",
+            "base_model": "gemini-2.5-flash",
+            "supervised_tuning_spec": {
+                "training_dataset_uri": "gs://data/train.jsonl",
+                "validation_dataset_uri": "data/numbers.jsonl",
+                "hyper_parameters": {
+                    "epoch_count": 3,
+                    "learning_rate_multiplier": 1.5,
+                    "adapter_size": "ADAPTER_SIZE_FOUR",
+                },
+            },
+        },
+        "serving": {"endpoint": "support"},
+    },
+    "Stack": {
+        "apiVersion": "reconciler/v1",
+        "kind": "Stack",
+        "metadata": {"name": "shop", "labels": {"team": "a"}},
+        "spec": {
+            "project": "acme",
+            "location": "us",
+            "bucket": "gs://data/tuning",
+            "state": "gs://data/state",
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_all_that_it_knows(kind: str, workspace: Path) -> None:
+    """A document with every key of the tables is read plainly."""
+    assert workspace.exists()
+    assert _read(WHOLE[kind])
+    assert {*_TABLES, STACK} == WHOLE.keys()
+
+
+def test_a_file_of_pairs(workspace: Path) -> None:
+    """The file of a TunedModel is measured, and one that is not there is refused at the same place."""
+    assert workspace.exists()
+    for file in ("data/numbers.jsonl", "data/missing.jsonl"):
+        body = copy.deepcopy(WHOLE["TunedModel"])
+        body["spec"]["tuning_task"]["training_data"] = {"file": file}
+        assert _read(body)
+
+
+def test_every_case(workspace: Path) -> None:
+    """Each case that is plain YAML is read alike, and most good ones without their schemas."""
+    assert workspace.exists()
+    plain = 0
+    for path in sorted(CASES.glob("*/*.yaml")):
+        for document in read_quickly(str(path), path.read_text(errors="replace"), Problems()):
+            if document.kind in WHOLE and document.is_plain:
+                plain += _read(document.body)
+    assert plain > 30
+
+
+ODD: list[Any] = [
+    "", " ", "a", "A", "é", "1", "1.0", "true", "a/b", "x" * 41, "y" * 64, "z" * 129, "models/x",
+    "models/x@1", "models/", "gemini-2.5-pro", "publishers/google/models/x", "tunedModels/a", "TuningJob/a",
+    "gs://data/x.jsonl", "gs://", "data/numbers.jsonl", "data/missing.jsonl", "../x.jsonl", "a.txt",
+    "projects/p/locations/us-central1/datasets/1", "https://ann:secret@example.com/state", "us-central1-a",
+    "ADAPTER_SIZE_SIXTEEN", "ADAPTER_SIZE_TEN", 0, 1, -1, 2, 10, 2**31 - 1, 2**31, 10**400, 0.0, -0.0, 0.5,
+    1.0, 1.5, 5.0, 1e-50, 1e-30, 3e38, 4e38, float("inf"), float("nan"), True, False, [], {}, [1], {"a": "b"},
+    {"a": 1}, {"": ""}, {"x" * 64: "a"}, {"a": "y" * 64}, {"a b": "c"}, PAIRS, PAIRS[:1], [{"output": "a"}],
+    [{"text_input": "a", "output": ""}], [{"text_input": "a", "output": "b", "more": "c"}],
+    [{"textInput": "a", "output": "b"}], [{"text_input": 1, "output": "b"}],
+    {"examples": PAIRS}, {"file": "data/numbers.jsonl"}, {"file": "data/numbers.jsonl", "delimiter": ";"},
+]  # fmt: skip
+"""Values that some key accepts, and some key refuses."""
+MORE = [
+    "apiVersion", "id", "import", "moved_from", "displayName", "topP", "temperature", "learning_rate",
+    "learning_rate_multiplier", "file", "lifecycle", "permissions", "checks", "serving", "location",
+    "project", "labels", "tuned_model_source", "pre_tuned_model", "preference_optimization_spec", "variables",
+    "guards", "drain", "x",
+]  # fmt: skip
+
+
+def _list_paths(value: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """List the paths of all values, except of the kind, which says how to read the others."""
+    found = []
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        if key != "kind":
+            found += [(*above, key), *_list_paths(inner, (*above, key))]
+    return found
+
+
+@st.composite
+def _changed(draw: st.DrawFn) -> Any:
+    """Draw a document in which a few keys have another value, are gone or have come."""
+    body = copy.deepcopy(WHOLE[draw(st.sampled_from(sorted(WHOLE)))])
+    for _ in range(draw(st.integers(0, 3))):
+        *above, key = draw(st.sampled_from(_list_paths(body)))
+        within = body
+        for step in above:
+            within = within[step]
+        change = draw(st.sampled_from(["value", "value", "gone", "more"]))
+        if change == "value":
+            within[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
+        elif change == "gone":
+            del within[key]
+        else:
+            within[draw(st.sampled_from(MORE))] = copy.deepcopy(draw(st.sampled_from(ODD)))
+    return body
+
+
+@ANYTHING
+@given(_changed())
+def test_any_change(workspace: Path, body: Any) -> None:
+    """Whatever stands in a document, both ways of reading it agree."""
+    assert workspace.exists()
+    _read(body)
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_each_value_at_each_key(kind: str, workspace: Path) -> None:
+    """Each odd value at each key of a document is read alike, or left to the schema."""
+    assert workspace.exists()
+    for *above, key in _list_paths(WHOLE[kind]):
+        for value in ODD:
+            body = copy.deepcopy(WHOLE[kind])
+            within = body
+            for step in above:
+                within = within[step]
+            within[key] = copy.deepcopy(value)
+            _read(body)

@@ -19,7 +19,7 @@ def test_a_pair_asks_its_input() -> None:
 
 
 def test_a_chat_asks_all_but_its_last_turn() -> None:
-    """With the system instruction, in the service's own form."""
+    """The system instruction is asked too, and all in the service's own form."""
     system = {"parts": [{"text": "Count."}]}
     line = json.dumps({"systemInstruction": system, "contents": [USER, MODEL, USER, MODEL]})
     found = split_example(Example("", "", line))
@@ -48,7 +48,7 @@ ENDS = "an example of a check ends with the expected answer"
     ],
 )
 def test_what_has_no_expected_text_is_refused(chat: dict[str, object], summary: str) -> None:
-    """Write only text, because nothing else can be compared."""
+    """Only text can be compared."""
     found = split_example(Example("", "", json.dumps(chat)))
     assert isinstance(found, Refusal)
     assert found.summary == summary

@@ -53,7 +53,7 @@ def test_lengths_are_those_of_all_texts() -> None:
 
 
 def test_repetitions_and_contradictions_are_told_apart() -> None:
-    """One input with two outputs is a contradiction, counted once for each input."""
+    """One input with two outputs is a contradiction. It is counted once for each input."""
     found = survey(("a", "1"), ("b", "2"), ("a", "1"), ("a", "3"), ("a", "3"), ("a", "4"), ("b", "2"))
     assert found.duplicates == Found(3, (Pair(1, 3), Pair(4, 5), Pair(2, 7)))
     assert found.contradictions == Found(1, (Pair(1, 4),))
@@ -87,14 +87,14 @@ def test_only_the_first_pairs_are_kept() -> None:
 
 
 def test_examples_beyond_the_limit_are_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory has a bound: what lies behind it is counted, but not compared."""
+    """Memory has a bound. Examples beyond it are counted, and not compared."""
     monkeypatch.setattr(surveys, "MOST_COMPARED", 2)
     found = survey(("a", "1"), ("b", "1"), ("a", "2"))
     assert (found.examples, found.compared, found.contradictions.count) == (3, 2, 0)
 
 
 def test_few_short_outputs_are_labels() -> None:
-    """Labels are shown with their counts. Many, long or single outputs are none."""
+    """Labels are shown with their counts. Many, long or single outputs are no labels."""
     assert survey(("a", "no"), ("b", "yes"), ("c", "yes"), ("d", "yes")).labels == (("yes", 3), ("no", 1))
     assert survey(("a", "no"), ("b", "yes"), ("c", "so")).labels == ()
     assert survey(*[(str(number), str(number % 21)) for number in range(100)]).labels == ()
@@ -102,7 +102,7 @@ def test_few_short_outputs_are_labels() -> None:
 
 
 def test_the_output_of_a_chat_is_its_last_turn() -> None:
-    """All that stands before the last turn, the instruction too, is the input."""
+    """Everything before the last turn is the input, and so is the instruction."""
     chat = {"contents": [turn("user", "ab", "c"), turn("model", "defg")]}
     told = {**chat, "systemInstruction": turn("system", "hi")}
     other = {**told, "contents": [turn("user", "ab", "c"), turn("model", "x")]}
@@ -113,7 +113,7 @@ def test_the_output_of_a_chat_is_its_last_turn() -> None:
 
 
 def test_a_part_without_text_counts_too() -> None:
-    """Two chats that differ in an image only are not the same."""
+    """Two chats that differ only in an image are not the same."""
     files = [{"fileData": {"fileUri": f"gs://b/{name}"}} for name in "ab"]
     chats = [{"contents": [{"role": "user", "parts": [file]}, turn("model", "a cat")]} for file in files]
     found = survey_chats(*chats, chats[0])
@@ -134,7 +134,7 @@ def test_two_preferences_for_one_prompt_are_no_contradiction() -> None:
 
 
 def test_shared_examples_have_both_lines() -> None:
-    """Each example that was held back and is trained all the same counts once."""
+    """Each held-out example that is also trained counts once."""
     training = survey(("x", "0"), ("a", "1"), ("a", "1"), ("b", "2"))
     held = survey(("b", "2"), ("a", "2"), ("a", "1"))
     assert find_shared(training.lines, held.lines) == Found(2, (Pair(4, 1), Pair(2, 3)))
@@ -152,7 +152,7 @@ def test_a_few_repetitions_are_no_warning() -> None:
 
 
 def test_ten_lines_of_contradictions_are_one_warning() -> None:
-    """The first three are named."""
+    """The warning names the first three."""
     pairs = [(str(n % 5), str(n)) for n in range(10)]
     ((line, refusal),) = warn_of(survey(*pairs))
     assert (line, refusal.summary) == (
@@ -228,7 +228,7 @@ def test_an_item_of_a_list_is_named_by_its_number(workspace: Path, load_manifest
 
 
 def test_inline_data_is_surveyed_too(workspace: Path, load_manifests: Load) -> None:
-    """A contradiction inside of a manifest is told at its place there."""
+    """A contradiction in a manifest is reported with its place there."""
     rows = "".join(f"          - {{text_input: '{n % 20}', output: '{n}'}}\n" for n in range(21))
     (workspace / "manifests/one.yaml").write_text(
         f"""apiVersion: reconciler/v1
@@ -268,7 +268,7 @@ def test_hashes_of_many_data_sets_have_a_bound(tmp_path: Path, monkeypatch: pyte
 
 
 def test_random_data_is_found_sound() -> None:
-    """A hundred thousand different examples are not called equal."""
+    """A hundred thousand different examples have no repetition."""
     random.seed(7)
     texts = [str(random.random()) for _ in range(100_000)]
     found = survey(*[(text, text) for text in texts])

@@ -47,7 +47,10 @@ ANSWER = {
     ],
 )
 def test_a_selection_keeps_what_it_names(fields: str, part: object) -> None:
-    """The operators `,`, `/`, `.`, `()` and `*`; what is selected whole stays whole."""
+    """It understands the operators `,`, `/`, `.`, `()` and `*`.
+
+    A field that is selected whole stays whole.
+    """
     assert select(ANSWER, parse_fields(fields)) == part
 
 
@@ -55,13 +58,13 @@ def test_a_selection_keeps_what_it_names(fields: str, part: object) -> None:
     "fields", [",", "a,", "a(", "a(b", "a)", "a()", "/a", "a/", "a b", "a(b)c", "a{b}", "!"]
 )
 def test_what_is_no_selection_is_refused(fields: str) -> None:
-    """In the words of Google's page."""
+    """The refusal has the words of Google's page."""
     with pytest.raises(ApiError, match="Invalid field selection"):
         parse_fields(fields)
 
 
 def test_lists_gets_and_creates_answer_in_part(api: Api) -> None:
-    """By the parameter, its other spelling, or the header; for every call, and beside pages."""
+    """The parameter, its other spelling and the header select, for every call and beside pages."""
     for number in range(3):
         api.create(f"m{number}")
     page = api.ok("GET", "v1beta/tunedModels?pageSize=2&fields=tunedModels(name),nextPageToken")
@@ -74,7 +77,7 @@ def test_lists_gets_and_creates_answer_in_part(api: Api) -> None:
 
 
 def test_a_bad_selection_is_a_400(api: Api) -> None:
-    """And changes nothing."""
+    """Nothing changes then."""
     refused = (400, "INVALID_ARGUMENT", "Invalid field selection a(")
     assert api.refused("GET", "v1beta/tunedModels?fields=a(") == refused
     assert api.refused("POST", "v1beta/tunedModels?fields=a(", json=body()) == refused
@@ -83,7 +86,7 @@ def test_a_bad_selection_is_a_400(api: Api) -> None:
 
 @pytest.mark.parametrize(("how", "status"), [("ignore", 200), ("refuse", 400)])
 def test_a_server_may_ignore_or_refuse_it(api: Api, how: str, status: int) -> None:
-    """A setting, for clients that must get along with such servers."""
+    """A setting does so, for tests of clients of such servers."""
     api.create("m0")
     api.control("settings", {"partial_responses": how})
     reply = api.call("GET", "v1beta/tunedModels?fields=nextPageToken")

@@ -95,7 +95,7 @@ def test_json_comes_back(value: Any) -> None:
 
 @given(JSON)
 def test_json_is_indented_by_two_spaces(value: Any) -> None:
-    """As json does it, character for character: people grep lines."""
+    """The text is exactly that of Python's json, because people grep its lines."""
     assert json_text.format_json(value) == json.dumps(value, ensure_ascii=False, indent=2)
 
 

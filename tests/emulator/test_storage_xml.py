@@ -45,7 +45,7 @@ def error_code(text: str) -> str:
 
 
 def test_an_object_lives_and_dies(store: GCSStore) -> None:
-    """Put, head, get, a range, delete: as the real client sees them."""
+    """The real client puts, heads, gets, reads a range and deletes."""
     made = obstore.put(store, "a/b c.json", b"content", mode="create", use_multipart=False)
     meta = obstore.head(store, "a/b c.json")
     assert (meta["path"], meta["size"]) == ("a/b c.json", 7)
@@ -58,7 +58,7 @@ def test_an_object_lives_and_dies(store: GCSStore) -> None:
 
 
 def test_writes_are_conditional(store: GCSStore) -> None:
-    """A create of what is there and a write over another generation are refused."""
+    """A create of an existing object and a write over another generation are refused."""
     first = obstore.put(store, "x", b"1", mode="create", use_multipart=False)
     with pytest.raises((AlreadyExistsError, PreconditionError)):
         obstore.put(store, "x", b"2", mode="create", use_multipart=False)
@@ -71,7 +71,7 @@ def test_writes_are_conditional(store: GCSStore) -> None:
 
 
 def test_a_bucket_is_listed(store: GCSStore) -> None:
-    """All names under a prefix in order, over many pages; with a delimiter the folders."""
+    """All names under a prefix come in order, over many pages. With a delimiter the folders come too."""
     names = [f"team/{number:04}&<é>.json" for number in range(1_050)] + ["team/deep/x"]
     for name in names:
         obstore.put(store, name, b"", use_multipart=False)
@@ -121,7 +121,7 @@ def test_refusals_are_xml(
 
 
 def test_a_missing_bucket_is_no_missing_object(start: Callable[..., Api]) -> None:
-    """Where buckets have to be created, the code says which of the two is missing."""
+    """If buckets must be created, the code says whether the bucket or the object is missing."""
     api = start(storage_buckets="strict")
     for path in ("bucket/x", "bucket"):
         response = api.call("GET", path)
@@ -130,7 +130,7 @@ def test_a_missing_bucket_is_no_missing_object(start: Callable[..., Api]) -> Non
 
 @pytest.mark.parametrize("name", ["emulator", "storage", "upload", "v1beta", "v1alpha", "v1beta1"])
 def test_the_apis_own_words_are_no_buckets(api: Api, name: str) -> None:
-    """A path that begins like another API's is that API's, and stores nothing."""
+    """A path that begins like another API's path belongs to that API, and stores nothing."""
     response: Any = api.call("PUT", f"{name}/x", data=b"x")
     assert response.status_code == 404
     assert "xml" not in response.headers["content-type"]

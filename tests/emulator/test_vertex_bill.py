@@ -56,7 +56,7 @@ def test_the_bill_is_the_data_once_an_epoch(vertex: Vertex, epochs: int) -> None
 
 
 def test_all_turns_of_a_chat_are_billed(vertex: Vertex) -> None:
-    """What goes in is one text of all turns but the last; the last one is what comes out."""
+    """All turns but the last are one input text. The last turn is the output."""
     chat = line("one", "two")
     chat["contents"] += [{"role": role, "parts": [{"text": role * 3}]} for role in ("user", "model")]
     stats = read_stats(tune(vertex, [chat], epochCount=1))
@@ -88,7 +88,7 @@ def test_the_distributions_are_those_of_the_data(vertex: Vertex) -> None:
 
 
 def test_the_statistics_come_with_the_end(vertex: Vertex) -> None:
-    """While a job waits or runs, and when it is paused or never ran, it has none."""
+    """A job has none while it waits or runs, when it is paused, and when it never ran."""
     vertex.api.control("faults", [{"train": "team=red", "end": "JOB_STATE_PAUSED"}])
     job, paused, cancelled = vertex.create(), vertex.create(labels={"team": "red"}), vertex.create()
     vertex.ok("POST", f"{cancelled['name']}:cancel", json={})
@@ -103,7 +103,10 @@ def test_the_statistics_come_with_the_end(vertex: Vertex) -> None:
 
 
 def test_too_long_examples_are_dropped_with_reasons(vertex: Vertex) -> None:
-    """One token over the limit is one too many: not trained, not billed, counted, named with its reason."""
+    """An example that is one token too long is neither trained nor billed.
+
+    It is counted, and named with its reason.
+    """
     good = line("one", "two")
     longest = {"contents": line("x" * (LONGEST - 4), "four")["contents"]}
     too_long = {"contents": line("x" * (LONGEST - 4), "four.")["contents"]}
@@ -118,7 +121,7 @@ def test_too_long_examples_are_dropped_with_reasons(vertex: Vertex) -> None:
 
 
 def test_of_many_dropped_examples_some_are_named(vertex: Vertex) -> None:
-    """All are counted; indices and reasons are a sample, as many of one as of the other."""
+    """All are counted. The indices and the reasons are a sample of the same size."""
     too_long = {"contents": line("x" * LONGEST, "two")["contents"]}
     stats = read_stats(tune(vertex, [line("one", "two"), *[too_long] * 25], epochCount=1))
     assert stats["totalTruncatedExampleCount"] == "25"
@@ -127,7 +130,7 @@ def test_of_many_dropped_examples_some_are_named(vertex: Vertex) -> None:
 
 
 def test_nothing_is_said_of_drops_where_none_is(vertex: Vertex) -> None:
-    """A zero and an empty list are left out, as proto3 does."""
+    """Zeros and empty lists are left out, as proto3 does."""
     stats = read_stats(tune(vertex, [line("one", "two")], epochCount=1))
     names = {"totalTruncatedExampleCount", "truncatedExampleIndices", "droppedExampleReasons"}
     assert not names & stats.keys()
@@ -138,7 +141,7 @@ def test_nothing_is_said_of_drops_where_none_is(vertex: Vertex) -> None:
     [(1, 40, "TWO"), (166, 40, "TWO"), (332, 20, "TWO"), (1000, 6, "FOUR"), (7000, 1, "FOUR")],
 )
 def test_hyperparameters_follow_the_data(vertex: Vertex, examples: int, epochs: int, size: str) -> None:
-    """What a request leaves out is chosen by the number of examples: 166 become 40 epochs and size 2."""
+    """The number of examples chooses what a request leaves out: 166 give 40 epochs and size 2."""
     job = tune(vertex, [line("one", "two")] * examples)
     assert read_hyperparameters(job) == (epochs, f"ADAPTER_SIZE_{size}", 1.0)
     tokens = count_tokens("Count on.one") + count_tokens("two")
@@ -148,7 +151,7 @@ def test_hyperparameters_follow_the_data(vertex: Vertex, examples: int, epochs: 
 
 
 def test_only_what_is_left_out_is_chosen(vertex: Vertex) -> None:
-    """Values of the request stay; a size that says nothing is chosen, among those that the base has."""
+    """Values of the request stay. A size without a meaning is chosen among those that the base has."""
     given: dict[str, Any] = {
         "epochCount": "5",
         "learningRateMultiplier": 0.5,

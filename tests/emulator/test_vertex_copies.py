@@ -46,7 +46,10 @@ def ask(vertex: Vertex, model: str) -> str:
 
 
 def test_a_copy_is_made_by_an_operation(vertex: Vertex, source: str) -> None:
-    """It is named at the copy, which is not there before; its response names the copy and the version."""
+    """The operation is named after the copy, which does not exist before.
+
+    Its response has the copy and the version.
+    """
     request = {"sourceModel": source, "modelId": "support-1a2b"}
     operation = vertex.ok("POST", f"{PROD_PLACE}/models:copy", json=request)
     name = operation["name"].partition("/operations/")[0]
@@ -63,7 +66,10 @@ def test_a_copy_is_made_by_an_operation(vertex: Vertex, source: str) -> None:
 
 
 def test_what_a_copy_has_of_its_source(vertex: Vertex, source: str) -> None:
-    """Name, description, labels, base and checkpoints with their default; no alias, and its origin."""
+    """It has name, description, labels, base and checkpoints with their default.
+
+    It names its origin, and has no alias.
+    """
     origin = vertex.ok("GET", source)
     made = vertex.ok("GET", copy(vertex, source)["response"]["model"])
     for key in ("displayName", "description", "labels", "checkpoints", "baseModelSource"):
@@ -78,7 +84,7 @@ def test_what_a_copy_has_of_its_source(vertex: Vertex, source: str) -> None:
 
 
 def test_a_copy_outlives_its_source(vertex: Vertex, source: str) -> None:
-    """It answers like the source, and the source can be deleted without it; a copy of a copy is one too."""
+    """It answers like the source, which can be deleted. A copy of a copy is a copy too."""
     made = copy(vertex, source)["response"]["model"]
     again = copy(vertex, f"{made}@1", f"{PROD}/locations/us-central1")["response"]["model"]
     assert vertex.ok("GET", again)["originalModelInfo"] == {"model": f"{made}@1"}
@@ -92,7 +98,7 @@ def test_a_copy_outlives_its_source(vertex: Vertex, source: str) -> None:
 
 
 def test_a_copy_without_a_version_is_of_the_default_one(vertex: Vertex, source: str) -> None:
-    """An alias or a number says another one."""
+    """An alias or a number names another version."""
     plain = source.removesuffix("@1")
     going_on = {"preTunedModel": {"tunedModelName": source}, "tunedModelDisplayName": None}
     vertex.finished(baseModel=None, **going_on)
@@ -102,7 +108,7 @@ def test_a_copy_without_a_version_is_of_the_default_one(vertex: Vertex, source: 
 
 
 def test_a_copy_becomes_a_version_of_a_model(vertex: Vertex, source: str) -> None:
-    """Of one in the destination, whose default version it is then."""
+    """The model is in the destination, and the copy becomes its default version."""
     first = copy(vertex, source, modelId="bot")["response"]
     second = copy(vertex, source, parentModel=first["model"])["response"]
     assert (second["model"], second["modelVersionId"]) == (first["model"], "2")
@@ -115,20 +121,20 @@ def test_a_copy_becomes_a_version_of_a_model(vertex: Vertex, source: str) -> Non
 
 @pytest.mark.parametrize("chosen", ["a", "_a", "a-b_c-9", "a" * 63, "a-"])
 def test_an_id_of_a_copy(vertex: Vertex, source: str, chosen: str) -> None:
-    """It has up to 63 of [a-z0-9_-], and begins with neither a digit nor a hyphen."""
+    """An id has up to 63 of [a-z0-9_-], and begins with neither a digit nor a hyphen."""
     assert copy(vertex, source, modelId=chosen)["response"]["model"].endswith(f"/models/{chosen}")
 
 
 @pytest.mark.parametrize("chosen", ["1a", "-a", "A", "a" * 64, "a.b", "ü"])
 def test_an_id_that_no_copy_has(vertex: Vertex, source: str, chosen: str) -> None:
-    """Any other is a 400 that names model_id."""
+    """Any other id is a 400 that names model_id."""
     code, status, message = refuse_copy(vertex, source, modelId=chosen)
     assert (code, status) == (400, "INVALID_ARGUMENT")
     assert "model_id" in message
 
 
 def test_the_id_of_a_deleted_copy_is_free(vertex: Vertex, source: str) -> None:
-    """So is that of one that failed."""
+    """The id of a copy that failed is free too."""
     name = copy(vertex, source, modelId="bot")["response"]["model"]
     vertex.settle(vertex.ok("DELETE", name))
     vertex.api.control("faults", {"operation": "^copy models/bot", "times": 1})
@@ -138,7 +144,7 @@ def test_the_id_of_a_deleted_copy_is_free(vertex: Vertex, source: str) -> None:
 
 
 def test_what_cannot_be_copied(vertex: Vertex, source: str) -> None:
-    """No source, a name that is none, and a model that is not there are refused."""
+    """A request without a source, with a wrong name, or with a model that does not exist is refused."""
     for name, code in [("", 400), ("models/7", 400), (f"{source}2", 404), (f"{PLACE}/models/7", 404)]:
         assert refuse_copy(vertex, name)[0] == code
     assert refuse_copy(vertex, source, customServiceAccount="nobody")[0] == 400
@@ -149,7 +155,10 @@ def test_what_cannot_be_copied(vertex: Vertex, source: str) -> None:
 
 
 def test_a_role_lets_a_project_copy_from_another(vertex: Vertex, source: str) -> None:
-    """Without it a copy is a 403 that may mean a 404, at once or by its operation; the id stays free."""
+    """Without the role a copy is a 403 that may mean a 404, at once or in its operation.
+
+    The id stays free.
+    """
     vertex.api.control("settings", {"vertex_copy_grants": []})
     code, status, message = refuse_copy(vertex, source, modelId="bot")
     assert (code, status) == (403, "PERMISSION_DENIED")
@@ -170,7 +179,7 @@ def test_a_role_lets_a_project_copy_from_another(vertex: Vertex, source: str) ->
 
 
 def test_an_account_of_the_caller_may_copy(vertex: Vertex, source: str) -> None:
-    """With customServiceAccount, that account needs the permission, and not the project's service agent."""
+    """With customServiceAccount, that account needs the permission instead of the project's service agent."""
     account = {"customServiceAccount": "copier@prod.iam.gserviceaccount.com"}
     number = source.split("/")[1]
     vertex.api.control("settings", {"vertex_copy_grants": [f"{number}>{account['customServiceAccount']}"]})
@@ -185,7 +194,7 @@ def test_an_account_of_the_caller_may_copy(vertex: Vertex, source: str) -> None:
     [("any", [200, 200, 200]), ("one_at_a_time", [200, 200, 400]), ("one_project", [200, 400, 400])],
 )
 def test_how_far_a_copy_goes_is_a_setting(vertex: Vertex, source: str, scope: str, codes: list[int]) -> None:
-    """Another region, another project, and both in one call: Google's pages contradict each other."""
+    """Google's pages contradict each other about another region, another project, and both in one call."""
     vertex.api.control("settings", {"vertex_copy_scope": scope})
     places = (ELSEWHERE, f"{PROD}/locations/us-central1", PROD_PLACE)
     request = {"sourceModel": source}
@@ -194,7 +203,7 @@ def test_how_far_a_copy_goes_is_a_setting(vertex: Vertex, source: str, scope: st
 
 
 def test_what_no_document_says_of_copies_is_a_setting(vertex: Vertex, source: str) -> None:
-    """Whether labels and checkpoints are carried, and whether `us` is a destination."""
+    """Settings say whether labels and checkpoints are carried, and whether `us` is a destination."""
     vertex.api.control("settings", {"vertex_copy_carries": []})
     made = copy(vertex, source)["response"]["model"]
     shown = vertex.ok("GET", made)
@@ -209,7 +218,7 @@ def test_what_no_document_says_of_copies_is_a_setting(vertex: Vertex, source: st
 
 
 def test_whether_the_default_checkpoint_is_carried_is_a_setting(vertex: Vertex, source: str) -> None:
-    """Without it, the last of the copied checkpoints is the default. It can be changed."""
+    """If it is not carried, the last of the copied checkpoints is the default. It can be changed."""
     made = ""
     for carried, default in ((["checkpoints", "default_checkpoint"], "1"), (["checkpoints"], "2")):
         vertex.api.control("settings", {"vertex_copy_carries": carried})
@@ -222,7 +231,7 @@ def test_whether_the_default_checkpoint_is_carried_is_a_setting(vertex: Vertex, 
 
 
 def test_a_copy_that_is_one_too_many_leaves_nothing(vertex: Vertex, source: str) -> None:
-    """A 429 of the quota of operations: the id is free, and no operation is listed."""
+    """A 429 of the quota of operations leaves the id free, and no operation is listed."""
     vertex.api.control("settings", {"vertex_submissions_per_minute": 1})
     copy(vertex, source)
     assert refuse_copy(vertex, source, modelId="support-1a2b")[0] == 429
@@ -233,7 +242,7 @@ def test_a_copy_that_is_one_too_many_leaves_nothing(vertex: Vertex, source: str)
 
 
 def test_a_copy_takes_its_time(start: Callable[..., Api]) -> None:
-    """As long as a setting says."""
+    """A setting says how long."""
     vertex = Vertex(start(vertex_copy_seconds=600))
     vertex.upload_pairs()
     source = vertex.finished()["tunedModel"]["model"]

@@ -42,7 +42,7 @@ def refuse_to_answer(vertex: Vertex, endpoint: str) -> tuple[int, str, str]:
 
 
 def test_an_endpoint_is_created_by_an_operation(vertex: Vertex) -> None:
-    """Its operation is named at the endpoint, which is not there before. The response has no etag."""
+    """The operation is named after the endpoint, which does not exist before. The response has no etag."""
     operation = vertex.ok("POST", "endpoints", params={"endpointId": "support"}, json=NAME)
     place = operation["name"].partition("/endpoints/")[0]
     name = f"{place}/endpoints/support"
@@ -62,7 +62,10 @@ def test_an_endpoint_is_created_by_an_operation(vertex: Vertex) -> None:
     "chosen", ["a", "support-bot", "a" * 63, "a1", "1", "123456789", f"a{'-' * 61}b", "x-1"]
 )
 def test_an_id_that_a_caller_chooses(vertex: Vertex, chosen: str) -> None:
-    """A letter begins up to 63 of [a-z0-9-], the last one no hyphen; or there are 1 to 9 digits."""
+    """An id begins with a letter and has up to 63 of [a-z0-9-], with no hyphen at its end.
+
+    An id of digits has 1 to 9.
+    """
     assert vertex.make_endpoint(chosen).endswith(f"/endpoints/{chosen}")
 
 
@@ -77,7 +80,10 @@ def test_an_id_that_no_endpoint_has(vertex: Vertex, chosen: str) -> None:
 
 
 def test_an_id_is_taken_once_in_a_location(vertex: Vertex) -> None:
-    """Also while the first create runs: 409 ALREADY_EXISTS. Elsewhere, and after a deletion, it is free."""
+    """A second create is a 409, even while the first one runs.
+
+    Elsewhere, and after a deletion, it is free.
+    """
     query: dict[str, Any] = {"params": {"endpointId": "support"}, "json": NAME}
     first = vertex.ok("POST", "endpoints", **query)
     assert vertex.refused("POST", "endpoints", **query)[:2] == (409, "ALREADY_EXISTS")
@@ -103,7 +109,7 @@ def test_a_create_that_fails_or_is_cancelled_leaves_the_id_free(vertex: Vertex) 
 
 
 def test_ids_in_multi_regions_are_a_setting(vertex: Vertex) -> None:
-    """No document says whether an id can be chosen in `us`; both can be had."""
+    """No document says whether a caller can choose an id in `us`, so a setting decides."""
     place = "projects/my-project/locations/us"
     assert vertex.make_endpoint("a", place=place).endswith("/locations/us/endpoints/a")
     vertex.api.control("settings", {"vertex_endpoint_ids": "regions"})
@@ -117,7 +123,7 @@ def test_ids_in_multi_regions_are_a_setting(vertex: Vertex) -> None:
 
 
 def test_a_deletion_is_done_in_its_first_answer(vertex: Vertex) -> None:
-    """Its operation is named at the location, is done and empty. A setting lets it take its time."""
+    """Its operation is named after the location, done and empty. With a setting it takes its time."""
     name = vertex.make_endpoint("a")
     done = vertex.ok("DELETE", name)
     assert done["name"].startswith(f"{name.partition('/endpoints/')[0]}/operations/")
@@ -133,7 +139,7 @@ def test_a_deletion_is_done_in_its_first_answer(vertex: Vertex) -> None:
 
 
 def test_a_model_is_deployed_to_a_new_endpoint(vertex: Vertex, model: str) -> None:
-    """It answers there, model and endpoint name each other, and the endpoint can be deleted in order."""
+    """The endpoint answers, it and the model name each other, and it can be deleted in order."""
     endpoint = vertex.make_endpoint("support")
     assert refuse_to_answer(vertex, endpoint) == (
         400,
@@ -161,7 +167,7 @@ def test_a_model_is_deployed_to_a_new_endpoint(vertex: Vertex, model: str) -> No
 
 
 def test_deploying_takes_its_time(vertex: Vertex, model: str) -> None:
-    """Until its operation ends nothing shows or answers, and the endpoint cannot be deleted."""
+    """Until the operation ends nothing shows or answers, and the endpoint cannot be deleted."""
     vertex.api.control("settings", {"vertex_deploy_seconds": 300})
     endpoint = vertex.make_endpoint("support")
     before = vertex.ok("GET", endpoint)
@@ -188,7 +194,7 @@ def test_deploying_takes_its_time(vertex: Vertex, model: str) -> None:
 def test_a_deployment_that_fails_or_is_cancelled_changes_nothing(
     vertex: Vertex, model: str, other: str
 ) -> None:
-    """What served goes on serving, and the id of the deployed model is free."""
+    """The former model goes on serving, and the id of the deployed model is free."""
     endpoint = vertex.make_endpoint()
     vertex.deploy(endpoint, model=model)
     before = vertex.ok("GET", endpoint)
@@ -207,7 +213,7 @@ def test_a_deployment_that_fails_or_is_cancelled_changes_nothing(
 
 
 def test_a_second_model_takes_over(vertex: Vertex, model: str, other: str) -> None:
-    """The split with "0" moves all traffic at once; the first one, without traffic, is undeployed then."""
+    """The split with "0" moves all traffic at once. The first model has none then, and is undeployed."""
     endpoint = vertex.make_endpoint()
     first = vertex.deploy(endpoint, model=model)
     second = vertex.deploy(endpoint, model=other)
@@ -221,7 +227,7 @@ def test_a_second_model_takes_over(vertex: Vertex, model: str, other: str) -> No
 
 
 def test_an_endpoint_answers_through_a_whole_replacement(vertex: Vertex, model: str, other: str) -> None:
-    """Every tenth of a second of deploying the new model and undeploying the old one has an answer."""
+    """It answers at every tenth of a second while the new model is deployed and the old one undeployed."""
     endpoint = vertex.make_endpoint()
     old = vertex.deploy(endpoint, model=model)
     answers = ""
@@ -241,7 +247,7 @@ def test_an_endpoint_answers_through_a_whole_replacement(vertex: Vertex, model: 
 
 
 def test_a_model_without_a_share_gets_no_traffic(vertex: Vertex, model: str, other: str) -> None:
-    """An empty split leaves the present one as it is; on an empty endpoint, nothing answers."""
+    """An empty split leaves the traffic as it is. On an empty endpoint, nothing answers."""
     endpoint = vertex.make_endpoint()
     first = vertex.deploy(endpoint, {}, model=model)
     assert "trafficSplit" not in vertex.ok("GET", endpoint)
@@ -254,7 +260,7 @@ def test_a_model_without_a_share_gets_no_traffic(vertex: Vertex, model: str, oth
 
 
 def test_traffic_is_split_by_percent(vertex: Vertex, model: str, other: str) -> None:
-    """About so many prompts of a hundred go to each model; a patch moves them, at once."""
+    """Each model gets about its share of a hundred prompts. A patch changes the shares at once."""
     endpoint = vertex.make_endpoint()
     first = vertex.deploy(endpoint, model=model)
     second = vertex.deploy(endpoint, {first: 80, "0": 20}, model=other)
@@ -282,7 +288,7 @@ def test_traffic_is_split_by_percent(vertex: Vertex, model: str, other: str) -> 
     ],
 )
 def test_a_split_that_is_none(vertex: Vertex, model: str, split: object, told: str) -> None:
-    """Percentages of deployed models add up to 100, or it is a 400 and nothing changes."""
+    """The percentages of deployed models must add up to 100. Otherwise it is a 400, and nothing changes."""
     endpoint = vertex.make_endpoint()
     request = {"deployedModel": {"model": model}, "trafficSplit": split}
     code, status, message = vertex.refused("POST", f"{endpoint}:deployModel", json=request)
@@ -293,7 +299,7 @@ def test_a_split_that_is_none(vertex: Vertex, model: str, split: object, told: s
 
 @pytest.mark.parametrize("whole", [100, 100.0, "100"])
 def test_a_percentage_is_a_number_or_text(vertex: Vertex, model: str, whole: object) -> None:
-    """JSON of protobuf may write an integer in any of these ways."""
+    """The JSON of protobuf may write an integer in any of these ways."""
     endpoint = vertex.make_endpoint()
     request = {"deployedModel": {"model": model, "id": "1"}, "trafficSplit": {"0": whole}}
     vertex.settle(vertex.ok("POST", f"{endpoint}:deployModel", json=request))
@@ -301,7 +307,10 @@ def test_a_percentage_is_a_number_or_text(vertex: Vertex, model: str, whole: obj
 
 
 def test_a_model_that_is_being_undeployed_gets_no_traffic(vertex: Vertex, model: str, other: str) -> None:
-    """A patch that gives it some is refused; when the operation is cancelled, it can have it again."""
+    """A patch that gives it traffic is refused.
+
+    After the operation is cancelled, it can get traffic again.
+    """
     endpoint = vertex.make_endpoint()
     first = vertex.deploy(endpoint, model=model)
     second = vertex.deploy(endpoint, model=other)
@@ -316,7 +325,7 @@ def test_a_model_that_is_being_undeployed_gets_no_traffic(vertex: Vertex, model:
 
 
 def test_predict_is_not_for_tuned_models(vertex: Vertex, model: str) -> None:
-    """It is a 400 in the words that users saw."""
+    """The answer is a 400 in the words that users saw."""
     endpoint = vertex.make_endpoint()
     vertex.deploy(endpoint, model=model)
     refused = vertex.refused("POST", f"{endpoint}:predict", json={"instances": [{"content": "one"}]})
@@ -324,7 +333,7 @@ def test_predict_is_not_for_tuned_models(vertex: Vertex, model: str) -> None:
 
 
 def test_undeploying_asks_who_gets_the_traffic(vertex: Vertex, model: str, other: str) -> None:
-    """Of two, one with traffic is refused unless the split takes it away; "0" does not exist there."""
+    """Of two models, one with traffic is refused unless the split takes it away. "0" does not exist there."""
     endpoint = vertex.make_endpoint()
     first = vertex.deploy(endpoint, model=model)
     second = vertex.deploy(endpoint, {first: 50, "0": 50}, model=other)
@@ -348,7 +357,7 @@ def test_undeploying_asks_who_gets_the_traffic(vertex: Vertex, model: str, other
 
 
 def test_an_id_of_a_deployed_model(vertex: Vertex, model: str) -> None:
-    """A caller may choose 1 to 10 digits that the endpoint does not have; 0 is what a request calls it."""
+    """A caller may choose 1 to 10 digits that are free on the endpoint. A request calls it 0."""
     endpoint = vertex.make_endpoint()
     path = f"{endpoint}:deployModel"
     for chosen in ("0", "12345678901", "a", "-1"):
@@ -361,7 +370,10 @@ def test_an_id_of_a_deployed_model(vertex: Vertex, model: str) -> None:
 
 
 def test_what_cannot_be_deployed(vertex: Vertex, model: str) -> None:
-    """A model that is not there, an unknown checkpoint, none, another project's, and machines are refused."""
+    """A request is refused without a model, or with one that does not exist or is another project's.
+
+    So are an unknown checkpoint and machines.
+    """
     endpoint = vertex.make_endpoint()
     theirs = model.replace(model.split("/")[1], "555")
     for asked, code in [
@@ -379,7 +391,7 @@ def test_what_cannot_be_deployed(vertex: Vertex, model: str) -> None:
 
 
 def test_a_model_that_is_being_deleted_is_not_deployed(vertex: Vertex, model: str) -> None:
-    """Otherwise the endpoint would be left with a model that is gone. After a cancelled deletion it is."""
+    """Otherwise the endpoint would keep a deleted model. After a cancelled deletion it is deployed."""
     for item in vertex.ok("GET", model)["deployedModels"]:
         vertex.undeploy(item["endpoint"])
     endpoint = vertex.make_endpoint()
@@ -411,7 +423,7 @@ def test_a_tuned_model_needs_a_shared_public_endpoint(
 
 
 def test_a_checkpoint_is_deployed(vertex: Vertex, model: str) -> None:
-    """By its id; the same model may stand there twice, and a model of another location too."""
+    """It is deployed by its id. The same model may be there twice, and so may a model of another location."""
     endpoint = vertex.make_endpoint()
     vertex.deploy(endpoint, model=model, checkpointId="1", displayName="early")
     vertex.deploy(endpoint, model=model, checkpointId="2")
@@ -436,7 +448,10 @@ def test_a_checkpoint_is_deployed(vertex: Vertex, model: str) -> None:
 def test_a_second_model_is_a_setting(
     vertex: Vertex, model: str, other: str, policy: str, expected: list[int]
 ) -> None:
-    """No document shows two tuned models on an endpoint. When it is refused, the first goes on serving."""
+    """No document shows two tuned models on an endpoint.
+
+    If the second is refused, the first goes on serving.
+    """
     vertex.api.control("settings", {"vertex_second_model": policy})
     mine = vertex.make_endpoint()
     vertex.deploy(mine, model=model)
@@ -455,7 +470,7 @@ def test_a_second_model_is_a_setting(
 
 
 def test_only_the_logging_of_a_deployed_model_changes(vertex: Vertex, model: str) -> None:
-    """MutateDeployedModel is an operation. It changes no checkpoint, and no machines, as there are none."""
+    """MutateDeployedModel is an operation. It changes no checkpoint and no machines."""
     endpoint = vertex.make_endpoint()
     deployed = vertex.deploy(endpoint, model=model)
     path = f"{endpoint}:mutateDeployedModel"
@@ -479,7 +494,7 @@ def test_only_the_logging_of_a_deployed_model_changes(vertex: Vertex, model: str
 
 
 def test_a_patch_knows_what_changed_since(vertex: Vertex, model: str, other: str) -> None:
-    """An etag from before a deployment is a 409 ABORTED; without an etag the patch overwrites."""
+    """An etag of before a deployment is a 409 ABORTED. Without an etag the patch overwrites."""
     endpoint = vertex.make_endpoint()
     first = vertex.deploy(endpoint, model=model)
     old = vertex.ok("GET", endpoint)["etag"]
@@ -499,7 +514,7 @@ def test_a_patch_knows_what_changed_since(vertex: Vertex, model: str, other: str
 
 
 def test_lists_of_endpoints(vertex: Vertex, model: str) -> None:
-    """They have filters, an order, pages and a mask; those that the service made are in them."""
+    """They have filters, an order, pages and a mask. They include the endpoints that the service made."""
     vertex.make_endpoint("b", labels={"team": "red"}, displayName="y")
     vertex.api.advance(1)
     endpoint = vertex.make_endpoint("a", labels={"team": "blue"}, displayName="x")
@@ -530,7 +545,7 @@ def test_lists_of_endpoints(vertex: Vertex, model: str) -> None:
 
 
 def test_a_project_begins_so_many_jobs_and_operations_a_minute(start: Callable[..., Api]) -> None:
-    """One more is a 429 until a minute has passed; another location has its own quota."""
+    """One more is a 429 until a minute has passed. Another location has its own quota."""
     vertex = Vertex(start(vertex_submissions_per_minute=3))
     vertex.upload_pairs()
     vertex.create()

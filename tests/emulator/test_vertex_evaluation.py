@@ -19,7 +19,7 @@ def body(uri: str, **spec: object) -> dict[str, object]:
 
 
 def test_an_evaluation_has_a_place_when_its_job_has_ended(api: Api) -> None:
-    """The configuration is shown as it was sent; where the results are, when there are any."""
+    """The configuration is shown as it was sent, and the place of the results once there are any."""
     vertex = Vertex(api)
     vertex.upload_pairs()
     api.control("clock", {"frozen": True})
@@ -34,13 +34,13 @@ def test_an_evaluation_has_a_place_when_its_job_has_ended(api: Api) -> None:
 
 @pytest.mark.parametrize("change", [{"metrics": []}, {"outputConfig": {}}, {"colour": "red"}])
 def test_an_evaluation_that_is_none(api: Api, change: dict[str, object]) -> None:
-    """Without metrics, without a destination, or with an unknown key it is a 400."""
+    """A request without metrics, without a destination, or with an unknown key is a 400."""
     asked = body(DATA, evaluationConfig={**EVALUATION, **change})
     assert Vertex(api).refused("POST", "tuningJobs", json=asked)[:2] == (400, "INVALID_ARGUMENT")
 
 
 def test_a_multimodal_dataset_is_trained_on_unseen(api: Api) -> None:
-    """Such a job ends well, without counts; its model says that nobody knows what it has learnt."""
+    """Such a job succeeds without counts. Its model says that nobody knows what it has learnt."""
     vertex = Vertex(api)
     api.control("clock", {"frozen": True})
     job = vertex.ok("POST", "tuningJobs", json=body(SET, validationDatasetUri=SET))
@@ -54,7 +54,7 @@ def test_a_multimodal_dataset_is_trained_on_unseen(api: Api) -> None:
 
 
 def test_preferences_are_no_multimodal_dataset(api: Api) -> None:
-    """Documented for supervised tuning only."""
+    """Multimodal datasets are documented only for supervised tuning."""
     spec = {"preferenceOptimizationSpec": {"trainingDatasetUri": SET}}
     asked = {"baseModel": "gemini-3.1-flash-lite", **spec}
     assert Vertex(api).refused("POST", "tuningJobs", json=asked)[:2] == (400, "INVALID_ARGUMENT")

@@ -14,7 +14,10 @@ def job(vertex: Vertex) -> dict[str, Any]:
 
 
 def test_a_model_is_there_at_the_end(vertex: Vertex) -> None:
-    """Models come to be when the job succeeds, with its name, labels and description, and so its endpoint."""
+    """The model and the endpoint appear when the job succeeds.
+
+    The model has its name, labels and description.
+    """
     made = vertex.create(labels={"team": "red"}, description="counts")
     vertex.api.advance(9.9)
     assert vertex.ok("GET", "models") == {}
@@ -39,7 +42,7 @@ def test_a_model_is_there_at_the_end(vertex: Vertex) -> None:
 
 
 def test_a_model_by_any_of_its_names(vertex: Vertex, job: dict[str, Any]) -> None:
-    """With its version, an alias, or neither it is one model; another version is a 404."""
+    """A name with its version, with an alias, or with neither means one model. Another version is a 404."""
     name = job["tunedModel"]["model"]
     plain = name.removesuffix("@1")
     assert vertex.ok("GET", name)["name"] == name
@@ -55,7 +58,7 @@ def test_a_model_by_any_of_its_names(vertex: Vertex, job: dict[str, Any]) -> Non
     "mask", ["displayName,description,labels", "display_name,description,labels", "*", ""]
 )
 def test_patch(vertex: Vertex, job: dict[str, Any], key: str, mask: str) -> None:
-    """Name, description and labels change at once, labels as a whole; the job does not change."""
+    """Name and description change at once, and labels as a whole. The job does not change."""
     name = job["tunedModel"][key]
     before = vertex.ok("GET", name)
     change = {"displayName": "new", "description": "other", "labels": {"team": "blue"}}
@@ -71,7 +74,7 @@ def test_patch(vertex: Vertex, job: dict[str, Any], key: str, mask: str) -> None
 
 @pytest.mark.parametrize("key", ["model", "endpoint"])
 def test_patch_changes_what_the_mask_names(vertex: Vertex, job: dict[str, Any], key: str) -> None:
-    """What the mask does not name stays, even when the body has it; what it names and the body lacks goes."""
+    """A field outside the mask stays, even if the body has it. A field that only the mask has is emptied."""
     name = job["tunedModel"][key]
     whole = vertex.ok("GET", name)
     change = {**whole, "displayName": "not this", "description": ""}
@@ -109,7 +112,7 @@ def test_a_bad_patch_is_refused(
 
 @pytest.mark.parametrize("key", ["model", "endpoint"])
 def test_an_old_etag_is_refused(vertex: Vertex, job: dict[str, Any], key: str) -> None:
-    """A patch with the etag of before another patch is a 409 ABORTED; with the present one it is done."""
+    """A patch with the etag of before another patch is a 409 ABORTED. The present etag is accepted."""
     name = job["tunedModel"][key]
     old, mask = vertex.ok("GET", name)["etag"], {"updateMask": "description"}
     new = vertex.ok("PATCH", name, params=mask, json={"description": "a", "etag": old})["etag"]
@@ -119,7 +122,7 @@ def test_an_old_etag_is_refused(vertex: Vertex, job: dict[str, Any], key: str) -
 
 
 def test_the_default_checkpoint(vertex: Vertex, job: dict[str, Any]) -> None:
-    """It can be chosen among those there are."""
+    """A caller can choose it among those that exist."""
     name, mask = job["tunedModel"]["model"], {"updateMask": "defaultCheckpointId"}
     assert vertex.ok("GET", name)["defaultCheckpointId"] == "2"
     assert (
@@ -129,7 +132,7 @@ def test_the_default_checkpoint(vertex: Vertex, job: dict[str, Any]) -> None:
 
 
 def test_deletion_takes_three_steps(vertex: Vertex, job: dict[str, Any]) -> None:
-    """A model in use and an endpoint in use are not deleted; undeployed, they are, in time."""
+    """A model or an endpoint in use is not deleted. Once nothing is deployed, both can be deleted."""
     vertex.api.control("settings", {"vertex_delete_endpoint_seconds": 1})
     tuned = job["tunedModel"]
     model = tuned["model"].partition("@")[0]
@@ -154,7 +157,7 @@ def test_deletion_takes_three_steps(vertex: Vertex, job: dict[str, Any]) -> None
 
 
 def test_undeploying_what_is_not_deployed(vertex: Vertex, job: dict[str, Any]) -> None:
-    """An unknown deployment is a 404, none is a 400, and one that is gone is a 404."""
+    """An unknown deployment is a 404, no deployment is a 400, and one that is gone is a 404."""
     endpoint = job["tunedModel"]["endpoint"]
     request = f"{endpoint}:undeployModel"
     assert vertex.refused("POST", request, json={})[0] == 400
@@ -192,7 +195,7 @@ def test_going_on_from_a_tuned_model(vertex: Vertex, job: dict[str, Any]) -> Non
     ],
 )
 def test_a_parent_that_cannot_be(vertex: Vertex, job: dict[str, Any], source: dict[str, str]) -> None:
-    """A parent needs its full name and a checkpoint it has."""
+    """A parent needs its full name, and a checkpoint that it has."""
     if source.get("tunedModelName") == "@":
         source = {**source, "tunedModelName": job["tunedModel"]["model"]}
     request = {"preTunedModel": source, "supervisedTuningSpec": spec(DATA)}
@@ -200,7 +203,7 @@ def test_a_parent_that_cannot_be(vertex: Vertex, job: dict[str, Any], source: di
 
 
 def test_one_version_of_two_is_deleted(vertex: Vertex, job: dict[str, Any]) -> None:
-    """DeleteVersion takes one of several, never the only one; a plain delete takes them all."""
+    """DeleteVersion takes one of several versions, and never the only one. A plain delete takes them all."""
     first = job["tunedModel"]["model"]
     plain = first.removesuffix("@1")
     for checkpoint in job["tunedModel"]["checkpoints"]:
@@ -219,7 +222,7 @@ def test_one_version_of_two_is_deleted(vertex: Vertex, job: dict[str, Any]) -> N
 
 
 def test_a_name_with_its_version_deletes_a_model_of_one(vertex: Vertex, job: dict[str, Any]) -> None:
-    """SDKs delete by the name that the job gives, which has a version."""
+    """SDKs delete by the name that the job gives, and that name has a version."""
     for checkpoint in job["tunedModel"]["checkpoints"]:
         vertex.undeploy(checkpoint["endpoint"])
     vertex.settle(vertex.ok("DELETE", job["tunedModel"]["model"]))
@@ -240,7 +243,7 @@ def merge(vertex: Vertex, version: str, *aliases: str) -> list[str]:
 
 
 def test_aliases_name_a_version(vertex: Vertex, job: dict[str, Any]) -> None:
-    """They are added, removed with a hyphen in front, and belong to one version."""
+    """They are added, or removed with a hyphen in front. Each belongs to one version."""
     first, second = job["tunedModel"]["model"], make_second_version(vertex, job)
     plain = first.removesuffix("@1")
     assert merge(vertex, first, "gold", "old-one") == ["gold", "old-one"]
@@ -258,7 +261,10 @@ def test_aliases_name_a_version(vertex: Vertex, job: dict[str, Any]) -> None:
 
 
 def test_the_default_version_is_an_alias(vertex: Vertex, job: dict[str, Any]) -> None:
-    """A name without a version means it. A new version takes it, and mergeVersionAliases gives it back."""
+    """A name without a version means it.
+
+    A new version becomes the default, and mergeVersionAliases undoes that.
+    """
     first, second = job["tunedModel"]["model"], make_second_version(vertex, job)
     plain = first.removesuffix("@1")
     assert vertex.ok("GET", plain)["versionId"] == "2"
@@ -275,7 +281,7 @@ def test_the_default_version_is_an_alias(vertex: Vertex, job: dict[str, Any]) ->
 
 
 def test_checkpoints_of_no_version_are_those_of_the_latest(vertex: Vertex, job: dict[str, Any]) -> None:
-    """Not of the default version, so a caller always says the version. They come in pages."""
+    """They are not those of the default version, so a caller always says the version. They come in pages."""
     first = job["tunedModel"]["model"]
     plain = first.removesuffix("@1")
     spec_of_three = spec(DATA, epochCount="3")
@@ -297,7 +303,7 @@ def test_checkpoints_of_no_version_are_those_of_the_latest(vertex: Vertex, job: 
 
 
 def test_versions_are_listed_in_an_order(vertex: Vertex, job: dict[str, Any]) -> None:
-    """By create_time or update_time, up or down; labels filter them."""
+    """They are sorted by create_time or update_time, up or down, and labels filter them."""
     first = job["tunedModel"]["model"]
     make_second_version(vertex, job)
     vertex.api.advance(1)
@@ -322,7 +328,7 @@ def test_versions_are_listed_in_an_order(vertex: Vertex, job: dict[str, Any]) ->
 def test_what_follows_the_default_checkpoint_is_a_setting(
     vertex: Vertex, job: dict[str, Any], moves: str, expected: str
 ) -> None:
-    """No document says what follows. A deployment that names its checkpoint does not move."""
+    """No document says what follows it. A deployment that names its checkpoint does not move."""
     vertex.api.control("settings", {"vertex_default_checkpoint_moves": moves})
     model = job["tunedModel"]["model"]
     endpoint = vertex.make_endpoint()
@@ -340,7 +346,7 @@ def test_what_follows_the_default_checkpoint_is_a_setting(
 
 
 def test_the_best_checkpoint_is_a_fault_rule(vertex: Vertex) -> None:
-    """The other checkpoints have learnt every second example only; without a rule all are alike."""
+    """The other checkpoints have learnt only every second example. Without a rule all are alike."""
     vertex.api.control("faults", {"train": "^team=red", "best": "1", "times": 1})
     job = vertex.finished(labels={"team": "red"})
     assert job["state"] == "JOB_STATE_SUCCEEDED"

@@ -21,7 +21,7 @@ def undeploy(vertex: Vertex, endpoint: str) -> dict[str, Any]:
 
 
 def test_an_operation_takes_its_time(vertex: Vertex, endpoint: str) -> None:
-    """It is not done before, then it is, with typed metadata and response; so is its effect."""
+    """It is done, and has its effect, only after that time. Its metadata and response are typed."""
     vertex.api.control("settings", {"vertex_operation_seconds": 60})
     operation = undeploy(vertex, endpoint)
     assert operation["name"].startswith(f"{endpoint}/operations/")
@@ -45,7 +45,7 @@ def test_an_operation_takes_its_time(vertex: Vertex, endpoint: str) -> None:
 
 
 def test_one_at_a_time(vertex: Vertex, endpoint: str) -> None:
-    """A second operation on the same resource is refused while the first runs, and names it."""
+    """While an operation runs, a second one on the same resource is refused, and names the first."""
     first = undeploy(vertex, endpoint)
     deployed = vertex.ok("GET", endpoint)["deployedModels"][0]["id"]
     request = {"deployedModelId": deployed}
@@ -57,7 +57,7 @@ def test_one_at_a_time(vertex: Vertex, endpoint: str) -> None:
 
 
 def test_an_operation_outlives_its_resource(vertex: Vertex, endpoint: str) -> None:
-    """After the endpoint is gone its operations can still be read, under the location too."""
+    """After the endpoint is gone its operations can still be read, also under the location."""
     first = vertex.undeploy(endpoint)
     second = vertex.settle(vertex.ok("DELETE", endpoint))
     assert second["response"] == {"@type": "type.googleapis.com/google.protobuf.Empty"}
@@ -70,7 +70,7 @@ def test_an_operation_outlives_its_resource(vertex: Vertex, endpoint: str) -> No
 
 
 def test_operations_are_listed(vertex: Vertex, endpoint: str) -> None:
-    """Those of a location, those of one resource, page by page; a deleted one is forgotten."""
+    """A location or a resource lists its operations in pages. A deleted operation is forgotten."""
     operations = [vertex.undeploy(endpoint), vertex.settle(vertex.ok("DELETE", endpoint))]
     assert vertex.ok("GET", "operations")["operations"] == operations[::-1]
     assert vertex.ok("GET", f"{endpoint}/operations")["operations"] == operations[:1]
@@ -84,7 +84,7 @@ def test_operations_are_listed(vertex: Vertex, endpoint: str) -> None:
 
 
 def test_a_cancelled_operation_has_no_effect(vertex: Vertex, endpoint: str) -> None:
-    """It ends with error 1 and what it was to do is not done; a finished one stays finished."""
+    """It ends with error 1 and does nothing. A finished operation stays finished."""
     operation = undeploy(vertex, endpoint)
     assert vertex.ok("POST", f"{operation['name']}:cancel", json={}) == {}
     cancelled = vertex.ok("GET", operation["name"])
@@ -97,7 +97,7 @@ def test_a_cancelled_operation_has_no_effect(vertex: Vertex, endpoint: str) -> N
 
 
 def test_an_operation_fails_by_a_fault(vertex: Vertex, endpoint: str) -> None:
-    """A rule for undeploy or delete lets such an operation end in its error, without effect, so often."""
+    """A rule for undeploy or delete ends so many operations in its error, without effect."""
     failure = {"code": 14, "message": "no luck"}
     rule = {"operation": "^undeploy endpoints/", "fail": failure, "times": 1}
     vertex.api.control("faults", [rule, {"operation": "^delete models", "times": 1}])
@@ -116,6 +116,6 @@ def test_an_operation_fails_by_a_fault(vertex: Vertex, endpoint: str) -> None:
 
 
 def test_an_operation_without_an_end_is_none(vertex: Vertex) -> None:
-    """An unknown operation is a 404 whatever is asked of it."""
+    """An unknown operation is a 404, whatever the request."""
     for method, path in (("GET", ""), ("POST", ":wait"), ("POST", ":cancel"), ("DELETE", "")):
         assert vertex.refused(method, f"operations/7{path}")[:2] == (404, "NOT_FOUND")

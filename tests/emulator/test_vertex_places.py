@@ -23,7 +23,7 @@ def vertex(api: Api) -> Vertex:
 
 @pytest.mark.parametrize(("region", "multi_region"), [("us-central1", "us"), ("europe-west4", "eu")])
 def test_a_model_of_gemini_3_is_in_the_multi_region(vertex: Vertex, region: str, multi_region: str) -> None:
-    """Its job is in the region. Model and endpoints are nowhere else: not in the region, not in global."""
+    """The job is in the region. The model and its endpoints are neither there nor in global."""
     place = PLACE.replace("us-central1", region)
     request = {
         "baseModel": "gemini-3.5-flash",
@@ -50,7 +50,7 @@ def test_a_model_of_gemini_3_is_in_the_multi_region(vertex: Vertex, region: str,
 
 
 def test_a_model_of_gemini_2_is_in_the_region_of_its_job(vertex: Vertex) -> None:
-    """So are its endpoints."""
+    """Its endpoints are there too."""
     vertex.api.control("settings", {"vertex_retires": {"gemini-2.5-flash": None}})
     vertex.api.control("settings", {"vertex_tunable": ["gemini-2.5-flash"]})
     tuned = vertex.finished(baseModel="gemini-2.5-flash")["tunedModel"]
@@ -58,7 +58,7 @@ def test_a_model_of_gemini_2_is_in_the_region_of_its_job(vertex: Vertex) -> None
 
 
 def test_a_model_of_gemini_3_is_tuned_further_in_the_region(vertex: Vertex) -> None:
-    """The next version is in the multi-region too, beside the first; a model of another region is refused."""
+    """The next version is in the multi-region beside the first. A model of another region is refused."""
     first = vertex.finished()["tunedModel"]["model"]
     further: dict[str, Any] = {"baseModel": None, "tunedModelDisplayName": None}
     second = vertex.finished(**further, preTunedModel={"tunedModelName": first})["tunedModel"]["model"]
@@ -70,7 +70,7 @@ def test_a_model_of_gemini_3_is_tuned_further_in_the_region(vertex: Vertex) -> N
 
 
 def test_own_endpoints_for_gemini_3_are_in_the_multi_regions(vertex: Vertex) -> None:
-    """Deployed elsewhere it is refused; in `us` it answers, under an id that the caller chose."""
+    """In `us` it answers, under an id that the caller chose. A deployment elsewhere is refused."""
     model = vertex.finished()["tunedModel"]["model"]
     request = {"deployedModel": {"model": model}, "trafficSplit": {"0": 100}}
     code, status, message = vertex.refused("POST", f"{vertex.make_endpoint()}:deployModel", json=request)
@@ -83,7 +83,7 @@ def test_own_endpoints_for_gemini_3_are_in_the_multi_regions(vertex: Vertex) -> 
 
 
 def test_where_a_base_model_of_gemini_3_answers(vertex: Vertex) -> None:
-    """In the multi-regions and global, not in the regions where it is tuned."""
+    """It answers in the multi-regions and in global, and not in the regions where it is tuned."""
     for base, places, code in [
         ("gemini-3.5-flash", ("us", "eu", "global"), 200),
         ("gemini-3.5-flash", ("us-central1", "europe-west4"), 404),
@@ -95,7 +95,7 @@ def test_where_a_base_model_of_gemini_3_answers(vertex: Vertex) -> None:
 
 
 def test_no_job_of_gemini_3_runs_in_global(vertex: Vertex) -> None:
-    """It is a 400 FAILED_PRECONDITION; in another region it is an INVALID_ARGUMENT."""
+    """There it is a 400 FAILED_PRECONDITION. In another region it is an INVALID_ARGUMENT."""
     request = {
         "baseModel": "gemini-3.5-flash",
         "supervisedTuningSpec": {"trainingDatasetUri": "gs://training/sets/numbers.jsonl"},
@@ -106,12 +106,12 @@ def test_no_job_of_gemini_3_runs_in_global(vertex: Vertex) -> None:
 
 
 def test_the_usual_emulator_splits_the_location() -> None:
-    """Without a setting it does as the real service does."""
+    """Without a setting it does what the real service does."""
     assert Settings().vertex_gemini_3_place == "multi_region"
 
 
 def test_a_setting_puts_it_all_in_the_region(vertex: Vertex) -> None:
-    """For tests of programs that do not know of multi-regions."""
+    """The setting is for tests of programs that do not know multi-regions."""
     vertex.api.control("settings", {"vertex_gemini_3_place": "job"})
     tuned = vertex.finished()["tunedModel"]
     assert {name.split("/")[3] for name in (tuned["model"], tuned["endpoint"])} == {"us-central1"}

@@ -26,7 +26,7 @@ To = Callable[..., Transport]
 
 
 def test_a_request_says_who_and_what(wire: Wire, to: To) -> None:
-    """Method, quoted path, query, JSON body, content type and a User-Agent with the version."""
+    """It has method, quoted path, query, JSON body, content type and a User-Agent with the version."""
     to().call("POST", "v1beta/tuned Models/ä?x#y", query={"tunedModelId": "a b&c"}, body={"ü": "\u2028😀"})
     request = wire.requests[0]
     assert request.method == "POST"
@@ -54,7 +54,7 @@ def test_connections_are_used_again_and_without_cookies(wire: Wire, to: To) -> N
 
 
 def test_every_thread_keeps_its_connection(wire: Wire, to: To) -> None:
-    """As many connections as threads, however often they all call at once."""
+    """There are as many connections as threads, however often the threads call at once."""
     together = threading.Barrier(6)
 
     def meet(connection: socket.socket) -> None:
@@ -103,7 +103,7 @@ def test_a_foreign_message_cannot_drive_a_terminal(wire: Wire, to: To) -> None:
 
 
 def test_a_204_is_an_empty_answer(wire: Wire, to: To) -> None:
-    """No content is no loss when the status says so."""
+    """A reply without content is not lost if its status says so."""
     wire.always = b"HTTP/1.1 204 No Content\r\n\r\n"
     assert to().call("DELETE", "v1beta/x") == {}
 
@@ -117,7 +117,7 @@ def test_what_json_cannot_say_is_not_sent(wire: Wire, to: To, number: float) -> 
 
 
 def test_a_reply_has_a_size_limit(wire: Wire) -> None:
-    """What is larger than the limit when decompressed is not read to its end; what is not, is."""
+    """A reply that is larger than the limit when decompressed is not read to its end. A smaller one is."""
     for megabytes, fits in ((3, True), (200, False)):
         packed = gzip.compress(bytes(megabytes * 1024 * 1024), compresslevel=1)
         wire.always = answer(body=packed, Content_Encoding="gzip")
@@ -132,7 +132,7 @@ def test_a_reply_has_a_size_limit(wire: Wire) -> None:
 
 
 def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unreachable HTTPS_PROXY is told as such, and nothing was sent."""
+    """The error names an unreachable HTTPS_PROXY and says that nothing was sent."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     environ = {"GEMINI_API_KEY": "k", "RECONCILER_RETRY_SECONDS": "1"}

@@ -30,7 +30,7 @@ def send(transport: Transport, *, repeatable: bool = False) -> Reply:
 
 
 def test_a_part_goes_as_it_is(wire: Wire, to: To) -> None:
-    """Method, headers, bytes and query are what was asked, and any success is an answer, JSON or not."""
+    """Method, headers, bytes and query are sent unchanged. Any success is an answer, JSON or not."""
     wire.script = [answer(body=b"no JSON", status=201)]
     assert send(to()).status == 201
     (request,) = wire.requests
@@ -39,7 +39,7 @@ def test_a_part_goes_as_it_is(wire: Wire, to: To) -> None:
 
 
 def test_what_has_arrived_is_an_answer(wire: Wire, to: To) -> None:
-    """A 308 that names no other address says how far an upload is; one that does is a redirect."""
+    """A 308 without another address says how far an upload is. A 308 with one is a redirect."""
     wire.script = [answer(body=b"", status=308, Range="bytes=0-2")]
     reply = send(to())
     assert (reply.status, reply.headers["range"]) == (308, "bytes=0-2")
@@ -51,7 +51,7 @@ def test_what_has_arrived_is_an_answer(wire: Wire, to: To) -> None:
 
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_lost_part_is_repeated_only_where_that_is_safe(wire: Wire, to: To, *, repeatable: bool) -> None:
-    """The caller asks how far it is before it sends a part again; the question itself is repeated."""
+    """The caller asks how far the upload is before it sends a part again. The question itself is repeated."""
     wire.script = [hang_up, answer(body=b"", status=200)]
     if repeatable:
         assert send(to(), repeatable=True).status == 200

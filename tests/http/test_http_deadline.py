@@ -54,7 +54,7 @@ DRIPS = {
 @pytest.mark.parametrize("drip", DRIPS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_answer_that_never_ends_ends_in_time(wire: Wire, to: To, method: str, drip: str) -> None:
-    """Bytes that trickle, chunks and heads without end: the call ends when its time is up."""
+    """Bytes may trickle, and chunks or heads may have no end. The call ends when its time is up."""
     wire.always = DRIPS[drip]
     began = time.monotonic()
     with pytest.raises(ReplyLostError if method == "POST" else UnavailableError) as caught:
@@ -64,7 +64,7 @@ def test_an_answer_that_never_ends_ends_in_time(wire: Wire, to: To, method: str,
 
 
 def test_a_slow_answer_that_ends_in_time_is_an_answer(wire: Wire, to: To) -> None:
-    """What trickles and is whole before the time is up counts."""
+    """An answer that trickles counts if it is whole before the time is up."""
 
     def drip(connection: socket.socket) -> None:
         for byte in answer({"name": "x"}):
@@ -87,7 +87,7 @@ def test_a_kept_connection_is_bounded_too(wire: Wire, to: To) -> None:
 
 
 def test_a_body_that_is_not_taken_ends_in_time(to: To) -> None:
-    """Whoever does not read what we send has no more time than whoever does not answer."""
+    """A server that does not read has no more time than one that does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         transport = to(SECONDS, base_url=f"http://127.0.0.1:{server.getsockname()[1]}")
         began = time.monotonic()
@@ -97,7 +97,7 @@ def test_a_body_that_is_not_taken_ends_in_time(to: To) -> None:
 
 
 def test_a_handshake_without_end_was_never_sent(to: To) -> None:
-    """TLS that trickles: nothing of the request went out, so a POST may be sent again."""
+    """If the TLS handshake trickles, nothing of the request was sent, so a POST may be sent again."""
     with one_connection(endless(b"\x16\x03\x03\x40\x00", b"\x02")) as host:
         transport = to(SECONDS, base_url=f"https://{host}")
         began = time.monotonic()
@@ -110,7 +110,7 @@ def test_a_handshake_without_end_was_never_sent(to: To) -> None:
 def test_tls_that_breaks_after_the_request_is_a_lost_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Garbage in place of the answer looks like a server without TLS, and the request was sent."""
+    """Garbage instead of the answer looks like a server without TLS, but the request was sent."""
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = self_signed(tmp_path)
     served.load_cert_chain(certificate)
@@ -131,7 +131,7 @@ def test_tls_that_breaks_after_the_request_is_a_lost_reply(
 
 
 def test_nothing_was_sent_is_said_only_where_it_is_so(to: To) -> None:
-    """A first try that arrived, and a second one without a connection: the advice does not deny the first."""
+    """The first try arrived, and the second one got no connection. The advice does not deny the first."""
     url, thread = vanishing(refusal(503, "later"))
     with pytest.raises(UnavailableError) as caught:
         to(base_url=url).call("GET", "v1beta/x")
@@ -142,7 +142,7 @@ def test_nothing_was_sent_is_said_only_where_it_is_so(to: To) -> None:
 
 @pytest.mark.parametrize("drip", DRIPS)
 def test_a_token_that_never_comes_ends_in_time(wire: Wire, drip: str) -> None:
-    """What google-auth asks for is bounded too: a token endpoint whose answer trickles is given up."""
+    """The time-out also bounds google-auth. A token endpoint whose answer trickles is given up."""
     wire.always = DRIPS[drip]
     began = time.monotonic()
     with TokenSession("key", 0.6) as session, pytest.raises(requests.RequestException):

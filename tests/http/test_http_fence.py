@@ -39,7 +39,7 @@ FAILURES: dict[str, Action] = {
 @pytest.mark.parametrize("first", FAILURES)
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 def test_what_is_sent_again_is_asked_for_again(wire: Wire, to: To, method: str, first: str) -> None:
-    """The lock went while a 429 or a back-off was waited for: the second sending does not happen."""
+    """The lock was lost during the wait after a 429 or a failure, so the second sending does not happen."""
     wire.script = [FAILURES[first]]
     fence = Fence(lets=1)
     with pytest.raises(LockLostError):
@@ -48,7 +48,7 @@ def test_what_is_sent_again_is_asked_for_again(wire: Wire, to: To, method: str, 
 
 
 def test_a_closed_fence_lets_nothing_out(wire: Wire, to: To) -> None:
-    """Neither a JSON request nor an upload is sent that the fence does not let pass."""
+    """The fence stops JSON requests and uploads."""
     fence = Fence(lets=0)
     with pytest.raises(LockLostError):
         to().call("POST", "v1beta/tunedModels", body={}, fence=fence)
@@ -60,7 +60,7 @@ def test_a_closed_fence_lets_nothing_out(wire: Wire, to: To) -> None:
 
 
 def test_a_fence_is_of_its_call_and_holds_no_other_up(wire: Wire, to: To) -> None:
-    """What one call may not send says nothing of the next one on the same thread."""
+    """If one call may not be sent, the next one on the same thread still may."""
     wire.always = answer({"name": "x"})
     transport = to()
     with pytest.raises(LockLostError):

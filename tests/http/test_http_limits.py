@@ -43,7 +43,7 @@ RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay":
 def test_a_429_waits_as_long_as_it_says(
     wire: Wire, to: To, clock: FakeClock, *, method: str, reply: bytes, seconds: float
 ) -> None:
-    """RetryInfo, then the text, then Retry-After, then 5 s: whatever the method, it is sent once more."""
+    """The order is RetryInfo, the text, Retry-After, and then 5 s. Any method is sent once more."""
     wire.script = [reply]
     to({"RECONCILER_RETRY_SECONDS": "100"}).call(method, "v1beta/x", body={})
     assert len(wire.requests) == 2
@@ -51,7 +51,7 @@ def test_a_429_waits_as_long_as_it_says(
 
 
 def test_many_429s_are_endured(wire: Wire, to: To, clock: FakeClock) -> None:
-    """More 429s than the attempts that failures have are waited for."""
+    """The client waits for more 429s than it repeats failures."""
     wire.script = [refusal(429, "slow", details=[RETRY_INFO])] * 10
     to().call("POST", "v1beta/x", body={})
     assert len(wire.requests) == 11
@@ -72,7 +72,7 @@ def test_many_429s_are_endured(wire: Wire, to: To, clock: FakeClock) -> None:
     ],
 )
 def test_a_429_that_is_not_worth_it_fails_at_once(wire: Wire, to: To, clock: FakeClock, reply: bytes) -> None:
-    """A zero quota or a delay beyond the patience is RateLimited, without a second request or a wait."""
+    """A zero quota or a very long delay raises RateLimited, without a second request or a wait."""
     wire.always = reply
     with pytest.raises(RateLimitedError):
         to().call("GET", "v1beta/x")
@@ -81,21 +81,21 @@ def test_a_429_that_is_not_worth_it_fails_at_once(wire: Wire, to: To, clock: Fak
 
 
 def test_a_limit_that_only_begins_with_zero_is_waited_for(wire: Wire, to: To) -> None:
-    """`limit: 0.5` is no zero quota."""
+    """`limit: 0.5` is not a zero quota."""
     wire.script = [refusal(429, "limit: 0.5. Please retry in 1s.")]
     to().call("GET", "v1beta/x")
     assert len(wire.requests) == 2
 
 
 def test_what_a_429_held_back_is_no_failure(wire: Wire, to: To) -> None:
-    """Time spent at the gate does not count against the patience with failures."""
+    """Time spent at the gate does not count as time spent on failures."""
     limited = refusal(429, "retry in 9s")
     wire.script = [limited, limited, refusal(503, "later")]
     assert to({"RECONCILER_RETRY_SECONDS": "10"}).call("GET", "v1beta/x") == {}
 
 
 def test_429s_without_end_have_an_end(wire: Wire, to: To, clock: FakeClock) -> None:
-    """A service that says 429 for ever is given up after five times the patience."""
+    """A service that always says 429 is given up after five times the patience."""
     wire.always = refusal(429, "slow", details=[RETRY_INFO])
     with pytest.raises(RateLimitedError):
         to().call("GET", "v1beta/x")
@@ -103,7 +103,7 @@ def test_429s_without_end_have_an_end(wire: Wire, to: To, clock: FakeClock) -> N
 
 
 def test_a_429_slows_every_thread(wire: Wire) -> None:
-    """While one thread's 429 is waited for, no other thread sends anything; then all are served."""
+    """While one thread waits for its 429, no other thread sends anything. Then all are served."""
     gate = threading.Event()
     arrived: list[float] = []
 
@@ -153,7 +153,7 @@ def test_what_needs_no_wait_is_done_while_stopping(wire: Wire, to: To) -> None:
 
 @pytest.mark.parametrize("seconds", [90, 400, 600])
 def test_a_read_waits_as_long_as_ten_minutes(wire: Wire, to: To, clock: FakeClock, seconds: int) -> None:
-    """A delay that a 429 names is kept, also one that is longer than the patience with failures."""
+    """A read waits for the delay that a 429 names, even if it is longer than the patience with failures."""
     wire.script = [refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": f"{seconds}s"}])]
     to().call("GET", "v1beta/x")
     assert seconds <= clock.now <= seconds + 0.2
@@ -174,7 +174,7 @@ def test_a_read_waits_as_long_as_ten_minutes(wire: Wire, to: To, clock: FakeCloc
 def test_what_changes_something_is_told_when_to_ask_again(
     wire: Wire, to: To, *, reply: bytes, again: float | None, named: bool, queues: bool
 ) -> None:
-    """A long delay is not waited for in the call, where a lock may be held: it says when to ask again."""
+    """The call may hold a lock, so it does not wait for a long delay. It says when to ask again."""
     wire.always = reply
     with pytest.raises(RateLimitedError) as caught:
         to().call("POST", "v1beta/x", body={}, queues=queues)
@@ -192,7 +192,7 @@ PROVISIONED = (
     [(400, PROVISIONED), (403, "The service account is not yet created. Try again in some moments.")],
 )
 def test_a_condition_that_passes_is_said_to_be_one(wire: Wire, to: To, status: int, message: str) -> None:
-    """Nothing has to be corrected, in the manifest or elsewhere."""
+    """Nobody has to correct anything, in the manifest or elsewhere."""
     wire.always = refusal(status, message, canonical="FAILED_PRECONDITION")
     with pytest.raises(NotReadyError, match=r"provisioned|created") as caught:
         to().call("POST", "v1/x", body={})
@@ -200,7 +200,7 @@ def test_a_condition_that_passes_is_said_to_be_one(wire: Wire, to: To, status: i
 
 
 def test_an_api_that_is_switched_off_does_not_pass_by_itself(wire: Wire, to: To) -> None:
-    """Google's words for it speak of some minutes too; it has to be enabled."""
+    """Google's words for it speak of some minutes too, but somebody has to enable it."""
     message = (
         "Vertex AI API has not been used in project 1 before or it is disabled. Enable it by visiting x then "
         "retry. If you enabled this API recently, wait a few minutes for the action to propagate and retry."

@@ -39,7 +39,7 @@ LOSSES: dict[str, Action] = {
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_what_is_safe_twice_is_sent_again(wire: Wire, to: To, method: str, loss: str) -> None:
-    """A read, a patch and a delete survive a lost reply: the second one counts."""
+    """A read, a patch and a delete survive a lost reply, because they are sent a second time."""
     wire.script = [LOSSES[loss]]
     wire.always = answer({"name": "x"})
     assert to().call(method, "v1beta/x") == {"name": "x"}
@@ -48,7 +48,7 @@ def test_what_is_safe_twice_is_sent_again(wire: Wire, to: To, method: str, loss:
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_post_is_never_sent_again_by_itself(wire: Wire, to: To, loss: str) -> None:
-    """A POST whose reply is lost is sent once, and its effect is said to be unknown."""
+    """A POST whose reply is lost is sent once. The error says that its effect is unknown."""
     wire.always = LOSSES[loss]
     with pytest.raises(ReplyLostError, match="whether it was done is not known"):
         to().call("POST", "v1beta/tunedModels", body={})
@@ -65,7 +65,7 @@ def test_a_post_without_effect_may_be_sent_again(wire: Wire, to: To, loss: str) 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_passing_statuses_are_repeated_five_times(wire: Wire, to: To, clock: FakeClock, status: int) -> None:
-    """A GET meets a 5xx five times at most, with growing pauses, and then is unavailable."""
+    """A GET is sent at most five times after a 5xx, with growing pauses. Then it is unavailable."""
     wire.always = refusal(status, "try later")
     with pytest.raises(UnavailableError, match="try later") as caught:
         to().call("GET", "v1beta/x")
@@ -76,7 +76,7 @@ def test_passing_statuses_are_repeated_five_times(wire: Wire, to: To, clock: Fak
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_an_answered_failure_of_a_post_is_told_at_once(wire: Wire, to: To, status: int) -> None:
-    """A POST that is answered 5xx may have had its effect: it is told with its status, not repeated."""
+    """A POST that got a 5xx may have had its effect. It is not repeated, and the error has the status."""
     wire.always = refusal(status, "try later")
     with pytest.raises(UnavailableError) as caught:
         to().call("POST", "v1beta/tunedModels", body={})
@@ -86,7 +86,7 @@ def test_an_answered_failure_of_a_post_is_told_at_once(wire: Wire, to: To, statu
 
 @pytest.mark.parametrize("status", [400, 404, 405, 412, 418, 501, 505])
 def test_other_refusals_are_final(wire: Wire, to: To, status: int) -> None:
-    """A refusal that would be the same again is met once."""
+    """A refusal that would come again is not repeated."""
     wire.always = refusal(status, "no")
     with pytest.raises(ServiceError) as caught:
         to().call("GET", "v1beta/x")
@@ -95,7 +95,7 @@ def test_other_refusals_are_final(wire: Wire, to: To, status: int) -> None:
 
 
 def test_nobody_listening_is_unavailable_for_a_post_too(clock: FakeClock) -> None:
-    """A refused connection is tried five times, POST or not, and says that nothing was sent."""
+    """A refused connection is tried five times, also for a POST. The error says that nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
     transport = connect(base_url=url, environ={}, clock=clock, sleep=clock.sleep)
@@ -116,14 +116,14 @@ def test_a_name_that_does_not_resolve_is_unavailable(clock: FakeClock) -> None:
 
 
 def test_silence_ends_in_a_time_out(wire: Wire, to: To) -> None:
-    """A server that accepts and never answers costs a POST its time-out, and its effect is unknown."""
+    """If a server accepts a POST and never answers, the POST times out, and its effect is unknown."""
     wire.always = silence
     with pytest.raises(ReplyLostError, match="in time"):
         to({"RECONCILER_HTTP_TIMEOUT": "0.2"}).call("POST", "v1beta/tunedModels", body={})
 
 
 def test_slow_calls_have_twice_the_time(wire: Wire, to: To) -> None:
-    """A reply that takes longer than the time-out, but not twice as long, is in time for a slow call only."""
+    """Only a slow call accepts a reply that takes longer than the time-out, up to twice as long."""
 
     def late(connection: socket.socket) -> None:
         time.sleep(1.2)

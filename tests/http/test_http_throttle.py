@@ -30,7 +30,7 @@ def test_an_open_gate_costs_nothing(pace: Pace, clock: FakeClock) -> None:
 
 
 def test_a_closed_gate_opens_for_one_after_the_other(pace: Pace, clock: FakeClock) -> None:
-    """Nobody enters before the delay is over, and then not all at the same moment."""
+    """Nobody enters before the delay is over. Then they do not all enter at once."""
     pace.close_gate(8.0, pace.enter("x"))
     entered = [pace.enter("x") for _ in range(4)]
     assert entered[0] == pytest.approx(8.0)
@@ -40,7 +40,7 @@ def test_a_closed_gate_opens_for_one_after_the_other(pace: Pace, clock: FakeCloc
 
 
 def test_the_longest_delay_counts(pace: Pace) -> None:
-    """A shorter delay that is told later does not open the gate earlier."""
+    """A shorter delay that comes later does not open the gate earlier."""
     entered = pace.enter("x")
     pace.close_gate(8.0, entered)
     pace.close_gate(2.0, entered)
@@ -48,7 +48,7 @@ def test_the_longest_delay_counts(pace: Pace) -> None:
 
 
 def test_who_waits_already_waits_longer(clock: FakeClock) -> None:
-    """A 429 that another thread meets while we wait holds us back too."""
+    """If another thread meets a 429 while we wait, we wait for that one too."""
     met: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -63,7 +63,7 @@ def test_who_waits_already_waits_longer(clock: FakeClock) -> None:
 
 
 def test_one_overload_slows_once(pace: Pace) -> None:
-    """Many 429s on requests that were already out widen the gaps once; one on a later request again."""
+    """Many 429s on requests that were already sent widen the gaps once. A later request widens them again."""
     entered = pace.enter("x")
     pace.close_gate(1.0, entered)
     for _ in range(8):
@@ -76,7 +76,7 @@ def test_one_overload_slows_once(pace: Pace) -> None:
 
 
 def test_the_gaps_stay_bearable_and_close_again(pace: Pace) -> None:
-    """However often it is limited, four seconds apart is the most; answers bring it back to none."""
+    """The gaps never grow beyond four seconds. Answers bring them back to none."""
     for _ in range(20):
         pace.close_gate(0.0, pace.enter("x"))
     first, second = pace.enter("x"), pace.enter("x")
@@ -92,7 +92,10 @@ def test_the_gaps_stay_bearable_and_close_again(pace: Pace) -> None:
 def test_a_pause_grows_to_eight_seconds_and_not_beyond_what_is_left(
     pace: Pace, clock: FakeClock, attempt: int
 ) -> None:
-    """The n-th pause lies between half of and all of 0.25 s * 2^n, at most 8 s, at most what is left."""
+    """The n-th pause is between half of and all of 0.25 s * 2^n.
+
+    It is at most 8 s, and at most what is left.
+    """
     longest = min(8.0, 0.25 * 2**attempt)
     pace.back_off(attempt, 3600.0, "x")
     assert longest / 2 <= clock.now <= longest + 1e-9
@@ -102,7 +105,7 @@ def test_a_pause_grows_to_eight_seconds_and_not_beyond_what_is_left(
 
 
 def test_waiting_is_cut_short_by_stopping(clock: FakeClock) -> None:
-    """A wait of an hour ends 0.1 s after the stop, with an error that says before what."""
+    """A wait of an hour ends 0.1 s after the stop. The error says what was not done."""
     pace = Pace(clock, clock.sleep, lambda: clock.now >= 1)
     with pytest.raises(StoppedError, match="before the next thing"):
         pace.wait(3600.0, "the next thing")

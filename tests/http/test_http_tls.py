@@ -39,7 +39,7 @@ def one_connection(meet: Callable[[socket.socket], object]) -> Iterator[str]:
 
 
 def test_a_server_without_tls_is_unavailable(clock: FakeClock) -> None:
-    """https:// to a port that speaks plain http: told at once, with nothing sent but the handshake."""
+    """https:// to a port of plain http is an error at once. Only the handshake was sent."""
 
     def refuse(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -53,7 +53,7 @@ def test_a_server_without_tls_is_unavailable(clock: FakeClock) -> None:
 
 
 def test_an_untrusted_certificate_is_unavailable(clock: FakeClock, tmp_path: Path) -> None:
-    """A certificate that nobody signed ends the call before a request, a POST too, and is not tried again."""
+    """A certificate that nobody signed ends the call before the request. A POST is not tried again either."""
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(self_signed(tmp_path))
     with one_connection(lambda plain: served.wrap_socket(plain, server_side=True)) as host:

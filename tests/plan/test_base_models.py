@@ -43,7 +43,7 @@ def finder(*desired: Desired, records: tuple[Record, ...] = (), kind: Kind = KIN
 
 
 def test_a_declared_model_stands_on_the_base_model_of_its_last_ancestor() -> None:
-    """Through manifests first, then through what is recorded, whatever names the parent."""
+    """Its ancestors are found in manifests first, and then in records, whatever names the parent."""
     recorded = Record(worlds.address("old"), worlds.model("old-1", attributes={"base_model": "models/flash"}))
     found = finder(
         worlds.want("bot", attributes={"base_model": "models/newer"}),
@@ -113,7 +113,7 @@ def test_one_warning_for_all_that_stands_on_a_base_model() -> None:
 
 
 def test_the_end_of_each_recorded_model() -> None:
-    """By the id of the model, those of deposed ones too; what nobody knows is left out or has no date."""
+    """Each is found by its id, deposed ones too. An unknown base model is left out or has no date."""
     known = worlds.model("bot-1")
     other = worlds.model("bot-2", attributes={"base_model": "models/unknown"})
     orphan = replace(
@@ -137,7 +137,7 @@ def test_the_end_of_each_recorded_model() -> None:
 
 
 def test_the_table_with_what_stands_on_it() -> None:
-    """Ours come first, a kind with ours before one without; what no table has is a row too."""
+    """Base models that we use come first, and so do their kinds. One that no table has is a row too."""
     records = (
         Record(worlds.address("old"), worlds.model("old-1", attributes={"base_model": "models/own"})),
         Record(worlds.address("bot"), None, worlds.model("bot-1")),
@@ -172,7 +172,7 @@ def describe(own: Base, *others: Base, other: str = "TuningJob") -> str:
 
 
 def test_another_kind_is_named_where_nothing_can_be_tuned_with_this_one() -> None:
-    """The same base model first, because the other API may tune it for longer; then what its table offers."""
+    """The same base model comes first, because the other API may tune it longer. Then come its other rows."""
     gone = Base("flash", tunable=False, retires="2026-10-08")
     same, later = replace(FLASH, retires="2027-05-19"), replace(NEWER, name="later")
     none = "No base model is known that can be tuned with kind: TunedModel. With kind: TuningJob, "

@@ -23,7 +23,7 @@ def end(after: RecordedModel, before: RecordedModel | None = RUNNING) -> list[Co
 
 
 def test_the_count_of_the_service_is_the_cost() -> None:
-    """Tokens and amount as billed, on the day of the end in UTC, under the address of that moment."""
+    """It has the billed tokens and amount, the UTC day of the end, and the address of that moment."""
     moved = Address("TuningJob", "new-name")
     expected = Cost("2026-11-29", moved, "job-1", 1100, 0.011, "USD", expected=1000)
     assert end(BILLED) == [expected]
@@ -43,7 +43,7 @@ def test_without_a_count_the_estimate_is_kept_and_marked() -> None:
 
 
 def test_a_training_is_counted_once() -> None:
-    """Neither what still trains, nor what had ended before, nor a model that was never in training here."""
+    """It does not count before its end, a second time, or if it never trained here."""
     assert end(RUNNING) == []
     assert end(BILLED, BILLED) == []
     assert end(BILLED, None) == []
@@ -56,7 +56,7 @@ def spend(count: int) -> list[Cost]:
 
 
 def test_old_costs_are_summed_by_month() -> None:
-    """The last 1,000 are kept one by one, and nothing is lost of the sum, however they came in."""
+    """The last 1,000 are kept one by one. The sum loses nothing, in whatever order they came."""
     costs = [*spend(30), Cost("2026-01-01", JOB, "free", 7), *spend(COSTS)]
     at_once, slowly = State().add_costs(costs), State()
     for cost in costs:

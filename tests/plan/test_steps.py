@@ -55,7 +55,7 @@ RECORD = Record(BOT, serving=OLD, candidate=NEW)
 
 
 def test_a_change_stays_small() -> None:
-    """What a change does stands in its steps: a flag beside them would be a second program."""
+    """The steps say what a change does. A flag beside them would be a second program."""
     assert len(fields(Change)) <= 16
 
 
@@ -76,7 +76,7 @@ def test_every_kind_of_step_is_made_up_by_the_strategy() -> None:
 
 
 def test_a_create_is_recorded_as_it_ended() -> None:
-    """Accepted, waiting for room, taken by another, renumbered, or lost."""
+    """It is accepted, waits for room, is taken by another, gets another number, or is lost."""
     create = Create(NEW.id)
     accepted = recorded_after(create, RECORD, Accepted("tunedModels/bot-new", "op"), NOW).candidate
     assert accepted is not None
@@ -95,7 +95,7 @@ def test_a_create_is_recorded_as_it_ended() -> None:
 
 
 def test_a_promotion_deposes_what_served() -> None:
-    """And records what counts as sent, and the grants, where it says so."""
+    """It also records what counts as sent, and the grants where it has some."""
     promote = Promote(Ending.REPLACE, OLD.id, sent={"temperature": 0.2}, permissions=(worlds.READER,))
     after = recorded_after(promote, RECORD, Done(), NOW)
     assert after.candidate is None
@@ -106,7 +106,7 @@ def test_a_promotion_deposes_what_served() -> None:
 
 
 def test_a_deletion_that_is_refused_in_training_deposes_the_model() -> None:
-    """It is to go and cannot yet: nothing takes it for the address's own any more."""
+    """It cannot go yet, and no longer counts as the address's own model."""
     delete = Delete(NEW.id, trains=True)
     assert recorded_after(delete, RECORD, StillTraining(), NOW) == Record(BOT, serving=OLD, deposed=(NEW,))
     assert recorded_after(delete, RECORD, Done(), NOW) == Record(BOT, serving=OLD)
@@ -115,7 +115,7 @@ def test_a_deletion_that_is_refused_in_training_deposes_the_model() -> None:
 
 
 def test_a_model_in_training_is_deleted_at_the_second_try() -> None:
-    """Once the service has refused, it is waited for, and counted as one deletion."""
+    """After a refusal its end is waited for. Both tries count as one deletion."""
     steps = tuple(compile_deletion(Delete("bot-new", trains=True)))
     assert steps == (Delete("bot-new", trains=True), AwaitEnd("bot-new"), Delete("bot-new"))
     assert list_deleted(steps) == ("bot-new",)
@@ -123,7 +123,7 @@ def test_a_model_in_training_is_deleted_at_the_second_try() -> None:
 
 @pytest.mark.parametrize("step", [Update(Role.SERVING, {}), AwaitTraining(), Promote(Ending.CREATE)])
 def test_a_call_that_failed_leaves_the_record_as_it_was(step: Step) -> None:
-    """What it came to at the service is not known: the next run looks."""
+    """Nobody knows its effect at the service, so the next run looks."""
     assert recorded_after(step, RECORD, Broken(), NOW) == RECORD
 
 
@@ -137,6 +137,6 @@ def test_a_call_that_failed_leaves_the_record_as_it_was(step: Step) -> None:
     ],
 )
 def test_an_outcome_of_another_step_is_a_defect(step: Step, outcome: Outcome) -> None:
-    """Nothing is recorded that cannot have happened."""
+    """The record never has something that cannot have happened."""
     with pytest.raises(TypeError, match="cannot come to"):
         recorded_after(step, RECORD, outcome, NOW)

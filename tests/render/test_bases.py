@@ -48,7 +48,10 @@ USES = (
 
 
 def test_a_wide_terminal_has_one_line_for_each() -> None:
-    """Names, whether it can be tuned, its date, what is left, what can be tuned instead; ours below it."""
+    """It has the name, whether it can be tuned, date, time left and replacement.
+
+    Our addresses are below it.
+    """
     assert list(render_bases(USES, TODAY, colour=False, width=100)) == [
         "Base models on 29 November 2026, as documents read on 28 November 2026 say.",
         "",
@@ -73,7 +76,7 @@ def test_a_wide_terminal_has_one_line_for_each() -> None:
 
 
 def test_a_narrow_terminal_has_what_is_left_on_a_line_of_its_own() -> None:
-    """Sixty columns have room for name and date, and for the rest below them."""
+    """Sixty columns have room for name and date. The rest is below them."""
     lines = list(render_bases(USES[:2] + USES[3:4], TODAY, colour=False, width=50))
     assert lines[4:] == [
         "  base model  tune  retires",
@@ -92,14 +95,17 @@ def test_a_narrow_terminal_has_what_is_left_on_a_line_of_its_own() -> None:
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_no_line_is_too_long(width: int) -> None:
-    """A terminal breaks nothing by itself."""
+    """The terminal itself need not break any line."""
     assert [
         line for line in render_bases(USES, TODAY, colour=False, width=width) if count_cells(line) > width
     ] == []
 
 
 def test_colours_show_what_concerns_us() -> None:
-    """Ours are red when over, yellow when near, green else; what is over and not ours is dim."""
+    """Ours are red when over, yellow when near, and green otherwise.
+
+    Those that we do not use are dim when over.
+    """
     lines = list(render_bases(USES, TODAY, colour=True, width=0))
     styles = {
         name: line[2 : line.index("m")]
@@ -111,7 +117,7 @@ def test_colours_show_what_concerns_us() -> None:
 
 
 def test_a_table_without_a_date_of_reading_claims_none() -> None:
-    """An API of somebody else may have no dated table."""
+    """The API of somebody else may have no dated table."""
     (first, *_) = render_bases([BaseUse("Parrot", Base("grey", tunable=True))], TODAY, colour=False)
     assert first == "Base models on 29 November 2026."
 

@@ -40,7 +40,7 @@ def test_no_line_is_too_long_and_no_name_is_cut(width: int) -> None:
 
 
 def test_a_table_has_a_line_for_each_model() -> None:
-    """In a pipe, and on any terminal that has room for the longest name."""
+    """This holds in a pipe, and on any terminal that has room for the longest name."""
     older, *rows = [line for line in render(UNLIMITED)[:-4] if line.startswith(" ")]
     first = "TuningJob/a-very-long-name-of-a-model-12"
     assert (
@@ -81,7 +81,7 @@ def test_a_long_name_gets_its_own_line() -> None:
 
 
 def test_no_cost_is_said() -> None:
-    """An empty list says what would fill it; months are bold where colours are."""
+    """An empty list says what would fill it. If there are colours, months are bold."""
     (said,) = render_costs([], colour=False)
     assert said.startswith("No cost is recorded.")
     assert next(render_costs(SPENT, colour=True)) == "\x1b[1m2026-10\x1b[0m"

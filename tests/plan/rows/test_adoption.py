@@ -31,7 +31,7 @@ def record(one: Desired, live: Live = LIVE, *recorded: Record, there: dict[str, 
 
 @pytest.mark.parametrize("imports", ["", "theirs", "tunedModels/theirs"])
 def test_a_model_that_serves_is_recorded_as_serving(imports: str) -> None:
-    """With the manifest's data as assumed, which the service does not show; nothing is approved to train."""
+    """The service does not show the data, so the manifest's is assumed. Nothing is approved to train."""
     found = record(desired(imports=imports))
     assert found.serving is not None
     assert (found.serving.id, found.candidate, found.deposed) == ("theirs", None, ())
@@ -39,7 +39,7 @@ def test_a_model_that_serves_is_recorded_as_serving(imports: str) -> None:
 
 
 def test_a_model_in_training_is_recorded_as_a_candidate() -> None:
-    """So that apply and wait finish it."""
+    """Then apply and wait finish it."""
     found = record(desired(), replace(LIVE, status=Status.CREATING))
     assert found.serving is None
     assert found.candidate is not None
@@ -47,7 +47,7 @@ def test_a_model_in_training_is_recorded_as_a_candidate() -> None:
 
 
 def test_protection_is_recorded_with_it() -> None:
-    """As the manifest says, so that it outlives the manifest."""
+    """The record has what the manifest says, so that it outlives the manifest."""
     one = desired()
     protected = replace(one, lifecycle=replace(one.lifecycle, prevent_destroy=True))
     assert [record(each).prevent_destroy for each in (one, protected)] == [False, True]
@@ -79,7 +79,7 @@ TAKEN = Record(worlds.address(), worlds.model("ours"))
     ],
 )
 def test_neither_model_nor_address_is_recorded_twice(recorded: Record, summary: str, advice: str) -> None:
-    """What has the other one is named, with the command that makes room."""
+    """The error names the other one, and the command that makes room."""
     with pytest.raises(PlanError) as refused:
         record(desired(), LIVE, recorded)
     assert (refused.value.summary, refused.value.detail) == (summary, advice)
@@ -137,7 +137,7 @@ def test_another_model_is_refused(one: Desired, live: Live, summary: str) -> Non
     ids=["the same address", "the same content", "uploaded from a file"],
 )
 def test_the_same_data_elsewhere_is_the_same(one: Desired, shown: str, there: dict[str, str]) -> None:
-    """Two addresses of one content are one data set; what a file was uploaded as is not compared."""
+    """Equal content at two addresses is one data set. The name of an uploaded file is not compared."""
     found = record(one, replace(LIVE, data={"training_data": shown}), there=there)
     assert found.serving is not None
     assert found.serving.id == "theirs"

@@ -62,14 +62,14 @@ def count_calls(facts: Facts) -> int:
 
 @pytest.mark.parametrize("sort", ["told apart", "equal", "dropped", "pinned", "moved_from"])
 def test_twice_as_many_renamed_models_are_twice_as_much_work(sort: str) -> None:
-    """Whether the trainings are different or equal, though all have the same data."""
+    """This holds for different trainings and for equal ones, though all have the same data."""
     count_calls(renamed(10, sort))  # the first call fills caches
     assert count_calls(renamed(120, sort)) < 2.3 * count_calls(renamed(60, sort))
 
 
 @pytest.mark.parametrize("sort", ["told apart", "pinned", "moved_from"])
 def test_each_renamed_model_takes_its_own_record(sort: str) -> None:
-    """Nothing but the training, the id or the manifest tells them apart."""
+    """Only the training, the id or the manifest tells them apart."""
     plan = make_plan(renamed(12, sort))
     assert [(one.address.name, one.action, one.id) for one in plan.changes] == [
         (f"new-{number:04}", Action.MOVE, f"old-{number:04}-aaaaaaaa") for number in range(12)
@@ -77,7 +77,7 @@ def test_each_renamed_model_takes_its_own_record(sort: str) -> None:
 
 
 def test_a_pinned_manifest_without_data_takes_no_record_over() -> None:
-    """Nothing says what it would be trained on, so nothing says that it is the same training."""
+    """It does not say what it is trained on, so it may be another training."""
     facts = renamed(1, "pinned")
     (desired,) = facts.desired.values()
     without = replace(facts, desired={desired.address: replace(desired, data=())})
@@ -105,7 +105,7 @@ def take_over(old: RecordedModel, shown: Live, declared: Attributes) -> list[tup
 
 
 def test_a_model_that_never_served_or_had_other_data_is_not_taken_over() -> None:
-    """A deposed model moves nobody, and one whose data was assumed is no doubt if it was another data set."""
+    """A deposed model moves nobody. One whose data was assumed raises no doubt if it had other data."""
     old = model("old-aaaaaaaa")
     other = replace(old, data=(replace(old.data[0], field="validation_data", assumed=True),))
     for record in (Record(address("old"), deposed=(old,)), Record(address("old"), other)):
@@ -135,7 +135,7 @@ def test_a_value_that_was_sent_or_is_live_finds_the_model() -> None:
 
 
 def test_a_model_that_is_shown_otherwise_in_every_field_is_still_found() -> None:
-    """Each of its values may be what was sent or what is live: too many ways to write down one by one."""
+    """Each value may be the sent one or the live one, which makes too many ids to compute them all."""
     paths = [f"{HYPERPARAMETERS}.{name}" for name in ("epoch_count", "batch_size")]
     rates = [f"{HYPERPARAMETERS}.{name}" for name in ("learning_rate", "learning_rate_multiplier")]
     sent: dict[str, Any] = {"base_model": BASE, **dict.fromkeys(paths, 5), **dict.fromkeys(rates, 0.5)}

@@ -72,7 +72,7 @@ def measure_rows(
             digest.update(found.lines)
             examples += len(found.numbers)
             size += len(found.lines) + found.pairs * form.frame
-            surveyor.add_all(found.numbers, found.asked, found.lengths, found.outputs)
+            surveyor.add_all(found.numbers, found.asked, found.lengths, found.outputs, found.output_lengths)
             continue
         place, row = found
         if isinstance(row, Refusal):

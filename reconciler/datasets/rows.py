@@ -26,6 +26,7 @@ class Batch:
         asked: what tells two prompts apart, as `survey.Surveyor` compares them.
         lengths: characters of the prompts.
         outputs: the answers.
+        output_lengths: characters of the answers.
     """
 
     numbers: Sequence[int]
@@ -34,6 +35,7 @@ class Batch:
     asked: Sequence[str | bytes]
     lengths: Sequence[int]
     outputs: Sequence[str]
+    output_lengths: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,16 +186,17 @@ class Surveyor:
         asked: Sequence[str | bytes],
         lengths: Sequence[int],
         outputs: Sequence[str],
+        output_lengths: Sequence[int],
     ) -> None:
         """Take examples on lines with these numbers into account, see `rows.Batch`. None of them is long."""
         left = max(MOST_COMPARED - self._examples, 0)
         self._examples += len(numbers)
         self._inputs.update(lengths)
-        self._outputs.update(map(len, outputs))
+        self._outputs.update(output_lengths)
         lines = self._lines
-        lines.inputs.extend(map(hash, asked[:left]))
-        lines.outputs.extend(map(hash, outputs[:left]))
-        lines.numbers.extend(numbers[:left])
+        lines.inputs.fromlist([*map(hash, asked[:left])])
+        lines.outputs.fromlist([*map(hash, outputs[:left])])
+        lines.numbers.fromlist([*numbers[:left]])
         labels = self._labels
         if labels is not None:
             labels.update(outputs)
@@ -296,7 +297,7 @@ def _compare(lines: Lines) -> tuple[Found, Found]:
     duplicates, contradictions = _Pairs(), _Pairs()
     parts = 1 + len(lines) // _AT_ONCE
     for part in range(parts):
-        inputs = lines.inputs if parts == 1 else [one for one in lines.inputs if one % parts == part]
+        inputs = lines.inputs.tolist() if parts == 1 else [one for one in lines.inputs if one % parts == part]
         if len(set(inputs)) == len(inputs):
             continue
         known: dict[int, int] = {}

@@ -8,10 +8,13 @@ msgspec checks JSON, UTF-8 and the shape of each line, and refuses other keys an
 But it accepts several objects on a line and an object on several lines. `_has_line_each` refuses those. It
 also accepts a key that occurs twice. `_count_quotes` finds it, because each text that msgspec drops has two
 quotes.
+Counting quotes takes long. So `_is_laid_out` knows lines that one program wrote by the bytes around their
+texts.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -26,6 +29,7 @@ _FEWEST = 16
 """The most lines of a block that is not halved again, because it is quicker to read it line by line."""
 
 _ENCODER = Encoder()
+_FRAME = len(b'{"output":"","textInput":""}\n')
 
 
 class _Written(Struct, gc=False):
@@ -39,14 +43,14 @@ def make_pairs(
     numbers: Sequence[int], asked: Sequence[str], outputs: Sequence[str], typed: Typed
 ) -> Batch | None:
     """Make a batch of pairs; None if the form refuses one of them."""
-    if not all(outputs) or not (typed.takes_no_input or all(asked)):
-        return None
-    lengths = list(map(len, asked))
+    lengths, output_lengths = list(map(len, asked)), list(map(len, outputs))
     longest, most = typed.longest or (MOST, MOST)
-    if max(lengths) > longest or max(map(len, outputs)) > most:
+    if 0 in output_lengths or (0 in lengths and not typed.takes_no_input):
+        return None
+    if max(lengths) > longest or max(output_lengths) > most:
         return None
     lines = _ENCODER.encode_lines(list(map(_Written, outputs, asked)))
-    return Batch(numbers, lines, len(numbers), asked, lengths, outputs)
+    return Batch(numbers, lines, len(numbers), asked, lengths, outputs, output_lengths)
 
 
 class _Strict(Struct, forbid_unknown_fields=True, gc=False):
@@ -181,7 +185,7 @@ def _take_chats(rows: Any, numbers: Sequence[int], _: Typed) -> Batch | None:
                 length += sum([len(part.text) for part in instruction.parts])
             lengths.append(length)
         outputs.append(output)
-    return Batch(numbers, _ENCODER.encode_lines(lines), pairs, asked, lengths, outputs)
+    return Batch(numbers, _ENCODER.encode_lines(lines), pairs, asked, lengths, outputs, [*map(len, outputs)])
 
 
 def _take_messages(rows: Any, numbers: Sequence[int], typed: Typed) -> Batch | None:
@@ -225,6 +229,24 @@ def _count_in_messages(rows: Any) -> int:
     return sum([1 + 4 * len(row.messages) for row in rows])
 
 
+class _Layout(NamedTuple):
+    """The bytes around the two texts of each line."""
+
+    head: bytes
+    middle: bytes
+    tail: bytes
+
+
+def _list_layouts(*rows: object) -> tuple[_Layout, ...]:
+    """List how programs write such rows, in which each text is "@": with spaces, and without."""
+    written = [
+        json.dumps(row, separators=separators).encode() + b"\n"
+        for row in rows
+        for separators in ((", ", ": "), (",", ":"))
+    ]
+    return tuple(_Layout(*line.split(b"@")) for line in written)
+
+
 class _Shape(NamedTuple):
     """A shape of lines.
 
@@ -232,20 +254,37 @@ class _Shape(NamedTuple):
         decoder: reads the lines.
         count: how many texts and keys the rows have.
         take: makes a batch of rows; None if one of them is to be refused.
+        layouts: how lines of pairs are usually written.
     """
 
     decoder: Decoder[Any]
     count: Callable[[Any], int]
     take: Callable[[Any, Sequence[int], Typed], Batch | None]
+    layouts: tuple[_Layout, ...] = ()
 
 
-_PAIRS = (
-    _Shape(Decoder(_Pair), lambda rows: 4 * len(rows), _take_pairs),
-    _Shape(Decoder(_CamelPair), lambda rows: 4 * len(rows), _take_pairs),
+_PAIRS = tuple(
+    _Shape(
+        Decoder(kind),
+        lambda rows: 4 * len(rows),
+        _take_pairs,
+        _list_layouts({name: "@", "output": "@"}, {"output": "@", name: "@"}),
+    )
+    for kind, name in ((_Pair, "text_input"), (_CamelPair, "textInput"))
 )
-_TWO_MESSAGES = _Shape(Decoder(_TwoMessages), lambda rows: 9 * len(rows), _take_two_messages)
+_TWO_MESSAGES = _Shape(
+    Decoder(_TwoMessages),
+    lambda rows: 9 * len(rows),
+    _take_two_messages,
+    _list_layouts({"messages": [{"role": role, "content": "@"} for role in ("user", "assistant")]}),
+)
 _CHATS = (
-    _Shape(Decoder(_SingleTurn), lambda rows: 11 * len(rows), _take_single_turns),
+    _Shape(
+        Decoder(_SingleTurn),
+        lambda rows: 11 * len(rows),
+        _take_single_turns,
+        _list_layouts({"contents": [{"role": role, "parts": [{"text": "@"}]} for role in ("user", "model")]}),
+    ),
     _Shape(Decoder(_Chat), _count_in_chats, _take_chats),
     _Shape(Decoder(_SnakeChat), _count_in_chats, _take_chats),
 )
@@ -284,13 +323,38 @@ class TypedReader:
                 rows = shape.decoder.decode_lines(block)
             except (MsgspecError, ValueError):
                 continue
-            if not _has_line_each(block, len(rows)) or 2 * shape.count(rows) != _count_quotes(block):
+            if not rows:
                 return None
             if shape is not self._shapes[0]:
                 self._shapes.remove(shape)
                 self._shapes.insert(0, shape)
-            return shape.take(rows, range(first, first + len(rows)), self._typed)
+            batch = shape.take(rows, range(first, first + len(rows)), self._typed)
+            is_whole = batch is not None and (
+                _is_laid_out(block, batch, shape.layouts)
+                or (_has_line_each(block, len(rows)) and 2 * shape.count(rows) == _count_quotes(block))
+            )
+            return batch if is_whole else None
         return None
+
+
+def _is_laid_out(block: bytes, batch: Batch, layouts: Sequence[_Layout]) -> bool:
+    """Return whether each pair is on a line of its own, in the same layout, and nothing else is there.
+
+    Each line has the layout's head. If one line lacks the middle, another has it twice, as they are as many
+    as lines. The first saves at most the spaces of the middle, and the second costs all of it. So if the
+    block is as long as it should be, no line lacks it, and none holds anything beside its two texts, which
+    cannot be written in fewer bytes than in the batch.
+    """
+    count = len(batch.numbers)
+    texts = len(batch.lines) - count * _FRAME
+    size = len(block) + (not block.endswith(b"\n"))
+    return any(
+        size == texts + count * sum(map(len, layout))
+        and block.startswith(layout.head)
+        and block.count(layout.tail + layout.head) == count - 1
+        and block.count(layout.middle) == count
+        for layout in layouts
+    )
 
 
 def _has_line_each(block: bytes, count: int) -> bool:

@@ -2,7 +2,7 @@
 
 floor.py plan FOLDER URL     list the models, compose every manifest, digest and compare each
 floor.py events FOLDER       only the events of PyYAML's C parser, of every manifest
-floor.py json FILE           decode every line of a data set with the standard json
+floor.py json FILE           the digest of a data set, with the standard json
 """
 
 import hashlib
@@ -55,10 +55,16 @@ def read_events(folder: str) -> None:
     print(sum(1 for path in paths for _ in yaml.parse(path.read_bytes(), Loader=yaml.CSafeLoader)), "events")
 
 
-def decode_lines(file: str) -> None:
-    """Decode every line."""
+def digest_lines(file: str) -> None:
+    """Decode every line, write its pair in canonical form, and digest all of them."""
+    write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+    digest = hashlib.sha256()
     with Path(file).open("rb") as lines:
-        print(sum(len(json.loads(line)) for line in lines), "keys")
+        for line in lines:
+            row = json.loads(line)
+            pair = {"output": row["output"], "textInput": row["text_input"]}
+            digest.update(write(pair).encode() + b"\n")
+    print(digest.hexdigest())
 
 
 if __name__ == "__main__":
@@ -68,6 +74,6 @@ if __name__ == "__main__":
         case "events", folder:
             read_events(folder)
         case "json", file:
-            decode_lines(file)
+            digest_lines(file)
         case _:
             sys.exit(__doc__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,3 +131,56 @@ def test_each_good_line_alone_is_measured_the_same(line: bytes) -> None:
     for form in FORMS:
         way = (line, "d.jsonl", form, PLAIN)
         assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
+
+
+def compress(line: bytes) -> bytes:
+    """Write a line without spaces."""
+    return json.dumps(json.loads(line), separators=(",", ":")).encode()
+
+
+USUAL = (
+    write_pair("a", "b"),
+    write_pair("a", "b", key="textInput"),
+    b'{"output": "b", "text_input": "a"}',
+    write_chat("a", "b"),
+    write_messages("a", "b"),
+)
+ODD = (
+    b'{"text_input": "a", "output": "x", "output": "b"}',
+    b'{"text_input": "x", "output": "b", "text_input": "a"}',
+    b'{"output":"x","textInput":"x","output":"b","textInput":"a"}',
+    write_chat("a", "b").replace(b'"text": "b"', b'"text": "x", "text": "b"'),
+    write_chat("a", "b").replace(b'{"role": "model"', b'{"role": "model", "role": "model"'),
+    write_messages("a", "b").replace(b'"content": "a"', b'"content": "x", "content": "a"'),
+)
+
+
+@pytest.mark.parametrize("line", [*USUAL, *map(compress, USUAL)])
+def test_usual_lines_are_known_by_the_bytes_around_their_texts(
+    line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their quotes are not counted, which takes longer than reading them."""
+    monkeypatch.setattr(typed_rows, "_count_quotes", lambda _: -1)
+    content = 1000 * (line + b"\n")
+    for whole in (content, content[:-1], content.replace(b'"a"', b'"\\"\xc3\xa9\\\\"')):
+        assert count_batched(whole, "d.jsonl", SUPERVISED) == 1000
+
+
+@pytest.mark.parametrize("usual", USUAL)
+@pytest.mark.parametrize("part", ["head", "middle", "both"])
+def test_a_block_of_the_usual_size_may_have_a_key_twice(usual: bytes, part: str) -> None:
+    """Other lines may be so much shorter that only the number of heads or of middles tells."""
+    end = min(usual.index(b'"a"'), usual.index(b'"b"'))
+    head, rest = usual[:end], usual[end:]
+    head = head if part == "middle" else head.replace(b" ", b"")
+    short = head + (rest if part == "head" else rest.replace(b" ", b""))
+    for odd in (*ODD, usual + usual):
+        lines, beyond = [usual, odd], len(odd) - len(usual)
+        while beyond > 0:
+            lines.append(short)
+            beyond -= len(usual) - len(short)
+        lines.append(usual[:-1] + b" " * -beyond + b"}")
+        assert len(b"".join(lines)) == len(lines) * len(usual)
+        for content in (b"\n".join(lines), b"\n".join([*lines[1:], usual]) + b"\n"):
+            way = (content, "d.jsonl", SUPERVISED, PLAIN)
+            assert measure_by(read_batches, *way) == measure_by(read_rows, *way)

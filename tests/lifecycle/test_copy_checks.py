@@ -12,13 +12,11 @@ import pytest
 
 from reconciler.errors import ExitCode
 from reconciler.model import Check, Desired
-from tests.fakes import Crash, Fuse
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.kill_points import SHARDS, KillPoints
 from tests.lifecycle.test_copy_crash import COPY, PROD, copied, tuned
-from tests.limits import STRIDE
 
 SAMPLE = 15
-SHARDS = 4
 RIGHT, WRONG = Check("one 1", "1"), Check("one 1", "another answer")
 
 
@@ -77,8 +75,8 @@ def test_a_copy_that_is_not_wanted_any_more_goes_with_its_endpoint_for_checks(em
     assert COPY not in sim.state.resources
 
 
-def try_points(emulator: Emulator, first: int, stride: int) -> None:
-    """Let a run die at every `stride`-th point, and the next one finish."""
+def kill_points(emulator: Emulator) -> KillPoints:
+    """A run that copies and checks, and is killed."""
 
     def begin() -> EmulatedSimulation:
         sim = simulate(emulator, tuned())
@@ -94,26 +92,12 @@ def try_points(emulator: Emulator, first: int, stride: int) -> None:
         assert sum(path.endswith("/models:copy") for path in posts) == 1
         assert sim.settled()
 
-    whole = Fuse()
-    sim = begin()
-    sim.apply(process=sim.process(fuse=whole))
-    check_end(sim)
-    assert whole.count > 20
-    for at in range(first + 1, whole.count + 1, stride):
-        sim, fuse = begin(), Fuse(at)
-        try:
-            with pytest.raises(Crash):
-                sim.apply(process=sim.process(fuse=fuse))
-            sim.clock.sleep(5.0)
-            sim.apply()
-            check_end(sim)
-        except AssertionError as error:
-            raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
+    return KillPoints(begin=begin, check=check_end)
 
 
 def test_a_run_killed_at_some_points_leaves_no_endpoint_for_checks(emulator: Emulator) -> None:
     """The run is killed at a sample of points."""
-    try_points(emulator, 0, SAMPLE)
+    kill_points(emulator).try_some(0, SAMPLE)
 
 
 @pytest.mark.thorough
@@ -121,4 +105,4 @@ def test_a_run_killed_at_some_points_leaves_no_endpoint_for_checks(emulator: Emu
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_run_killed_at_any_point_leaves_no_endpoint_for_checks(emulator: Emulator, shard: int) -> None:
     """The run is killed at every eighth point, or at all of them."""
-    try_points(emulator, shard * STRIDE, SHARDS * STRIDE)
+    kill_points(emulator).try_shard(shard)

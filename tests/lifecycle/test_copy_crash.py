@@ -16,15 +16,14 @@ from reconciler.events import Failed
 from reconciler.model import SOURCE, Address, Desired, Serving, Stack
 from reconciler.operation.serving import find_outputs
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
-from tests.fakes import Crash, Fuse
 from tests.lifecycle.apis import PROJECT as DEV
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.kill_points import SHARDS, KillPoints
 from tests.lifecycle.simulation import address, want
-from tests.limits import STRIDE, repeats
+from tests.limits import repeats
 
 SAMPLE = 41
-SHARDS = 4
 PROD = "prod"
 BOT, COPY = address("bot", VERTEX.kind), Address(MODEL_COPY.name, "bot")
 
@@ -124,30 +123,15 @@ def begin(emulator: Emulator, scene: Scene) -> EmulatedSimulation:
     return sim
 
 
-def try_points(emulator: Emulator, scene: Scene, first: int, stride: int) -> None:
-    """Let a run die at every `stride`-th point, and the next one finish."""
-    whole = Fuse()
-    sim = begin(emulator, scene)
-    sim.apply(process=sim.process(fuse=whole))
-    check_end(sim, scene)
-    assert whole.count > 10
-    for at in range(first + 1, whole.count + 1, stride):
-        sim = begin(emulator, scene)
-        fuse = Fuse(at)
-        try:
-            with pytest.raises(Crash):
-                sim.apply(process=sim.process(fuse=fuse))
-            sim.clock.sleep(5.0)
-            sim.apply()
-            check_end(sim, scene)
-        except AssertionError as error:
-            raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
+def kill_points(emulator: Emulator, scene: Scene) -> KillPoints:
+    """A run of a scene that is killed."""
+    return KillPoints(begin=lambda: begin(emulator, scene), check=lambda sim: check_end(sim, scene))
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_a_copy_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
     """Nothing is trained or copied twice, and no endpoint is left over. The points are a sample."""
-    try_points(emulator, SCENES[name], list(SCENES).index(name), SAMPLE)
+    kill_points(emulator, SCENES[name]).try_some(list(SCENES).index(name), SAMPLE)
 
 
 @pytest.mark.thorough
@@ -161,7 +145,7 @@ def test_a_copy_killed_at_any_point_is_finished_by_the_next_run(
 
     It tries every eighth point, or all.
     """
-    try_points(emulator, SCENES[name], shard * STRIDE, SHARDS * STRIDE)
+    kill_points(emulator, SCENES[name]).try_shard(shard)
 
 
 FAULTS = {

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import pytest
 
 from reconciler.model import Desired
-from tests.fakes import Crash, Fuse
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.kill_points import SHARDS, KillPoints
 from tests.lifecycle.test_checkpoints import EASY, ONE, chosen, default, deployed, learns_best, model
 from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
-from tests.limits import STRIDE, repeats
+from tests.limits import repeats
 
 SAMPLE = 61
-SHARDS = 4
 
 
 @dataclass(frozen=True)
@@ -102,25 +101,13 @@ def begin(emulator: Emulator, switch: Switch) -> EmulatedSimulation:
     return sim
 
 
-def try_points(emulator: Emulator, switch: Switch, first: int, stride: int) -> None:
-    """Let a run die at every `stride`-th point, and the next one finish."""
-    whole = Fuse()
-    sim = begin(emulator, switch)
-    sim.apply(process=sim.process(fuse=whole))
-    check_end(sim, switch)
-    assert whole.count > 20
-    for at in range(first + 1, whole.count + 1, stride):
-        sim = begin(emulator, switch)
-        fuse = Fuse(at)
-        try:
-            with pytest.raises(Crash):
-                sim.apply(process=sim.process(fuse=fuse))
-            sim.clock.sleep(5.0)
-            check_answers(sim, switch)
-            sim.apply()
-            check_end(sim, switch)
-        except AssertionError as error:
-            raise AssertionError(f"killed at {at}: {fuse.places[-1]}: {error}") from error
+def kill_points(emulator: Emulator, switch: Switch) -> KillPoints:
+    """A run of a switch that is killed."""
+    return KillPoints(
+        begin=lambda: begin(emulator, switch),
+        check=lambda sim: check_end(sim, switch),
+        look=lambda sim: check_answers(sim, switch),
+    )
 
 
 @pytest.mark.early
@@ -129,7 +116,7 @@ def try_points(emulator: Emulator, switch: Switch, first: int, stride: int) -> N
 )
 def test_a_switch_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
     """At a sample of points: no second deployment, and what served goes on answering."""
-    try_points(emulator, SWITCHES[name], list(SWITCHES).index(name), SAMPLE)
+    kill_points(emulator, SWITCHES[name]).try_some(list(SWITCHES).index(name), SAMPLE)
 
 
 @pytest.mark.thorough
@@ -140,4 +127,4 @@ def test_a_switch_killed_at_any_point_is_finished_by_the_next_run(
     emulator: Emulator, name: str, shard: int
 ) -> None:
     """At every eighth point, or at all of them: no second deployment, and what served goes on answering."""
-    try_points(emulator, SWITCHES[name], shard * STRIDE, SHARDS * STRIDE)
+    kill_points(emulator, SWITCHES[name]).try_shard(shard)

@@ -20,7 +20,7 @@ from reconciler.plan.rows import endpoints, held
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.moves import resolve_sources
 from reconciler.plan.rows.strange import block
-from reconciler.plan.steps import GoBack, ReportFailure, drop_intent, find_step
+from reconciler.plan.steps import CreateEndpoint, GoBack, ReportFailure, drop_intent, find_step, has_effect
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -94,14 +94,27 @@ def _decide(case: Case, serving: RecordedModel, request: Request) -> Change:
 
 
 def _finish(case: Case, serving: RecordedModel, request: Request) -> Change:
-    """Go on with a rollback that was done before. It may have ended before it updated what serves."""
-    change = start_change(case, Action.NO_OP, Reason.NONE)
+    """Go on with a rollback that was done before, if it ended before all was done."""
+    nothing = replace(start_change(case, Action.NO_OP, Reason.NONE), id=serving.id, name=serving.name)
+    rest = _find_rest(case, serving, nothing)
+    if failure := find_step(rest.steps, ReportFailure):
+        raise PlanError(f"{case.record.address}: {failure.error}", failure.advice)
+    if has_effect(rest.steps):
+        return replace(rest, notes=(_explain_nothing(case, replace(request, undo=False)),))
+    return replace(nothing, notes=(_explain_nothing(case, request),))
+
+
+def _find_rest(case: Case, serving: RecordedModel, nothing: Change) -> Change:
+    """Find what is left to do: updates of what serves in a hold, and the switch of the stable endpoint.
+
+    Another endpoint than the recorded one has nothing to do with a rollback.
+    """
     if held.is_holding(case):
-        kept = _serve(case, held.keep_held(case, serving))
-        if failure := find_step(kept.steps, ReportFailure):
-            raise PlanError(f"{case.record.address}: {failure.error}", failure.advice)
-        change = kept if kept.action is Action.UPDATE else change
-    return replace(change, id=serving.id, name=serving.name, notes=(_explain_nothing(case, request),))
+        return _serve(case, held.keep_held(case, serving))
+    if case.record.endpoint is None or case.desired.serving is None:
+        return nothing
+    rest = _serve(case, nothing)
+    return nothing if find_step(rest.steps, CreateEndpoint) is not None else rest
 
 
 def _find_target(case: Case, serving: RecordedModel, request: Request) -> RecordedModel:

@@ -343,9 +343,11 @@ class Simulation:
         self.follow(process, process.operation.resume, timeout=timeout)
         return process
 
-    def roll_back(self, name: str = "bot", *, to: str = "", undo: bool = False) -> Process:
+    def roll_back(
+        self, name: str = "bot", *, to: str = "", undo: bool = False, process: Process | None = None
+    ) -> Process:
         """Run `reconciler rollback`. If the plan has no work, nothing is locked."""
-        process = self.process()
+        process = process or self.process()
         plan, check = prepare_rollback(process.operation, name, to=to, undo=undo)
         if plan.has_work:
             self.follow(process, check)

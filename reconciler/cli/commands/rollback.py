@@ -53,7 +53,7 @@ def command(
         run = Run(invocation, operation, console)
         plan, check = prepare_rollback(operation, address, to=to, undo=undo)
         console.print_plan(plan)
-        if not plan.has_changes:
+        if not plan.has_work:
             return run.end_without_work(plan)
         if not auto_approve:
             approval.ask(plan, "Do you want to go back to this model?")

@@ -215,7 +215,7 @@ def try_plan(world: Facts) -> Plan | None:
 @slow
 @given(worlds.worlds(), st.randoms(use_true_random=False))
 def test_any_world_is_decided_or_refused_whatever_its_order(world: Facts, random: Any) -> None:
-    """Nothing but PlanError leaves make_plan, and the order of what comes in means nothing."""
+    """make_plan raises only PlanError, and the order of its inputs has no meaning."""
     desired = list(world.desired.values())
     live = list(world.observed.live[worlds.KIND].items())
     recorded = list(world.state.resources.items())
@@ -275,7 +275,10 @@ def _source_of(plan: Plan, change: Change) -> str:
 @slow
 @given(worlds.worlds())
 def test_changes_are_told_apart_and_well_named(world: Facts) -> None:
-    """No two changes share a key; ids to be created fit the service; a no-op leaves the record alone."""
+    """No two changes share a key, and the service accepts the ids to create.
+
+    A no-op leaves the record alone.
+    """
     plan = try_plan(world)
     if plan is None:
         return
@@ -312,7 +315,7 @@ def begin(world: Facts, plan: Plan) -> Facts:
 @slow
 @given(worlds.worlds(options=UNBOUNDED, tunable=False))
 def test_recording_the_intents_again_and_again_trains_nothing_twice(world: Facts) -> None:
-    """A crash between the intents and the calls: the next plan creates under the very same ids."""
+    """After a crash between intents and calls, the next plan creates under the very same ids."""
     plan = try_plan(world)
     if plan is None:
         return
@@ -327,7 +330,7 @@ def test_recording_the_intents_again_and_again_trains_nothing_twice(world: Facts
 @slow
 @given(worlds.worlds(options=UNBOUNDED, tunable=False))
 def test_a_second_plan_after_recording_is_settled(world: Facts) -> None:
-    """What the intents settle is settled: planning a third time decides as the second time, word for word."""
+    """A third plan decides exactly what the second one did."""
     plan = try_plan(world)
     if plan is None:
         return
@@ -358,7 +361,7 @@ def test_the_old_model_under_a_pinned_id_is_never_taken_for_the_new_one(create_t
 @slow
 @given(worlds.worlds(options=UNBOUNDED))
 def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Facts) -> None:
-    """Whatever is renamed: no undeclared model is deleted while its very training is to be paid again."""
+    """No undeclared model is deleted while the same training is to be paid again, whatever is renamed."""
     plan = try_plan(world)
     if plan is None:
         return
@@ -385,7 +388,7 @@ def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Fact
 @slow
 @given(worlds.worlds(options=UNBOUNDED))
 def test_a_protected_model_is_never_deleted(world: Facts) -> None:
-    """Where the manifest protects, or the record of an undeclared address, no model that served goes."""
+    """The manifest protects a model that served, or the record does if no manifest declares the address."""
     plan = try_plan(world)
     if plan is None:
         return
@@ -414,12 +417,12 @@ def test_a_protected_model_is_never_deleted(world: Facts) -> None:
     ],
 )
 def test_a_pattern_means_an_address_or_a_label(pattern: str, hit: bool) -> None:  # noqa: FBT001
-    """KIND/NAME or NAME, with shell wildcards, or KEY=VALUE; names are exact and their case counts."""
+    """It is KIND/NAME or NAME with shell wildcards, or KEY=VALUE. Upper and lower case differ."""
     assert matches(worlds.address("bot"), {"team": "search"}, pattern) is hit
 
 
 def test_a_chain_of_parents_may_be_longer_than_the_stack() -> None:
-    """3,000 models, each tuned from the one before it, are decided: parents come first, without recursion."""
+    """Parents come first in a chain of 3,000 models, and nothing recurses."""
     first = worlds.want("m0")
     chain = [first] + [
         worlds.want(
@@ -438,7 +441,10 @@ def test_a_chain_of_parents_may_be_longer_than_the_stack() -> None:
 
 
 def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> None:
-    """A name that no live id begins with needs one identity, not sixteen: 10,000 creates stay cheap."""
+    """If no live id begins with a name, one identity is computed for it, not sixteen.
+
+    So 10,000 creates stay cheap.
+    """
     world = worlds.world([worlds.want()], alive=[worlds.live("other-aaaaaaaa")])
     assert world.stems[worlds.KIND] == {"other": ["other-aaaaaaaa"]}
     assert len(list(world.list_generations(world.desired[worlds.address()], worlds.BASE))) == GENERATIONS
@@ -446,7 +452,7 @@ def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> 
 
 
 def test_where_no_base_is_offered_another_kind_is_named_only_by_the_kind_itself() -> None:
-    """The core knows no kind by name: without a word of the kind there is no advice to declare another."""
+    """The core knows no kind by name. If a kind says nothing, the advice names no other kind."""
     world = worlds.world([worlds.want()], tunable={worlds.KIND: frozenset()})
     lonely = replace(world.kinds[worlds.KIND], instead="")
     with pytest.raises(PlanError) as refused:
@@ -455,7 +461,7 @@ def test_where_no_base_is_offered_another_kind_is_named_only_by_the_kind_itself(
 
 
 def test_a_record_of_a_kind_that_is_not_known_here_is_neither_deleted_nor_forgotten() -> None:
-    """A newer version wrote it: the plan is refused, and says what would help."""
+    """A newer version wrote it. The plan is refused, and the error says what helps."""
     address = Address("Other", "bot")
     world = worlds.world(recorded=[Record(address, serving=worlds.model("bot-aaaaaaaa"))])
     with pytest.raises(PlanError) as refused:
@@ -465,13 +471,13 @@ def test_a_record_of_a_kind_that_is_not_known_here_is_neither_deleted_nor_forgot
 
 
 def test_every_reason_is_used_by_a_case() -> None:
-    """A reason that no case shows is one that nobody can meet, or that nobody has tested."""
+    """If no case shows a reason, nobody can meet it, or nobody has tested it."""
     spoken = {change.get("reason") for case in CASES for change in case.expected.get("changes", ())}
     assert {reason.name.lower() for reason in Reason} - spoken == set()
 
 
 def test_every_action_is_used_by_a_case() -> None:
-    """So is every action."""
+    """If no case shows an action, nobody can meet it, or nobody has tested it."""
     spoken = {change["action"] for case in CASES for change in case.expected.get("changes", ())}
     assert {str(action) for action in Action} - spoken == set()
 
@@ -516,7 +522,7 @@ def answering(case: Case) -> set[str]:
 
 
 def test_every_row_has_its_function_and_every_case_its_row() -> None:
-    """The table is the code's: what it names is there, some case is decided by it, and every case by one."""
+    """The table and the code agree. Each function decides some case, and each case is decided by one."""
     named = set(rows()) - {"-"}
     for row in named:
         module, function = row.split(".")

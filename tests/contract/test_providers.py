@@ -51,7 +51,7 @@ PATHS = {
 
 @dataclass
 class EmulatorBench:
-    """The Gemini provider on an emulator; both clocks move only when somebody sleeps."""
+    """The Gemini provider on an emulator. Both clocks move only when somebody sleeps."""
 
     url: str
     session: requests.Session
@@ -122,7 +122,7 @@ class EmulatorBench:
 
 @dataclass
 class VertexBench(EmulatorBench):
-    """The provider of Vertex AI; ids are labels there, and jobs are queued rather than refused."""
+    """The provider of Vertex AI. Its ids are labels, and its jobs wait in a queue and are not refused."""
 
     source: str = "gemini-3.1-flash-lite"
     sample: Sample = TUNING_JOB
@@ -191,7 +191,7 @@ class CopyBench(EmulatorBench):
 
 @dataclass
 class EmulatorLogin:
-    """Only what `create` needs."""
+    """A login of the emulator, as far as `create` needs it."""
 
     provider: Provider
     source: str = "models/gemini-1.5-flash-001-tuning"
@@ -249,7 +249,7 @@ def vertex() -> Iterator[VertexBench]:
 
 
 class TestVertex(ProviderContract, TrainingContract, FaultContract):
-    """Vertex AI: no chosen ids, no progress, no permissions."""
+    """Vertex AI has no chosen ids, no progress and no permissions."""
 
     @pytest.fixture
     def bench(self, vertex: VertexBench) -> Bench:
@@ -272,7 +272,7 @@ def copies() -> Iterator[CopyBench]:
 
 
 class TestCopies(ProviderContract, FaultContract):
-    """Copies of Vertex AI: chosen ids, and neither data nor updates."""
+    """Copies of Vertex AI have chosen ids, and neither data nor updates."""
 
     @pytest.fixture
     def bench(self, copies: CopyBench) -> Bench:
@@ -308,7 +308,7 @@ class TestGemini(
 
 
 class TestFake(ProviderContract, TrainingContract, ProgressContract, PermissionContract, ChosenIdContract):
-    """The fake, by the same suite, so that what is tested with it is true of a real provider."""
+    """The fake passes the same suite, so what is tested with it is true of a real provider."""
 
     @pytest.fixture
     def bench(self) -> Bench:

@@ -158,14 +158,14 @@ SCENES: dict[str, tuple[Facts, list[tuple[str, str, str]]]] = {
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_an_unchanged_world_passes(scene: str) -> None:
-    """What was approved is what will be done, model by model; no-ops are left out."""
+    """What was approved is done, model by model. No-ops are left out."""
     now, expected = SCENES[scene]
     assert actions(check(make_plan(now), now)) == expected
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_intents_of_a_run_that_crashed_are_progress(scene: str) -> None:
-    """The same plan goes on after a crash between its first commit and its first call, under the same ids."""
+    """After a crash between its first commit and its first call, the same plan goes on under the same ids."""
     now, expected = SCENES[scene]
     approved = make_plan(now)
     state = now.state.put(*(one.intent for one in approved.changes if one.intent is not None))
@@ -177,7 +177,7 @@ def test_the_intents_of_a_run_that_crashed_are_progress(scene: str) -> None:
 
 @pytest.mark.parametrize("scene", [one for one in SCENES if one not in {"delete", "forget"}])
 def test_another_manifest_is_a_move(scene: str) -> None:
-    """A touched address whose document has changed refuses the plan; a failure is not touched."""
+    """If the document of a touched address has changed, the plan is refused. A failure touches no address."""
     now, expected = SCENES[scene]
     moved = with_want(now, replace(now.desired[BOT], labels={"team": "other"}))
     if scene == "failed":
@@ -188,7 +188,7 @@ def test_another_manifest_is_a_move(scene: str) -> None:
 
 
 def test_other_data_are_a_move() -> None:
-    """The document is the same, the file that it names is not."""
+    """The document is the same, but the file that it names has changed."""
     now = replaced()
     moved = with_want(now, replace(now.desired[BOT], data=(worlds.dataset("three"),)))
     with pytest.raises(StalePlanError, match="TunedModel/bot: its manifest or its data has changed"):
@@ -247,7 +247,7 @@ LIVE_MOVES: dict[str, tuple[Callable[[Facts], Facts], str]] = {
 
 @pytest.mark.parametrize("move", LIVE_MOVES)
 def test_another_live_model_is_a_move(move: str) -> None:
-    """What serves is not what it was when its replacement was approved."""
+    """The model that serves has changed since its replacement was approved."""
     now = replaced()
     change, words = LIVE_MOVES[move]
     with pytest.raises(StalePlanError, match=f"TunedModel/bot: {words}"):
@@ -256,7 +256,7 @@ def test_another_live_model_is_a_move(move: str) -> None:
 
 @pytest.mark.parametrize("move", ["manifest", "data", "record", "field", "failed", "gone"])
 def test_a_move_of_what_the_plan_leaves_alone_is_none(move: str) -> None:
-    """The plan is about one model; what happens to another neither refuses it nor is done along with it."""
+    """A change of another model does not refuse the plan, and is not applied with it."""
     now = replaced()
     moved = {
         "manifest": with_want(now, replace(IDLE, attributes={**IDLE.attributes, "temperature": 0.1})),
@@ -270,7 +270,7 @@ def test_a_move_of_what_the_plan_leaves_alone_is_none(move: str) -> None:
 
 
 def test_a_change_of_the_record_can_only_turn_out_to_be_made() -> None:
-    """If nothing is left of it, that is progress. Any other decision is a turn that nobody approved."""
+    """If nothing is left to do, that is progress. Nobody has approved any other decision."""
     plan, facts = plan_with_facts(replaced())
     change = next(change for change in plan.changes if change.address == BOT)
     approved = replace(plan, changes=(replace(change, action=Action.RECORD),))
@@ -281,7 +281,7 @@ def test_a_change_of_the_record_can_only_turn_out_to_be_made() -> None:
 
 
 def test_what_only_time_changes_is_no_move() -> None:
-    """Times, statuses, operations, verdicts, snapshots and undeclared fields come and go."""
+    """Times, statuses, operations, verdicts, snapshots and undeclared fields may change."""
     now = replaced()
     approved = make_plan(now)
     aged = model(OLD, operation="x", total_steps=3, verdict=Verdict.PASSED, completed="later", error="y")
@@ -329,13 +329,13 @@ def steps_of_a_replacement() -> list[tuple[str, Facts, list[tuple[str, str, str]
 
 @pytest.mark.parametrize("step", range(7), ids=[name for name, _, _ in steps_of_a_replacement()])
 def test_a_replacement_goes_on_wherever_it_was_left(step: int) -> None:
-    """An approved replacement, run again after a crash at any step, does what is left and no more."""
+    """After a crash at any step, a second run of an approved replacement does what is left and no more."""
     _, now, left = steps_of_a_replacement()[step]
     assert actions(check(make_plan(replaced()), now)) == left
 
 
 def test_a_training_that_failed_meanwhile_is_a_move() -> None:
-    """A create was approved; it was begun, and has failed: that is not what anybody approved."""
+    """The approved create was begun and has failed. Nobody has approved another one."""
     now = around([want()])
     approved = make_plan(now)
     (change,) = approved.trainings
@@ -348,7 +348,7 @@ def test_a_training_that_failed_meanwhile_is_a_move() -> None:
 
 
 def test_another_id_to_train_is_a_move() -> None:
-    """The approved id is taken by now, by a failure that nobody recorded: another one was not approved."""
+    """An unrecorded failure has taken the approved id. Nobody has approved another id."""
     now = around([want()])
     moved = with_live(now, live(id_of(), Status.FAILED))
     words = f"TunedModel/bot: the plan was about {id_of()}, by now it would be about {id_of('bot', 1)}"
@@ -357,7 +357,7 @@ def test_another_id_to_train_is_a_move() -> None:
 
 
 def test_a_saved_plan_with_replace_trains_once() -> None:
-    """--replace is in the plan: run again after it was promoted, it would train the next generation."""
+    """The plan has --replace. A second run after the promotion would train the next generation."""
     first, second = model(id_of()), model(id_of("bot", 1), generation=1)
     asked = Inputs(replace=("bot",))
     now = around([want()], [Record(BOT, serving=first)], [live(first.id)], asked)
@@ -369,7 +369,7 @@ def test_a_saved_plan_with_replace_trains_once() -> None:
 
 
 def test_a_candidate_that_failed_or_went_while_the_plan_lay_is_a_move() -> None:
-    """Waiting was approved, not training again."""
+    """To wait was approved, and not to train again."""
     now, _ = SCENES["wait"]
     approved = make_plan(now)
     with pytest.raises(StalePlanError, match="TunedModel/bot: the live model has changed"):
@@ -379,7 +379,10 @@ def test_a_candidate_that_failed_or_went_while_the_plan_lay_is_a_move() -> None:
 
 
 def test_a_candidate_that_went_on_to_serve_is_progress() -> None:
-    """CREATING became ACTIVE, and another run finished it: nothing is left, nothing is refused."""
+    """It went from CREATING to ACTIVE, and another run finished it.
+
+    Nothing is left, and nothing is refused.
+    """
     now, _ = SCENES["wait"]
     approved = make_plan(now)
     active = with_live(now, live(id_of()))
@@ -389,14 +392,14 @@ def test_a_candidate_that_went_on_to_serve_is_progress() -> None:
 
 
 def test_an_update_that_was_made_is_progress() -> None:
-    """A PATCH whose reply was lost: the live model is as the plan would leave it."""
+    """The reply to a PATCH was lost. The live model is as the plan would leave it."""
     now, _ = SCENES["update"]
     again = check(make_plan(now), with_live(now, live(OLD)))
     assert {one.action for one in again.changes} <= {Action.NO_OP, Action.RECORD}
 
 
 def test_a_deletion_that_was_made_is_progress() -> None:
-    """The model went before its record did; or one of two went."""
+    """The model was deleted and its record is still there, or one of two models was deleted."""
     now, _ = SCENES["delete"]
     approved = make_plan(now)
     half = with_live(with_record(now, Record(BOT, candidate=candidate(NEW))), without=OLD)
@@ -408,7 +411,7 @@ def test_a_deletion_that_was_made_is_progress() -> None:
 
 
 def test_a_failure_stays_one_whatever_was_changed_since() -> None:
-    """A plan that showed a failure does not train it again, though today's manifest would."""
+    """A plan that showed a failure does not train it again, even if today's manifest would."""
     now, _ = SCENES["failed"]
     again = check(make_plan(now), with_want(now, want(data="two")))
     assert actions(again) == [("bot", "failed", id_of())]
@@ -416,14 +419,14 @@ def test_a_failure_stays_one_whatever_was_changed_since() -> None:
 
 
 def test_a_trained_candidate_that_another_run_promoted_is_progress() -> None:
-    """Only a completion was approved; it is done, so nothing is left."""
+    """Only its completion was approved. That is done, so nothing is left."""
     now, _ = SCENES["complete"]
     served = with_record(now, Record(BOT, serving=model(id_of())))
     assert actions(check(make_plan(now), served)) == [("bot", "no-op", id_of())]
 
 
 def test_a_deposed_model_that_appeared_after_a_forget_was_approved_is_a_move() -> None:
-    """To forget what is gone was approved, and not to delete a model that is there."""
+    """To forget a missing model was approved, and not to delete a live one."""
     now, _ = SCENES["forget"]
     deposed = with_record(now, Record(BOT, serving=model(OLD), deposed=(model(NEW),)))
     words = "TunedModel/bot: the plan said forget, by now it would say delete"
@@ -432,7 +435,7 @@ def test_a_deposed_model_that_appeared_after_a_forget_was_approved_is_a_move() -
 
 
 def test_what_was_only_to_be_recorded_is_left_out_once_more_is_to_be_done() -> None:
-    """Nobody approved the update that the same manifest would need by now."""
+    """Nobody has approved the update that the same manifest now needs."""
     protects = want(lifecycle=Lifecycle(prevent_destroy=True))
     now = around([protects], [Record(BOT, serving=model(OLD))], [live(OLD)])
     assert actions(make_plan(now))[0] == ("bot", "record", OLD)
@@ -449,7 +452,7 @@ def test_a_plan_that_does_not_say_what_it_depends_on_is_refused() -> None:
 
 
 def test_every_move_is_named() -> None:
-    """All addresses that moved are told at once."""
+    """The error names all addresses that moved at once."""
     two = [want("a", "two"), want("b", "two")]
     recorded = [Record(one.address, serving=model(f"{one.address.name}-aaaaaaaa")) for one in two]
     now = world(two, recorded, [live("a-aaaaaaaa"), live("b-aaaaaaaa")])
@@ -463,7 +466,7 @@ def test_every_move_is_named() -> None:
 
 
 def test_only_touched_addresses_are_bound() -> None:
-    """No-ops, failures and what is only recorded bind nothing."""
+    """No-ops, failures and changes of the record alone bind nothing."""
     assert set(make_plan(replaced()).bindings) == {BOT}
     assert make_plan(SCENES["failed"][0]).bindings == {}
     protects = want(lifecycle=Lifecycle(prevent_destroy=True))
@@ -481,7 +484,7 @@ def test_only_touched_addresses_are_bound() -> None:
     )
 )
 def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: Facts) -> None:
-    """Whatever was decided: unchanged, and after a crash between intents and calls, it is not refused."""
+    """No plan is refused in an unchanged world, or after a crash between its intents and its calls."""
     approved = plan_or_none(now)
     assume(approved)
     assert approved is not None
@@ -511,7 +514,7 @@ def test_a_candidate_that_serves_until_it_is_replaced_is_bound_before_and_after_
 
 
 def test_a_saved_plan_is_the_same_in_every_process() -> None:
-    """No order of Python's sets, which differs from run to run, gets into the bindings."""
+    """The order of Python's sets, which differs from run to run, does not change the bindings."""
     code = (
         "from tests import worlds; from tests.worlds import READER, WRITER, id_of; "
         "from tests.worlds import make_plan; from reconciler.state.values import Record; "

@@ -65,7 +65,7 @@ def test_every_class_is_shown_by_a_case() -> None:
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds.worlds())
 def test_drift_is_about_records_and_what_is_our_own(world: Facts) -> None:
-    """Total; it speaks of recorded addresses, sorted, and of no model that is not ours."""
+    """It finds something for any world. The findings are sorted, and about no model that is not ours."""
     own = frozenset((worlds.KIND, id) for id in list(world.observed.live[worlds.KIND])[::2])
     found = find_drift(world, own=own)
     managed = [drift.address for drift in found if drift.address is not None]
@@ -114,7 +114,7 @@ def test_a_model_that_is_as_sent_has_not_drifted(world: Facts) -> None:
 def test_a_selection_leaves_out_what_has_no_address(
     target: str, found: list[str | None], *, whole: bool
 ) -> None:
-    """What is ours and unmanaged is told of all the manifests only: no target means it."""
+    """Unmanaged models concern all manifests, so a selection does not name them."""
     recorded = [Record(worlds.address(name), worlds.model(f"{name}-1")) for name in ("bot", "other")]
     stranger = worlds.live("elsewhere")
     world = worlds.world(

@@ -44,7 +44,7 @@ def test_loopback_is_the_emulator(url: str) -> None:
 
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_everything_else_is_google(url: str) -> None:
-    """What only looks like this machine is not."""
+    """An address that only looks like this machine is not this machine."""
     assert not is_loopback(url)
     assert find_service(url, "google") == "google"
 
@@ -52,7 +52,7 @@ def test_everything_else_is_google(url: str) -> None:
 @pytest.mark.parametrize("url", [one for one in ELSEWHERE if one.startswith("http:")])
 @pytest.mark.parametrize("variable", ["GOOGLE_OAUTH_ACCESS_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY"])
 def test_no_credential_goes_over_plain_http(url: str, variable: str) -> None:
-    """A credential for a plain-http address elsewhere is refused before anything is sent, and not shown."""
+    """A credential for a plain-http address elsewhere is refused before the request, and not shown."""
     transport = connect(base_url=url, environ={variable: "s3cret"})
     with pytest.raises(CredentialError, match="plain http") as caught:
         transport.call("GET", "v1beta/tunedModels")
@@ -79,7 +79,7 @@ def test_no_credential_goes_over_plain_http(url: str, variable: str) -> None:
     ],
 )
 def test_a_malformed_address_is_a_usage_error(url: str) -> None:
-    """What parsers could read in two ways, or what carries a secret, is refused without repeating that."""
+    """An address that two parsers could read differently, or with a secret, is refused and not repeated."""
     with pytest.raises(UsageError) as caught:
         connect(base_url=url, environ={})
     assert "password" not in caught.value.summary

@@ -24,7 +24,7 @@ CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/http/refusals.yaml").
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_refusal_says_what_to_do(wire: Wire, to: To, case: dict[str, Any]) -> None:
-    """Class, status, reason and advice are those of the case; the service's words are repeated."""
+    """Class, status, reason and advice are those of the case. The message has the service's words."""
     details = (
         [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **case["info"]}] if "info" in case else None
     )
@@ -55,7 +55,7 @@ def test_a_refusal_says_what_to_do(wire: Wire, to: To, case: dict[str, Any]) -> 
     ],
 )
 def test_a_refusal_in_any_shape_is_told(wire: Wire, to: To, body: bytes, said: str) -> None:
-    """A proxy's HTML, plain text, nothing, or odd JSON: the status counts, and what can be shown is shown."""
+    """The answer may be a proxy's HTML, plain text, empty, or odd JSON. Its status counts."""
     wire.always = answer(status=400, body=body)
     with pytest.raises(errors.InvalidArgumentError) as caught:
         to().call("POST", "v1beta/x", body={})
@@ -67,7 +67,7 @@ def test_a_refusal_in_any_shape_is_told(wire: Wire, to: To, body: bytes, said: s
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_no_redirect_is_followed(wire: Wire, to: To, method: str, status: int) -> None:
-    """A redirect is an error that names the other host; the credential goes nowhere."""
+    """A redirect is an error that names the other host. The credential does not go there."""
     wire.always = answer(status=status, Location="https://user:pass@elsewhere.example/x")
     with pytest.raises(ServiceError, match=r"host elsewhere\.example") as caught:
         to({"GEMINI_API_KEY": "secret"}).call(method, "v1beta/x", body={})
@@ -77,7 +77,7 @@ def test_no_redirect_is_followed(wire: Wire, to: To, method: str, status: int) -
 
 @pytest.mark.parametrize("location", ["/other", "", "https://[", "//"])
 def test_a_redirect_to_nowhere_is_told_too(wire: Wire, to: To, location: str) -> None:
-    """A Location without a host is no traceback."""
+    """A Location without a host gives no traceback."""
     wire.always = answer(status=302, Location=location)
     with pytest.raises(ServiceError, match="another path"):
         to().call("GET", "v1beta/x")
@@ -100,7 +100,7 @@ FOREIGN = [
 def test_a_gateway_does_not_say_that_a_model_is_gone_or_there(
     wire: Wire, to: To, status: int, body: bytes
 ) -> None:
-    """A 404 or 409 counts only in the API's own error form: who believes another one trains again."""
+    """A 404 or 409 counts only in the API's own form. To believe another one would train again."""
     wire.always = answer(status=status, body=body)
     for method in ("GET", "DELETE"):
         with pytest.raises(ServiceError, match="not in the API's own form") as caught:
@@ -113,7 +113,7 @@ def test_a_gateway_does_not_say_that_a_model_is_gone_or_there(
 
 
 def test_nothing_is_no_answer_to_a_question(wire: Wire, to: To) -> None:
-    """A 204 answers a change; as the answer of a list it would mean that there is nothing."""
+    """A 204 answers a change. For a list it would mean that there is nothing, so it is refused."""
     wire.always = answer(status=204, body=b"")
     assert to().call("DELETE", "v1beta/x") == {}
     with pytest.raises(ServiceError, match="not the JSON object"):
@@ -134,7 +134,7 @@ def test_nothing_is_no_answer_to_a_question(wire: Wire, to: To) -> None:
 def test_a_command_to_copy_holds_no_foreign_words(
     wire: Wire, to: To, service: object, consumer: object
 ) -> None:
-    """What is no service or project name is left out of the command that enables the API."""
+    """The command that enables the API has only valid names of services and projects."""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "SERVICE_DISABLED",
@@ -150,7 +150,7 @@ def test_a_command_to_copy_holds_no_foreign_words(
 
 
 def test_the_command_that_enables_an_api_names_service_and_project(wire: Wire, to: To) -> None:
-    """Names as Google gives them are words of a shell."""
+    """Google's names are safe words in a shell."""
     metadata = {"service": "aiplatform.googleapis.com", "consumer": "projects/demo-1"}
     info = {"@type": "t/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED", "metadata": metadata}
     wire.always = refusal(403, "x", canonical="PERMISSION_DENIED", details=[info])
@@ -177,7 +177,7 @@ def test_the_command_that_enables_an_api_names_service_and_project(wire: Wire, t
 )
 @pytest.mark.parametrize("status", [400, 403, 429])
 def test_an_error_page_keeps_nobody_busy(wire: Wire, to: To, status: int, body: bytes) -> None:
-    """It is cut before anything is searched in it, whatever it is made of."""
+    """It is cut before anything is searched in it, whatever it contains."""
     wire.always = answer(status=status, body=body)
     examples = {"examples": [{"textInput": f"a text of an example {number}"} for number in range(300)]}
     began = time.process_time()
@@ -187,7 +187,7 @@ def test_an_error_page_keeps_nobody_busy(wire: Wire, to: To, status: int, body: 
 
 
 def test_a_refused_prompt_is_not_blamed_on_the_manifest() -> None:
-    """Advice on a 400 or 404 of generateContent speaks of what was asked, not of a manifest."""
+    """Advice on a 400 or 404 of generateContent is about the prompt, and not about a manifest."""
     where = "POST v1/projects/p/locations/us-central1/endpoints/1:generateContent at 127.0.0.1"
     assert "prompt" in advise_400("bad", where)
     assert "manifest" not in advise_400("bad", where)

@@ -58,7 +58,7 @@ HANDLE = Handle(ID, f"{HOME}/tuningJobs/7")
 
 
 def test_a_project_is_named_by_id_or_by_number(wire: Wire, provider: VertexProvider) -> None:
-    """The service answers with the number where we asked with the id: it is the same job."""
+    """We asked with the id of the project, and the service answers with its number. It is the same job."""
     wire.script = [answer(JOB)]
     found = provider.get(HANDLE)
     assert found is not None
@@ -80,7 +80,7 @@ def test_a_project_is_named_by_id_or_by_number(wire: Wire, provider: VertexProvi
 def test_a_job_that_was_not_asked_for_is_no_answer(
     wire: Wire, provider: VertexProvider, other: object
 ) -> None:
-    """Neither a look, nor a poll, nor a delete that looks first believes it."""
+    """A look, a poll and a delete that looks first do not believe it."""
     wire.always = answer({**DONE, "name": other})
     delete = partial(provider.delete, fence=unfenced)
     look: tuple[Callable[[Handle], Any], ...] = (provider.get, provider.poll, delete)
@@ -96,14 +96,14 @@ def test_a_job_that_was_not_asked_for_is_no_answer(
 def test_a_model_that_was_not_asked_for_is_no_answer(
     wire: Wire, provider: VertexProvider, model: dict[str, Any]
 ) -> None:
-    """A job that ended is ACTIVE only by its own model, in its own version."""
+    """A job that ended is ACTIVE only through its own model in its own version."""
     wire.script = [answer(DONE), answer(model)]
     with pytest.raises(ServiceError, match="asked about"):
         provider.get(HANDLE)
 
 
 def test_an_endpoint_that_was_not_asked_for_is_no_answer(wire: Wire, provider: VertexProvider) -> None:
-    """It would be called in place of the model's own."""
+    """Otherwise programs would call it instead of the model's own."""
     wire.script = [answer(DONE), answer(MODEL), answer({**ENDPOINT, "name": f"{NUMBERED}/endpoints/1"})]
     with pytest.raises(ServiceError, match="asked about"):
         provider.get(HANDLE)
@@ -122,7 +122,7 @@ def test_an_endpoint_that_was_not_asked_for_is_no_answer(wire: Wire, provider: V
 def test_a_create_answered_with_another_job_is_looked_for(
     wire: Wire, provider: VertexProvider, reply: dict[str, Any]
 ) -> None:
-    """The created job is the one with our label in the place that was asked; else nothing is known yet."""
+    """The created job has our label, in the place that was asked. Otherwise nothing is known yet."""
     wire.script = [answer({}), answer(reply), answer({"tuningJobs": [JOB]})]
     place = ("p", "us-central1")
     made = provider._creation.create(ID, place, {}, {"baseModel": "b"}, {}, attempted=False, fence=unfenced)
@@ -131,7 +131,7 @@ def test_a_create_answered_with_another_job_is_looked_for(
 
 
 def test_a_job_listed_in_two_conditions_is_asked_for(wire: Wire, provider: VertexProvider) -> None:
-    """Pages that changed while they were read show it twice: neither is believed."""
+    """Pages that changed meanwhile show it twice, and neither is believed."""
     failed = {**JOB, "state": "JOB_STATE_FAILED"}
     wire.always = answer({})
     found = provider._jobs.list_resources(("p", "us-central1"), "tuningJobs")
@@ -144,7 +144,7 @@ def test_a_job_listed_in_two_conditions_is_asked_for(wire: Wire, provider: Verte
 
 
 def test_a_list_of_another_place_is_no_answer(wire: Wire, provider: VertexProvider) -> None:
-    """A job of another location, or something that is no job, stands in no list of ours."""
+    """Our list leaves out a job of another location, and what is no job."""
     for name in ("projects/123/locations/europe-west4/tuningJobs/7", f"{NUMBERED}/models/7", "x"):
         wire.always = answer({"tuningJobs": [{**JOB, "name": name}]})
         with pytest.raises(ServiceError):
@@ -164,7 +164,7 @@ def test_a_list_of_another_place_is_no_answer(wire: Wire, provider: VertexProvid
 def test_a_deletion_follows_no_operation_of_something_else(
     wire: Wire, provider: VertexProvider, operation: dict[str, Any]
 ) -> None:
-    """The name of an operation goes into an address: it must be one, of the same place."""
+    """The name of an operation goes into an address, so it must be a name of the same place."""
     wire.always = answer(operation)
     with pytest.raises(ServiceError, match=r"asked about|not the name of a resource"):
         deletion(provider)._step("DELETE", f"{HOME}/endpoints/8")
@@ -172,7 +172,7 @@ def test_a_deletion_follows_no_operation_of_something_else(
 
 
 def test_an_operation_polled_must_be_the_one_that_was_begun(wire: Wire, provider: VertexProvider) -> None:
-    """Another one's end is not ours."""
+    """The end of another operation is not ours."""
     begun = {"name": f"{NUMBERED}/operations/1"}
     wire.script = [answer(begun), answer({"name": f"{NUMBERED}/operations/2", "done": True})]
     with pytest.raises(ServiceError, match="asked about"):
@@ -199,7 +199,7 @@ def test_figures_of_a_job_that_make_no_sense_are_left_out(value: object) -> None
 
 @pytest.mark.parametrize("value", [float("nan"), "NaN", 1e39, float("inf"), 10**400])
 def test_a_compared_number_that_makes_no_sense_is_not_understood(value: object) -> None:
-    """It would be compared, and written down."""
+    """Otherwise it would be compared and recorded."""
     parameters = {"hyperParameters": {"learningRateMultiplier": value}}
     with pytest.raises(ServiceError, match="learning_rate_multiplier"):
         codec.read_model({**JOB, "supervisedTuningSpec": parameters}, None, None)
@@ -209,14 +209,14 @@ def test_a_compared_number_that_makes_no_sense_is_not_understood(value: object) 
 
 
 def test_versions_of_a_model_are_told_apart() -> None:
-    """An answer about another version is one about another model."""
+    """An answer about another version is about another model."""
     assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9")
     assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@1")
     assert not names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@2")
 
 
 def test_an_alias_may_mean_any_version() -> None:
-    """Only the service knows which version "default" is; two numbers are two versions."""
+    """Only the service knows which version "default" is. Two numbers are two versions."""
     for alias in ("@default", "@prod-2", ""):
         assert names.is_same(f"{HOME}/models/9@1", f"{NUMBERED}/models/9{alias}")
         assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9{alias}")
@@ -239,18 +239,18 @@ DEPLOYED = {"id": "4", "model": f"{NUMBERED}/models/9@default"}
     ],
 )
 def test_what_is_undeployed_is_our_version(deployed: dict[str, Any], *, is_ours: bool) -> None:
-    """Its name may have an alias, and `modelVersionId` then tells the version."""
+    """A deployment's name may have an alias. Then `modelVersionId` tells the version."""
     assert is_deployment_of(deployed, f"{HOME}/models/9@1") is is_ours
 
 
 @pytest.mark.parametrize(("wanted", "is_it"), [("", True), ("3", True), ("default", True), ("2", False)])
 def test_a_version_is_found_by_its_number_or_alias(wanted: str, *, is_it: bool) -> None:
-    """Without a version, every one is meant."""
+    """A name without a version means every version."""
     assert is_version({"versionId": "3", "versionAliases": ["default"]}, wanted) is is_it
 
 
 def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: VertexProvider) -> None:
-    """Where even the look is answered by something else the effect is unknown."""
+    """If the look gets an answer about something else too, the effect is unknown."""
     wire.script = [answer({}), answer({})]
     wire.always = answer({"tuningJobs": [{**JOB, "name": "x"}]})
     with pytest.raises(ReplyLostError):
@@ -295,7 +295,7 @@ def sending(model: str, split: object, **changes: Any) -> dict[str, Any]:
 def test_traffic_is_a_share_of_another_endpoints_requests(
     wire: Wire, provider: VertexProvider, endpoint: dict[str, Any], *, has_traffic: bool
 ) -> None:
-    """A model has traffic where an endpoint gives a share above 0 to it, in its version."""
+    """A model has traffic if an endpoint gives its version a share above 0."""
     wire.script = [*LOOK, answer(deployed_to(OTHER)), answer(ENDPOINT), answer(endpoint)]
     found = provider.get(HANDLE)
     assert found is not None
@@ -304,7 +304,7 @@ def test_traffic_is_a_share_of_another_endpoints_requests(
 
 
 def test_endpoints_of_the_tuning_service_are_no_traffic(wire: Wire, provider: VertexProvider) -> None:
-    """The job's own endpoint and those of its checkpoints are left out, and not asked for again."""
+    """The endpoints of the job and of its checkpoints are left out. Nobody asks for them again."""
     checkpoint = f"{HOME}/endpoints/6"
     job = {**DONE, "tunedModel": {**MADE, "checkpoints": [{"checkpointId": "1", "endpoint": checkpoint}]}}
     wire.script = [answer(job), answer(job), answer(deployed_to(MADE["endpoint"], f"{NUMBERED}/endpoints/6"))]
@@ -325,7 +325,7 @@ def test_traffic_in_another_location_is_seen(wire: Wire, provider: VertexProvide
 
 
 def test_an_endpoint_that_may_not_be_read_counts_as_traffic(wire: Wire, provider: VertexProvider) -> None:
-    """A model that is deployed where we may not look is not known to be unused. One that is gone is."""
+    """A model on a hidden endpoint may be in use. If that endpoint is gone, it is not."""
     read = [answer(DONE), answer(deployed_to(OTHER)), answer(ENDPOINT)]
     wire.script = [answer(DONE), *read, refusal(403, "no", canonical="PERMISSION_DENIED")]
     hidden = provider.get(HANDLE)

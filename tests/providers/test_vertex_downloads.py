@@ -57,7 +57,7 @@ def test_two_versions_are_never_mixed(stand: Stand, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_not_there_is_not_found(stand: Stand) -> None:
-    """A missing object is known before the first part; a data set of Vertex AI cannot be read at all."""
+    """A missing object is an error before the first part. A data set of Vertex AI cannot be read at all."""
     with pytest.raises(NotFoundError, match=r"gs://bucket/d\.jsonl does not exist"):
         read(stand)
     provider, _ = stand.provider()

@@ -196,7 +196,7 @@ def test_a_mask_changes_nothing_that_is_read(what: str, state: str) -> None:
 
 
 def test_every_list_of_everything_has_its_mask() -> None:
-    """With the token of the next page in each of them; single resources come whole."""
+    """Each mask has the token of the next page. Single resources are read whole."""
     service = Service(build_resources("", "SUCCEEDED"), selects=True)
     (job,) = open_jobs(service).list()
     assert isinstance(job, Live)
@@ -230,7 +230,7 @@ def test_a_field_that_a_mask_forgets_is_noticed(collection: str) -> None:
 
 
 def test_all_counts_of_a_jobs_data_are_asked_for() -> None:
-    """A list shows the same statistics as a single job does, of either way to tune."""
+    """A list shows the same statistics as a single job, for both tuning methods."""
     stats = {key: {"tuningStepCount": 1} for key in build("TuningJob")["tuningDataStats"]}
     schemas = discovery.document("aiplatform.v1").schemas
     for key in stats:

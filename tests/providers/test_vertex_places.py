@@ -99,7 +99,7 @@ def test_every_call_goes_to_the_host_of_the_name(
 
 
 def test_a_model_in_us_is_tuned_further_by_a_job_in_its_region(google: Google) -> None:
-    """The job goes to the region of the manifest, and names the model where it is."""
+    """The job goes to the region of the manifest, and names the model in its own place."""
     parent = google.train("us-central1", "us")
     jobs = "projects/123/locations/us-central1/tuningJobs"
     begun = {"name": f"{jobs}/9", "labels": {"reconciler_id": "child-aaaaaaaa"}, "state": "JOB_STATE_PENDING"}
@@ -116,7 +116,10 @@ def test_a_model_in_us_is_tuned_further_by_a_job_in_its_region(google: Google) -
 
 
 def test_a_list_asks_where_the_jobs_say_and_nowhere_else(google: Google) -> None:
-    """Jobs of 2.x ask nothing of us; with one of 3.x, us is asked once; without a model, only for jobs."""
+    """Jobs of 2.x ask nothing of us.
+
+    With a job of 3.x, us is asked once. Without a model, only jobs are listed.
+    """
     jobs = ["GET us-central1/tuningJobs"]
     assert list_live(google.connect()) == []
     assert google.asked() == {"us-central1": jobs}
@@ -144,7 +147,7 @@ def test_a_list_asks_where_the_jobs_say_and_nowhere_else(google: Google) -> None
 
 
 def test_each_region_of_the_manifests_has_its_own_multi_region(google: Google) -> None:
-    """Jobs in both regions: each multi-region is asked about the models of its own jobs."""
+    """With jobs in both regions, each multi-region is asked about the models of its own jobs."""
     google.train("us-central1", "us", "7")
     google.train("europe-west4", "eu", "7", "numbers-bbbbbbbb")
     provider = google.connect(*(("", region) for region in TRAINED))
@@ -156,7 +159,7 @@ def test_each_region_of_the_manifests_has_its_own_multi_region(google: Google) -
 
 
 def test_a_training_under_way_asks_nothing_of_a_multi_region(google: Google) -> None:
-    """A job names no model before it has ended, or names one that is not to be looked for yet."""
+    """A job names no model before it has ended, or a model that nobody need look for yet."""
     handle = google.train("us-central1", "us")
     (job,) = google.hosts["us-central1"].resources.values()
     job["state"] = "JOB_STATE_RUNNING"
@@ -169,7 +172,7 @@ def test_a_training_under_way_asks_nothing_of_a_multi_region(google: Google) -> 
 
 
 def test_a_job_with_a_model_in_us_has_not_lost_it(google: Google) -> None:
-    """What `import --all` counts as a job without its model is one whose model its location does not list."""
+    """`import --all` counts a job as without its model only if the model's own location does not list it."""
     google.train("us-central1", "us", "7")
     lost = google.train("us-central1", "us", "8", "others-bbbbbbbb")
     del google.hosts["us"].resources["projects/123/locations/us/models/81"]
@@ -179,7 +182,7 @@ def test_a_job_with_a_model_in_us_has_not_lost_it(google: Google) -> None:
 
 
 def test_traffic_from_an_endpoint_in_the_multi_region_is_listed(google: Google) -> None:
-    """A model in us that an endpoint of others there sends requests to is in use."""
+    """A model in us is in use if another endpoint there sends it requests."""
     google.train("us-central1", "us")
     other = "projects/123/locations/us/endpoints/support"
     deployed = {"id": "4", "model": "projects/p/locations/us/models/71@1"}
@@ -194,7 +197,10 @@ def test_traffic_from_an_endpoint_in_the_multi_region_is_listed(google: Google) 
 
 
 def test_a_model_without_an_endpoint_of_its_own_is_found_on_another(google: Google) -> None:
-    """Endpoints are listed where the model is, though the job names none. None is asked for by itself."""
+    """Endpoints are listed where the model is, though the job names none.
+
+    No request asks for a single one.
+    """
     google.train("us-central1", "us")
     (job,) = google.hosts["us-central1"].resources.values()
     del job["tunedModel"]["endpoint"]
@@ -205,7 +211,7 @@ def test_a_model_without_an_endpoint_of_its_own_is_found_on_another(google: Goog
 
 
 def test_a_model_that_is_gone_from_us_is_gone(google: Google) -> None:
-    """Neither list nor get shows it, and a call of it says that it was deleted and what shows the rest."""
+    """Neither list nor get shows it. A call says that it was deleted, and which command shows the others."""
     handle = google.train("us-central1", "us")
     there = google.hosts["us"].resources
     endpoint = there.pop("projects/123/locations/us/endpoints/72")
@@ -227,7 +233,7 @@ def test_a_model_that_is_gone_from_us_is_gone(google: Google) -> None:
 def test_a_model_that_may_not_be_read_in_us_is_not_gone(
     google: Google, look: Callable[[VertexProvider, Handle], object]
 ) -> None:
-    """A refusal of us says why us was asked at all, and what has to allow it."""
+    """A refusal of us says why us was asked, and who has to allow it."""
     handle = google.train("us-central1", "us")
     models = "projects/123/locations/us/models"
     google.hosts["us"].replies = {("GET", models): DENIED, ("GET", f"{models}/71@1"): DENIED}
@@ -246,7 +252,7 @@ def test_a_model_that_may_not_be_read_in_us_is_not_gone(
 
 
 def test_a_host_that_is_down_is_not_a_model_that_is_gone(google: Google) -> None:
-    """The message names the host, and says why it was asked, for it stands in no manifest."""
+    """The message names the host. It says why it was asked, because no manifest names it."""
     handle = google.train("us-central1", "us")
     with socket.create_server(("127.0.0.1", 0)) as server:
         google.hosts["us"].url = f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -263,7 +269,7 @@ def test_a_host_that_is_down_is_not_a_model_that_is_gone(google: Google) -> None
 
 @pytest.mark.parametrize("url", [HOSTS["us-central1"], "https://example.com", "http://127.0.0.1:8085"])
 def test_only_a_multi_regions_host_is_explained(url: str) -> None:
-    """The host of a region is the one that the manifest's location means, and needs no explanation."""
+    """The host of a region is that of the manifest's location, and needs no explanation."""
     assert explain_host(url) == ""
 
 
@@ -299,7 +305,7 @@ def test_an_operation_is_polled_on_the_host_of_its_own_name(
 
 @pytest.mark.parametrize("location", ["-us", "us-", "x" * 43, "us.evil", "US"])
 def test_a_name_whose_location_is_no_host_stops_no_list(google: Google, location: str) -> None:
-    """A name from a service decides where a credential goes: what is not a location is not asked."""
+    """A name from a service decides where a credential goes. So a wrong location is not asked."""
     google.train("us-central1", "us", "7")
     google.train("us-central1", "us", "8", "others-bbbbbbbb")
     job = google.hosts["us-central1"].resources["projects/123/locations/us-central1/tuningJobs/8"]
@@ -333,7 +339,7 @@ def test_a_name_whose_location_is_no_host_stops_no_list(google: Google, location
     ],
 )
 def test_a_base_url_stands_for_all_hosts_unless_it_is_googles_own(base: str, location: str, url: str) -> None:
-    """Google's host of one location answers 404 about the others: a model would count as deleted."""
+    """Google's host of one location answers 404 about the others, so a model would count as deleted."""
     opened: list[str] = []
     transport = connect(base_url="http://127.0.0.1:9", environ={})
 

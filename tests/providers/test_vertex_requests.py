@@ -198,9 +198,9 @@ def test_every_request_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
 
 @pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.thorough)])
 def test_a_deletion_survives_a_crash_at_every_step(stand: Stand, stride: int) -> None:
-    """Killed before or after any changing call, a second process finishes: nothing is left, twice is fine.
+    """Whichever call a process dies at, a second process finishes, and nothing is left.
 
-    With a stride of 3 at a third of the calls.
+    To delete twice is fine.
     """
     for count in range(1, 50, stride):
         deaths = [killed(stand, count, when) for when in ("before", "after")]
@@ -229,7 +229,7 @@ def killed(stand: Stand, count: int, when: str) -> bool:
 
 
 def test_two_jobs_under_one_label_are_both_seen(stand: Stand) -> None:
-    """Two jobs under one label are both shown, the oldest under our id; deleting one leaves the other."""
+    """Both jobs are shown, and the oldest has our id. To delete one leaves the other."""
     provider, _ = stand.provider()
     first = stand.train(provider)
     data = stand.listed("tuningJobs")[0]["supervisedTuningSpec"]["trainingDatasetUri"]
@@ -247,7 +247,10 @@ def test_two_jobs_under_one_label_are_both_seen(stand: Stand) -> None:
 
 
 def test_a_difference_between_model_and_endpoint_is_seen_and_mended(stand: Stand) -> None:
-    """What somebody changed on one of the two is no manifest's value; an update makes both the same."""
+    """If somebody changed only one of the two, the value equals no manifest's.
+
+    An update makes both the same.
+    """
     provider, _ = stand.provider()
     handle = Handle(ID, stand.train(provider).name)
     endpoint = provider.find_endpoint(handle)
@@ -268,7 +271,7 @@ def test_a_difference_between_model_and_endpoint_is_seen_and_mended(stand: Stand
 
 
 def test_data_is_uploaded_once_under_its_digest(stand: Stand) -> None:
-    """The same examples are one object however often they are put; others are another."""
+    """The same examples are one object however often they are uploaded. Other examples are another object."""
     provider, recording = stand.provider()
     bucket = provider._bucket
     first = bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced)
@@ -283,7 +286,7 @@ def test_data_is_uploaded_once_under_its_digest(stand: Stand) -> None:
 
 
 def test_an_object_that_came_between_is_taken(stand: Stand) -> None:
-    """Where another run uploads the same between look and upload, the refusal (412) is success."""
+    """If another run uploads the same between look and upload, the refusal (412) is success."""
     provider, _ = stand.provider()
     bucket = provider._bucket
     uri = bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced)
@@ -292,7 +295,7 @@ def test_an_object_that_came_between_is_taken(stand: Stand) -> None:
 
 
 def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:
-    """A create without room raises at once; asked again when there is room, it is accepted."""
+    """A create without room raises at once. A second call with room is accepted."""
     stand.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": "refuse"})
     provider, _ = stand.provider()
     provider.create(TUNING_JOB.want(), "a-aaaaaaaa", SOURCE, {TUNING_JOB.data: EXAMPLES}, fence=unfenced)
@@ -304,7 +307,7 @@ def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:
 
 
 def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
-    """A digest that is not the object's any more is refused before any POST of a job."""
+    """If the object has another digest now, the create is refused before any POST of a job."""
     provider, recording = stand.provider()
     uri = provider._bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced)
     want = TUNING_JOB.want()
@@ -318,7 +321,7 @@ def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
 
 
 def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
-    """Its name goes into the job as it is; nothing is measured, read or uploaded for it."""
+    """The name goes into the job as it is. Nothing is measured, read or uploaded."""
     provider, recording = stand.provider()
     want, name = TUNING_JOB.want(), f"{HOME}/datasets/7"
     data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=name)
@@ -336,7 +339,7 @@ def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
 
 
 def test_an_evaluation_is_shown_with_what_came_of_a_job(stand: Stand) -> None:
-    """Its configuration is read back as it was sent, and where its results are is among the outputs."""
+    """Its configuration is read back as it was sent. The outputs say where its results are."""
     provider, _ = stand.provider()
     path = "supervised_tuning_spec.evaluation_config"
     text = encode_canonical(EVALUATION_CONFIG).decode()
@@ -390,7 +393,7 @@ def test_each_location_has_its_host(location: str, url: str) -> None:
     ],
 )
 def test_an_odd_job_of_a_list_stops_no_other(stand: Stand, changed: dict[str, Any], id: str) -> None:
-    """It comes as an Odd, with its id where that can be told; the job beside it is whole."""
+    """It is listed as an Odd, with its id if that is known. The job beside it is whole."""
     provider, _ = stand.provider()
     stand.train(provider)
     (good,) = stand.listed("tuningJobs")
@@ -403,7 +406,7 @@ def test_an_odd_job_of_a_list_stops_no_other(stand: Stand, changed: dict[str, An
 
 
 def test_traffic_on_another_endpoint_is_seen_in_both_ways(stand: Stand) -> None:
-    """A list and a get show who else sends a model requests. A list asks for nothing more for it."""
+    """A list and a get show who else sends a model requests. A list needs no more requests for it."""
     provider, recording = stand.provider()
     handle = Handle(ID, stand.train(provider).name)
 
@@ -434,7 +437,7 @@ def test_traffic_on_another_endpoint_is_seen_in_both_ways(stand: Stand) -> None:
 
 
 def test_a_list_sees_traffic_in_another_location(stand: Stand) -> None:
-    """So that a plan tells of it. The Model Registry names such an endpoint, and it is asked for alone."""
+    """So a plan tells it. The Model Registry names such an endpoint, and one request asks for it."""
     provider, recording = stand.provider()
     stand.train(provider)
     (model,) = stand.listed("models")
@@ -462,7 +465,7 @@ def test_a_list_sees_traffic_in_another_location(stand: Stand) -> None:
 
 
 def test_an_odd_endpoint_of_a_list_stops_no_model(stand: Stand) -> None:
-    """It comes as an Odd with its name, and the model beside it is whole."""
+    """It is listed as an Odd with its name, and the model beside it is whole."""
     provider, _ = stand.provider()
     stand.train(provider)
     endpoints = stand.listed("endpoints")

@@ -94,7 +94,7 @@ def test_a_large_set_goes_in_parts(stand: Stand) -> None:
 
 
 def test_a_small_set_is_one_request(stand: Stand) -> None:
-    """What is not larger than a part is a single POST, and nothing is told of it."""
+    """A data set that is not larger than a part is one POST, and no progress is told."""
     stand.bucket.put(DATA, EXAMPLES[:60], fence=unfenced)
     assert [one["query"]["uploadType"] for one in stand.log("POST")] == ["media"]
     assert stand.log("PUT") == []
@@ -133,7 +133,7 @@ LAST = {**PUTS, "skip": 6}
     ],
 )
 def test_a_broken_upload_goes_on(stand: Stand, rules: list[dict[str, Any]]) -> None:
-    """Whatever is lost on the way, the object is the whole, and no byte is in it twice."""
+    """Whatever is lost on the way, the object has every byte once."""
     stand.meets(*rules)
     assert whole(stand, stand.put())
 
@@ -146,7 +146,7 @@ def test_what_arrived_is_not_sent_again(stand: Stand) -> None:
 
 
 def test_one_that_is_there_in_the_end_is_success(stand: Stand) -> None:
-    """Where another run finishes the same object first, the refusal of the last part (412) is success."""
+    """If another run finishes the same object first, the refusal of the last part (412) is success."""
     other = Stand(stand.url)
 
     def examples() -> Iterator[Example]:
@@ -179,7 +179,7 @@ class Again:
     ],
 )
 def test_what_changed_on_the_way_becomes_no_object(stand: Stand, second: list[Example]) -> None:
-    """Data that is other at the second reading is refused before the last part, and nothing is there."""
+    """If the data differs at the second reading, the last part is not sent, and there is no object."""
     with pytest.raises(StalePlanError, match="changed while it was uploaded"):
         stand.bucket.put(DATA, Again(lambda: iter(EXAMPLES), lambda: iter(second)), fence=unfenced)
     listed = requests.get(f"{stand.url}/storage/v1/b/data/o", timeout=5).json()
@@ -187,7 +187,7 @@ def test_what_changed_on_the_way_becomes_no_object(stand: Stand, second: list[Ex
 
 
 def test_an_upload_that_does_not_get_on_ends(stand: Stand) -> None:
-    """A service that takes no part for ever is an error that says how far it came, not a loop."""
+    """If a service never takes a part, the upload ends with an error that says how far it came."""
     stand.meets({**PUTS, "cut": 0, "skip": 2, "times": None})
     with pytest.raises(UnavailableError):
         stand.put()
@@ -209,7 +209,7 @@ def test_a_service_that_forgets_each_upload_is_an_error(stand: Stand) -> None:
 
 
 def test_parts_go_where_we_asked_and_not_where_a_reply_says() -> None:
-    """Of the upload's address only the query is used: a reply cannot send our login to another host."""
+    """Only the query of the upload's address is used, so a reply cannot send our login to another host."""
     with listening(Wire()) as wire:
         clock = FakeClock()
         environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": "secret"}
@@ -240,7 +240,7 @@ def has(size: int) -> bytes:
 
 
 def test_a_service_that_keeps_nothing_is_given_up() -> None:
-    """Part after part that is answered and brings nothing forward ends in an error, after some waiting."""
+    """If parts are answered and nothing advances, the upload ends in an error after some waiting."""
     clock = FakeClock()
     with listening(Wire()) as wire:
         wire.script = [MISSING, BEGUN]
@@ -252,7 +252,7 @@ def test_a_service_that_keeps_nothing_is_given_up() -> None:
 
 
 def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
-    """Bytes that were acknowledged and are gone begin a new upload, from the first byte on."""
+    """If acknowledged bytes are gone, a new upload begins with the first byte."""
     with listening(Wire()) as wire:
         wire.script = [MISSING, BEGUN, has(QUANTUM), has(0), BEGUN, has(QUANTUM), answer({})]
         scripted(wire, FakeClock()).put(DATA, EXAMPLES[:100], fence=unfenced)
@@ -262,7 +262,7 @@ def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"name": "another"}'])
 def test_an_upload_that_somebody_else_answers_is_looked_for(body: bytes) -> None:
-    """A 200 that is not the store's answer proves nothing: what is not there is not trained on."""
+    """A 200 that is not the store's answer proves nothing. Nothing is trained on a missing object."""
     with listening(Wire()) as wire:
         wire.script = [MISSING, answer(body=body), MISSING]
         with pytest.raises(ServiceError, match="is not there"):
@@ -272,7 +272,7 @@ def test_an_upload_that_somebody_else_answers_is_looked_for(body: bytes) -> None
 
 @pytest.mark.parametrize("shown", [{}, {"md5Hash": "AAAA"}, {"name": "another"}, {"name": 5}])
 def test_an_object_without_its_name_is_none(shown: dict[str, Any]) -> None:
-    """An answer that does not name the object does not say that it is there."""
+    """An answer without the object's name does not prove that the object exists."""
     with listening(Wire()) as wire:
         wire.script = [answer(shown)]
         with pytest.raises(NotUnderstoodError, match="was asked about gs://data/"):
@@ -280,7 +280,7 @@ def test_an_object_without_its_name_is_none(shown: dict[str, Any]) -> None:
 
 
 def test_an_object_of_other_content_is_not_trained_on(stand: Stand) -> None:
-    """Its name is a digest; what lies there with another checksum was put there by somebody else."""
+    """Its name is a digest. If its checksum differs, somebody else has put it there."""
     uri = stand.put()
     name = uri.removeprefix("gs://data/")
     query = {"uploadType": "media", "name": name}
@@ -291,7 +291,7 @@ def test_an_object_of_other_content_is_not_trained_on(stand: Stand) -> None:
 
 @pytest.mark.parametrize("span", ["bytes=0-99999999", "bytes=all", f"bytes=0-{'9' * 5000}", "bytes=5"])
 def test_a_range_that_cannot_be_is_an_error(span: str) -> None:
-    """More than was sent, or no number, is told and not believed."""
+    """A range beyond what was sent, or without a number, is reported and not believed."""
     with listening(Wire()) as wire:
         wire.script = [MISSING, BEGUN, answer(body=b"", status=308, Range=span)]
         with pytest.raises(ServiceError, match="Range"):
@@ -306,7 +306,7 @@ class ManyLines:
 
 
 def test_the_memory_that_an_upload_takes_does_not_grow_with_it() -> None:
-    """Of 40 MB of lines, read twice, no more is held than some of them."""
+    """40 MB of lines are read twice, and only some of them are in memory at a time."""
     tracemalloc.start()
     try:
         content = measure_content(ManyLines(), "big", small=QUANTUM)

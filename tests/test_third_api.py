@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests import fork_server
+from tests.limits import repeats
 from tests.third_api.service import KEY, Aviary, serving
 
 ROOT = Path(__file__).parents[1]
@@ -186,6 +187,7 @@ def test_it_lives_a_whole_life(copy: Copy) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_its_credential_is_asked_for_and_never_shown(copy: Copy) -> None:
     """Without a key the advice is the API's own; a wrong key that the service repeats is not shown."""
     assert "Set PARROT_KEY." in copy.run("plan", expect=1, PARROT_KEY="")
@@ -210,7 +212,7 @@ def test_no_other_place_is_touched(program: Path) -> None:
     assert changed == LINES.keys()
 
 
-@pytest.mark.parametrize("place", ["reconciler/cli/apis.py", "reconciler/manifests/kinds.py"])
+@pytest.mark.parametrize("place", ["reconciler/cli/apis.py", *repeats("reconciler/manifests/kinds.py")])
 def test_each_list_is_needed(tmp_path: Path, place: str) -> None:
     """Without its line in one of these lists, the kind is unknown."""
     extend(tmp_path / "program", without=place)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.harness import Project, Result, identity, model
 from tests.lifecycle.crash_proxy import AFTER, BEFORE, crash_proxy_to
+from tests.limits import repeats
 
 APPLY = ("apply", "--auto-approve")
 SECONDS = 2.0
@@ -54,13 +55,11 @@ LIST, CREATE, POLL = "GET /v1beta/tunedModels?", "POST /v1beta/tunedModels?", "G
     ("line", "when", "count", "code"),
     [
         (LIST, BEFORE, 1, 1),
-        ("GET /v1beta/models", BEFORE, 1, 1),
-        (LIST, BEFORE, 2, 1),
-        (CREATE, BEFORE, 1, 3),
         (CREATE, AFTER, 1, 3),
         (POLL, BEFORE, 1, 3),
+        *repeats(("GET /v1beta/models", BEFORE, 1, 1), (LIST, BEFORE, 2, 1), (CREATE, BEFORE, 1, 3)),
     ],
-    ids=["plan", "bases", "recheck", "create", "create's reply", "poll"],
+    ids=["plan", "create's reply", "poll", "bases", "recheck", "create"],
 )
 def test_a_call_that_hangs_ends_in_time(
     project: Project, line: str, when: str, count: int, code: int

@@ -146,6 +146,7 @@ def crash(project: Project, number: int, when: str, *command: str) -> None:
     assert died.returncode == -signal.SIGKILL, died
 
 
+@pytest.mark.thorough
 def test_the_next_run_finishes_after_a_crash(project: Project) -> None:
     """A run that was killed while it wrote manifests or records is finished by the next. Nothing trains."""
     service = project.service

@@ -34,7 +34,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "schema": ("schema",),
     "emulator": ("emulator", "--port", "0"),
 }
-NOW = ("validate", "plan", "apply", "show", "emulator")
+NOW = ("validate", "show")
 """What `make test` tries. `make test-all` tries the others."""
 UNLIKE_0 = {"force-unlock": 1}
 """Exit codes: there is no lock to break."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.harness import PAIRS, SECONDS, Project, finish, identity, kill, model, until
 from tests.lifecycle.crash_proxy import BEFORE, crash_proxy_to
+from tests.limits import repeats
 
 WRITES = ("POST", "PATCH", "DELETE", "PUT")
 
@@ -201,7 +202,8 @@ def test_kill_9_while_waiting_then_the_same_command(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{"drop": True}, {"status": 503}, {"status": 500}, {"truncate": 10}, {"garbage": "<html>"}]
+    "fault",
+    [{"drop": True}, *repeats({"status": 503}, {"status": 500}, {"truncate": 10}, {"garbage": "<html>"})],
 )
 def test_a_lost_reply_to_a_create_trains_once(project: Project, fault: dict[str, object]) -> None:
     """A create that worked but lost its reply is found by its id and not sent again."""
@@ -347,6 +349,7 @@ def test_a_plan_of_many_models_asks_little(project: Project) -> None:
     assert len(project.service.sent()) <= 3
 
 
+@pytest.mark.thorough
 def test_eight_applies_at_once_create_each_model_once(project: Project) -> None:
     """Eight processes with twenty manifests on one state start exactly twenty trainings."""
     names = [f"m{n:02}" for n in range(20)]
@@ -391,7 +394,7 @@ def test_a_closed_pipe_is_no_traceback(project: Project) -> None:
     assert project.service.url in done.stdout.splitlines()[0]
 
 
-@pytest.mark.parametrize("errors", ["2>errors", "2>&1"])
+@pytest.mark.parametrize("errors", ["2>errors", *repeats("2>&1")])
 def test_a_closed_pipe_does_not_stop_an_apply(project: Project, errors: str) -> None:
     """An apply finishes its work even if its reader has gone."""
     project.declare(*(model(f"m{n}") for n in range(3)))

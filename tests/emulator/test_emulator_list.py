@@ -103,6 +103,7 @@ def test_a_new_model_may_be_missing_for_a_while(api: Api) -> None:
     assert names(api.ok(*LIST)) == ["m"]
 
 
+@pytest.mark.thorough
 def test_a_thousand_is_the_most(api: Api) -> None:
     """A page of more than a thousand is a thousand, and they are listed soon."""
     asked = body(pairs=[("1", "2")])

@@ -16,6 +16,7 @@ from tests.emulator.conftest import Api
 from tests.emulator.discovery import google_service
 from tests.emulator.test_emulator_control import process
 from tests.emulator.vertex_caller import DATA, PLACE, Vertex, body
+from tests.limits import repeats
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SDK, SDK_LIFE = "new_sdk_vertex.py", "new_sdk_life.py"
@@ -91,6 +92,7 @@ def find_newest_genai() -> str:
     return newest
 
 
+@pytest.mark.thorough
 def test_newest_google_genai(quick: Vertex) -> None:
     """The newest google-genai does the same."""
     found = run_sdk(quick, PYTHONPATH=find_newest_genai())
@@ -98,7 +100,7 @@ def test_newest_google_genai(quick: Vertex) -> None:
     check_sdk(quick, found)
 
 
-@pytest.mark.parametrize("release", ["pinned", "newest"])
+@pytest.mark.parametrize("release", ["newest", *repeats("pinned")])
 def test_google_genai_after_the_training(quick: Vertex, release: str) -> None:
     """google-genai asks an endpoint in `us`, and reads, changes, lists and deletes a copy of a model."""
     quick.api.control("settings", {"vertex_gemini_3_place": "multi_region", "vertex_copy_seconds": 0})

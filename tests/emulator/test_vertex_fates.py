@@ -8,6 +8,7 @@ import pytest
 
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import Vertex, body, jsonl, line, spec
+from tests.limits import repeats
 
 
 def test_a_fault_fails_a_job_by_name_label_or_number(vertex: Vertex) -> None:
@@ -117,10 +118,7 @@ def test_data_that_is_not_there_fails_the_job(vertex: Vertex, key: str) -> None:
     [
         (4, 1000, ""),
         (4, 1001, "30 %"),
-        (3337, 1001, ""),
-        (3336, 1001, "30 %"),
-        (17000, 5001, "5000"),
-        (5001, 1, ""),
+        *repeats((3337, 1001, ""), (3336, 1001, "30 %"), (17000, 5001, "5000"), (5001, 1, "")),
     ],
 )
 def test_a_validation_set_has_a_limit(vertex: Vertex, training: int, validation: int, told: str) -> None:

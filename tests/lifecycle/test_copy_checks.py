@@ -16,7 +16,7 @@ from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.kill_points import SHARDS, KillPoints
 from tests.lifecycle.test_copy_crash import COPY, PROD, copied, tuned
 
-SAMPLE = 15
+SAMPLE = 41
 RIGHT, WRONG = Check("one 1", "1"), Check("one 1", "another answer")
 
 

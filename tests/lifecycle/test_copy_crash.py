@@ -23,7 +23,7 @@ from tests.lifecycle.kill_points import SHARDS, KillPoints
 from tests.lifecycle.simulation import address, want
 from tests.limits import repeats
 
-SAMPLE = 41
+SAMPLE = 101
 PROD = "prod"
 BOT, COPY = address("bot", VERTEX.kind), Address(MODEL_COPY.name, "bot")
 

@@ -16,7 +16,7 @@ from tests.lifecycle.crash_harness import SCENARIOS, CrashHarness, crash_harness
 from tests.lifecycle.crash_proxy import AFTER, BEFORE
 
 SHARDS = 3
-SAMPLE = 17
+SAMPLE = 37
 """`make test` tries one point of so many: a number that meets requests and writes, before and after."""
 
 

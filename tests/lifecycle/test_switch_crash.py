@@ -18,7 +18,7 @@ from tests.lifecycle.test_checkpoints import EASY, ONE, chosen, default, deploye
 from tests.lifecycle.test_endpoints import endpoints, served, serving, simulate, split
 from tests.limits import repeats
 
-SAMPLE = 61
+SAMPLE = 151
 
 
 @dataclass(frozen=True)

@@ -352,7 +352,7 @@ def test_commits_are_grouped_as_the_store_bears() -> None:
     assert 9 <= process.journal.count("write") <= 14
 
 
-@pytest.mark.early
+@pytest.mark.thorough
 def test_the_work_of_a_run_grows_with_its_size_and_not_faster() -> None:
     """Twice as many models take twice as many steps of the loop, whatever they wait for."""
 

@@ -19,6 +19,7 @@ from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS
 from tests.emulator import discovery
+from tests.limits import repeats
 from tests.providers.masked import Service, build_full, hide_text, shorten, spoil
 
 HOME = "projects/1/locations/us-central1"
@@ -211,7 +212,7 @@ def test_every_list_of_everything_has_its_mask() -> None:
     assert service.masks == {MODELS: f"{MODELS}({LISTED[MODELS]}),nextPageToken"}
 
 
-@pytest.mark.parametrize("collection", LISTED)
+@pytest.mark.parametrize("collection", ["endpoints", *repeats("tuningJobs", "models")])
 def test_a_field_that_a_mask_forgets_is_noticed(collection: str) -> None:
     """A mask that lacks one field changes what is read, so the comparison would notice the lack."""
     cases = [case for case in CASES if case[0] == collection or {case[0], collection} == {COPIES, MODELS}]

@@ -14,6 +14,7 @@ from tests.cli.conftest import project, service
 from tests.cli.harness import Project
 from tests.contract.conftest import azure, gcs, s3
 from tests.contract.servers import Server, TerraformHandler, running
+from tests.limits import repeats
 from tests.races.fault_proxy import FaultProxy, fault_proxy_to
 
 __all__ = ["azure", "gcs", "project", "s3", "service"]
@@ -93,7 +94,12 @@ CONFORMANCE = pytest.mark.conformance
 
 
 @pytest.fixture(
-    params=["local", "gs", "http", *(pytest.param(kind, marks=CONFORMANCE) for kind in ("s3", "az"))]
+    params=[
+        "local",
+        "http",
+        *repeats("gs"),
+        *(pytest.param(kind, marks=CONFORMANCE) for kind in ("s3", "az")),
+    ]
 )
 def store(request: pytest.FixtureRequest, open_store: Opener) -> Store:
     """Each kind of store, one after the other."""

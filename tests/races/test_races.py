@@ -21,7 +21,7 @@ def shared(project: Project, store: Store) -> Project:
 
 @pytest.mark.early
 @pytest.mark.parametrize(
-    "store", ["local", "gs", "http", *repeats("s3"), pytest.param("az", marks=CONFORMANCE)], indirect=True
+    "store", ["local", "http", *repeats("gs", "s3"), pytest.param("az", marks=CONFORMANCE)], indirect=True
 )
 def test_eight_processes_that_apply_the_same_manifests_create_each_model_once(team: Project) -> None:
     """All eight succeed, the records match the live models, and the plan is empty."""

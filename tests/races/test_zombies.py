@@ -136,6 +136,7 @@ def test_a_call_that_waits_for_the_service_is_not_sent_by_a_zombie(project: Proj
     assert first in project.service.models()
 
 
+@pytest.mark.thorough
 def test_a_run_that_slept_and_was_not_overtaken_goes_on(project: Project, gs: Store) -> None:
     """A run that slept beyond its lease, with no other run, renews the lock and finishes."""
     project.environ |= gs.environ

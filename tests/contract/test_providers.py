@@ -80,38 +80,38 @@ class EmulatorBench:
         return GeminiProvider(transport, page_size=3)
 
     def control(self, path: str, change: object) -> Any:
-        """Post to the emulator's own side, at the time of our clock."""
+        """Post to the emulator's control plane, at the time of our clock."""
         self.clock.catch_up()
         reply = self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5)
         assert reply.ok, reply.text
         return reply.json()
 
     def trainings(self, id: str) -> int:
-        """By the emulator's log: POSTs that had an effect."""
+        """Count the POSTs that had an effect, by the emulator's log."""
         effects = [request for request in self.sent("POST", "create") if request["effect"]]
         return sum(request["query"].get("tunedModelId") == id for request in effects)
 
     def finish(self) -> None:
-        """A training takes an hour here."""
+        """Let an hour pass, because a training takes an hour here."""
         self.control("clock", {"advance": 3600})
 
     def fail(self, id: str, message: str) -> None:
-        """At half of the training."""
+        """Let the training fail when it is half done."""
         self.control("faults", [{"train": f"^{id}$", "fail": {"code": 13, "message": message}, "at": 0.5}])
 
     def lag(self, id: str, what: str, seconds: float) -> None:
-        """On the emulator's clock."""
+        """Hide the model for this time of the emulator's clock."""
         self.control("faults", [{"lag": seconds, "what": what, "path": f"/{id}$"}])
 
     def fault(self, method: str, call: str, **rule: Any) -> None:
-        """One rule; what hangs is not waited for long."""
+        """Add one rule. If a request hangs, the client does not wait long."""
         if "hang" in rule:
             self._connect("0.25")
         path = self.look if call == "look" else self.paths[call]
         self.control("faults", [{"method": method, "path": path, **rule}])
 
     def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
-        """From the emulator's log."""
+        """Return the calls from the emulator's log."""
         log = self.session.get(f"{self.url}/emulator/requests", timeout=5).json()["requests"]
         return [
             request
@@ -133,24 +133,24 @@ class VertexBench(EmulatorBench):
         return VertexProvider(regions, Bucket(regions, "gs://data", lambda _line: None), page_size=3)
 
     def trainings(self, id: str) -> int:
-        """Jobs with our label: none can be deleted. Faults end here, they would meet this look too."""
+        """Count the jobs with our label. Faults end here, because this look would meet them too."""
         self.session.delete(f"{self.url}/emulator/faults", timeout=5)
         path = f"{self.url}/v1/projects/p/locations/us-central1/tuningJobs"
         jobs = self.session.get(path, params={"pageSize": "100"}, timeout=5).json().get("tuningJobs", [])
         return sum(job["labels"].get("reconciler_id") == id for job in jobs)
 
     def finish(self) -> None:
-        """Four train at once."""
+        """Let enough time pass for all jobs, of which four train at once."""
         for _ in range(3):
             super().finish()
 
     def fail(self, id: str, message: str) -> None:
-        """By the label."""
+        """Let the job with this label fail."""
         rule = {"train": f"reconciler_id={id}", "fail": {"code": 13, "message": message}, "at": 0.5}
         self.control("faults", [rule])
 
     def lag(self, id: str, what: str, seconds: float) -> None:
-        """A look at an id is a list here."""
+        """Hide the job from lists, because a look at an id is a list here."""
         del id, what
         self.control("faults", [{"lag": seconds, "what": "list", "path": "tuningJobs"}])
 
@@ -172,18 +172,18 @@ class CopyBench(EmulatorBench):
         return open_copies(transport, page_size=3)
 
     def trainings(self, id: str) -> int:
-        """Operations under the copy's name. Faults end here, they would meet this look too."""
+        """Count the operations under the copy's name. Faults end here, because they would meet this look."""
         self.session.delete(f"{self.url}/emulator/faults", timeout=5)
         path = f"{self.url}/v1/projects/{PROD}/locations/{PLACE}/models/{id}/operations"
         return len(self.session.get(path, timeout=5).json().get("operations", []))
 
     def fail(self, id: str, message: str) -> None:
-        """At the end of the operation."""
+        """Let the operation end in an error."""
         rule = {"operation": f"^copy models/{id}$", "fail": {"code": 13, "message": message}}
         self.control("faults", [rule])
 
     def lag(self, id: str, what: str, seconds: float) -> None:
-        """Looks do not see it for a while: each look asks twice, and waits longer than the last."""
+        """Hide the copy from looks. Each look asks twice, and waits longer than the last one."""
         del what
         path = f"/models/{id}(/operations)?$"
         self.control("faults", [{"method": "GET", "path": path, "times": int(seconds), **GONE}])
@@ -209,23 +209,23 @@ class FakeBench:
 
     @property
     def provider(self) -> Provider:
-        """A new process each time it is asked for."""
+        """A new process, each time that it is asked for."""
         return FakeProvider(self.service)
 
     def trainings(self, id: str) -> int:
-        """As the service counts."""
+        """Return the count of the service."""
         return self.service.creates[id]
 
     def finish(self) -> None:
-        """Let the clock run."""
+        """Let the clock run to the end of all trainings."""
         self.clock.sleep(self.service.training_seconds)
 
     def fail(self, id: str, message: str) -> None:
-        """Told to the service."""
+        """Tell the service to let the training fail."""
         self.service.failing[id] = message
 
     def lag(self, id: str, what: str, seconds: float) -> None:
-        """For all ids."""
+        """Set the lag of the service, which is for all ids."""
         del id
         setattr(self.service, f"{what}_lag", seconds)
 

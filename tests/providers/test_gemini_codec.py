@@ -131,7 +131,7 @@ def test_a_create_says_to_google_what_was_declared(
 
 @given(declared())
 def test_a_patch_holds_just_its_fields(attributes: Attributes) -> None:
-    """Mask and body name the same fields, in Google's FieldMask JSON; empty and zero values are sent."""
+    """Mask and body name the same fields, in Google's FieldMask JSON. Empty values and zeros are sent."""
     changed = {
         path: value
         for path, value in attributes.items()
@@ -146,13 +146,13 @@ def test_a_patch_holds_just_its_fields(attributes: Attributes) -> None:
 
 
 def test_an_immutable_field_is_not_patched() -> None:
-    """A patch of a hyperparameter is a defect of the caller, told before anything is sent."""
+    """A patch of a hyperparameter is a defect of the caller, and an error before the request."""
     with pytest.raises(ValueError, match="batch_size"):
         codec.patch({"tuning_task.hyperparameters.batch_size": 4})
 
 
 def test_the_table_is_googles() -> None:
-    """Every path of the table is a field of Google's TunedModel, of the type that the table says."""
+    """Every path of the table is a field of Google's TunedModel, and has the type that the table says."""
     kinds = {
         FieldType.STRING: "TYPE_STRING",
         FieldType.INTEGER: "TYPE_INT32",
@@ -174,7 +174,7 @@ def test_the_table_is_googles() -> None:
 
 
 def test_a_real_model_is_read() -> None:
-    """Google's own example becomes the live value, integers and numbers of readers included."""
+    """Google's own example becomes the live value, with its integers and its readers' numbers."""
     found = codec.read_model(MODEL, curve=True)
     assert found == Live(
         id="number-generator-model-dzlmi0gswwqb",
@@ -202,13 +202,13 @@ def test_a_real_model_is_read() -> None:
 
 
 def test_a_list_keeps_the_last_point_of_a_curve() -> None:
-    """Without the curve only the last snapshot is read."""
+    """If the curve is not asked for, only the last snapshot is read."""
     assert [one.step for one in codec.read_model(MODEL, curve=False).snapshots] == [19]
 
 
 @given(declared(), EXAMPLES)
 def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[Example]) -> None:
-    """Whatever Google's JSON printer makes of a model is read as what was sent, float32 apart."""
+    """What Google's JSON printer makes of a model is read as what was sent, except for float32."""
     stored = message(codec.create_body(attributes, BASE, examples))
     stored.name, stored.state = NAME, 2
     stored.tuning_task.ClearField("training_data")
@@ -244,19 +244,19 @@ def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[
     ],
 )
 def test_a_state_is_a_name_or_a_number(state: object, status: Status) -> None:
-    """What is not known to be over counts as CREATING, so that nothing is done on it."""
+    """An unknown state counts as CREATING, so that nothing is done to the model."""
     assert codec.read_model({"name": NAME, "state": state}, curve=True).status is status
 
 
 def test_a_tuned_source_hides_the_base_model() -> None:
-    """A model tuned from a tuned one shows its parent; the parent's base is not its own field."""
+    """A model tuned from a tuned one shows its parent. The parent's base model is not its own field."""
     source = {"tunedModel": "tunedModels/parent", "baseModel": BASE}
     found = codec.read_model({"name": NAME, "tunedModelSource": source, "baseModel": BASE}, curve=True)
     assert found.attributes == {"tuned_model_source.tuned_model": "tunedModels/parent"}
 
 
 def test_unknown_fields_are_ignored() -> None:
-    """What Google adds to its answers tomorrow changes nothing."""
+    """Fields that Google adds to its answers later change nothing."""
     more = json.loads(json.dumps(MODEL))
     more["new"] = more["tuningTask"]["new"] = more["tuningTask"]["snapshots"][0]["new"] = {"a": [1]}
     assert codec.read_model(more, curve=True) == codec.read_model(MODEL, curve=True)
@@ -291,7 +291,7 @@ def test_unknown_fields_are_ignored() -> None:
     ids=str,
 )
 def test_a_wrong_type_names_the_model(change: dict[str, Any]) -> None:
-    """An answer of another shape is a ServiceError that says which model it is."""
+    """An answer of another shape is a ServiceError that names the model."""
     with pytest.raises(ServiceError, match=NAME) as caught:
         codec.read_model({**MODEL, **change}, curve=True)
     assert len(caught.value.summary) < 300
@@ -299,7 +299,7 @@ def test_a_wrong_type_names_the_model(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", [None, 7, "", "models/x", "x"])
 def test_a_model_without_a_name_is_refused(name: object) -> None:
-    """A model that cannot be named cannot be managed."""
+    """Nobody could manage a model that has no name."""
     with pytest.raises(ServiceError, match="name"):
         codec.read_model({"name": name}, curve=True)
 
@@ -315,7 +315,7 @@ def error_of(read: Callable[..., object], *arguments: object, **options: object)
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXTS, st.lists))
 def test_no_answer_is_a_traceback(value: Any) -> None:
-    """Whatever stands where the API has something else, reading gives a value or an error with the name."""
+    """Whatever an answer has in place of a field, reading gives a value, or an error with the name."""
     for key in ("state", "displayName", "temperature", "tuningTask", "readerProjectNumbers", "topK"):
         assert NAME in error_of(codec.read_model, {"name": NAME, key: value}, curve=True)
     odd = {"name": NAME, "tuningTask": {"snapshots": value}}
@@ -330,7 +330,7 @@ def test_no_answer_is_a_traceback(value: Any) -> None:
 
 
 def test_the_asked_model_is_recognised_at_float32() -> None:
-    """A learning rate that the service keeps in single precision is the one that was declared."""
+    """The service keeps learning rates in single precision. Such a rate equals the declared one."""
     asked: Attributes = {"tuning_task.hyperparameters.learning_rate": 0.001}
     shown = {**MODEL, "tuningTask": {"hyperparameters": {"learningRate": 0.0010000000474974513}}}
     assert codec.find_differences(asked, MODEL["baseModel"], codec.read_model(shown, curve=True)) == ()
@@ -354,7 +354,7 @@ def test_another_model_is_told_from_ours(asked: Attributes, source: str, differe
 
 
 def test_mutable_and_unseen_fields_make_no_other_model() -> None:
-    """A name changed since, or hyperparameters that the answer leaves out, do not make it somebody else's."""
+    """A changed name and hyperparameters that the answer leaves out do not make it another model."""
     asked: Attributes = {"display_name": "other", "tuning_task.hyperparameters.epoch_count": 6}
     bare = codec.read_model({"name": NAME}, curve=True)
     assert codec.find_differences(asked, BASE, bare) == ()
@@ -370,19 +370,19 @@ def test_a_real_create_is_accepted() -> None:
 
 @pytest.mark.parametrize("document", [{}, {"name": ""}, {"name": 7}, {"done": True}, {"metadata": {}}])
 def test_an_answer_that_is_no_operation_says_nothing(document: dict[str, Any]) -> None:
-    """Without an operation's name it is not known whether a create was accepted."""
+    """Without an operation's name nobody knows whether a create was accepted."""
     assert operations.read_accepted(document, NAME) is None
 
 
 def test_another_model_than_asked_for_is_told() -> None:
-    """A service that chooses an id of its own has trained something: the error names it."""
+    """A service that chose an id of its own has trained something. The error names it."""
     with pytest.raises(ServiceError, match="dzlmi0gswwqb"):
         operations.read_accepted(OPERATION, "tunedModels/ours-abcdefgh")
 
 
 @pytest.mark.parametrize("metadata", [5, "x", [1], None, True])
 def test_metadata_that_is_no_object_is_none(metadata: object) -> None:
-    """It holds figures for people: a create that answers so was accepted, and its training is waited for."""
+    """Metadata is for people. A create that answers so was accepted, and its training is waited for."""
     odd = {**OPERATION, "metadata": metadata}
     accepted, told = operations.read_accepted(odd, NAME), operations.read_training(odd, NAME)
     assert accepted == Accepted(NAME, OPERATION["name"], None, "")
@@ -392,7 +392,7 @@ def test_metadata_that_is_no_object_is_none(metadata: object) -> None:
 
 
 def test_the_first_poll_is_at_zero() -> None:
-    """A metadata without progress is no progress yet, because zeros are left out."""
+    """Metadata without progress means none yet, because zeros are left out."""
     told = operations.read_training(OPERATION, NAME)
     assert told is not None
     assert (told.status, told.percent, told.step, told.total_steps) == (Status.CREATING, 0.0, 0, 19)
@@ -408,7 +408,7 @@ def test_progress_is_told() -> None:
 
 @pytest.mark.parametrize("done", [{}, {"done": True}])
 def test_a_response_ends_it(done: dict[str, Any]) -> None:
-    """A response is the end, with `done` or without; the model in it is the live one."""
+    """A response is the end, with or without `done`. Its model is the live one."""
     told = operations.read_training({**OPERATION, **done, "response": {"@type": "x", **MODEL}}, NAME)
     assert told is not None
     assert (told.status, told.live) == (Status.ACTIVE, codec.read_model(MODEL, curve=True))
@@ -419,7 +419,7 @@ def test_a_response_ends_it(done: dict[str, Any]) -> None:
     "response", [{"done": True}, {"response": {"state": "CREATING"}}, {"done": True, "response": 7}]
 )
 def test_an_end_that_says_too_little_asks_the_model(response: dict[str, Any]) -> None:
-    """Done without a result, or with a model that is not finished, decides nothing."""
+    """Done without a result, or with an unfinished model, decides nothing."""
     assert operations.read_training({**OPERATION, **response}, NAME) is None
 
 
@@ -436,7 +436,7 @@ def test_an_end_that_says_too_little_asks_the_model(response: dict[str, Any]) ->
     ],
 )
 def test_an_error_ends_it(error: object, said: str) -> None:
-    """The operation's error is the failure's reason, printable and cut."""
+    """The operation's error is the reason of the failure. It is made printable and cut."""
     told = operations.read_training({**OPERATION, "error": error}, NAME)
     assert told is not None
     assert told.status is Status.FAILED
@@ -446,7 +446,7 @@ def test_an_error_ends_it(error: object, said: str) -> None:
 
 
 def test_a_failed_model_alone_has_no_reason() -> None:
-    """Where the operation is gone the message says that nobody gave a reason."""
+    """If the operation is gone, the message says that nobody gave a reason."""
     told = operations.describe_training(codec.read_model({"name": NAME, "state": "FAILED"}, curve=True))
     assert (told.status, told.error) == (Status.FAILED, operations.NO_REASON)
 
@@ -458,7 +458,7 @@ NONSENSE = [float("nan"), float("inf"), "NaN", "-Infinity", 10**400, "9" * 5000,
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:20])
 @pytest.mark.parametrize("key", ["step", "epoch", "meanLoss"])
 def test_a_point_that_makes_no_sense_is_left_out(key: str, value: object) -> None:
-    """A loss curve is for people: it has its other points, in a model and in an operation."""
+    """A loss curve is for people. It keeps its other points, in a model and in an operation."""
     points = [{"step": 1, "meanLoss": 2.5}, {"step": 2, "epoch": 1, "meanLoss": 1.5, key: value}]
     found = codec.read_model({"name": NAME, "tuningTask": {"snapshots": points}}, curve=True)
     assert found.snapshots == (Snapshot(1, 0, 2.5),)
@@ -472,13 +472,13 @@ def test_a_point_that_makes_no_sense_is_left_out(key: str, value: object) -> Non
 
 @pytest.mark.parametrize("odd", [{}, [1], [{"step": "x"}], "x", 5])
 def test_snapshots_of_another_shape_are_none(odd: object) -> None:
-    """They are for people; the model is read without them."""
+    """Snapshots are for people. The model is read without them."""
     assert codec.read_model({**MODEL, "tuningTask": {"snapshots": odd}}, curve=True).snapshots == ()
 
 
 @pytest.mark.parametrize("value", [*NONSENSE, -5, "-5", 2**63], ids=lambda value: str(value)[:20])
 def test_progress_that_makes_no_sense_is_left_out(value: object) -> None:
-    """Steps and percentages are for people: they are unknown then, and the training goes on."""
+    """Steps and percentages are for people. They are unknown then, and the training goes on."""
     metadata = {"totalSteps": value, "completedSteps": value, "completedPercent": value}
     told = operations.read_training({**OPERATION, "metadata": metadata}, NAME)
     assert told is not None
@@ -490,13 +490,13 @@ def test_progress_that_makes_no_sense_is_left_out(value: object) -> None:
 
 @pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z", 5, "9" * 5000])
 def test_a_time_that_is_none_is_left_out(time: object) -> None:
-    """Times are for people."""
+    """Times are for people, so a wrong one is no error."""
     found = codec.read_model({**MODEL, "createTime": time, "tuningTask": {"completeTime": time}}, curve=True)
     assert (found.create_time, found.complete_time) == ("", "")
 
 
 def test_numbers_may_come_as_text() -> None:
-    """proto3 allows it in JSON."""
+    """proto3 allows this in JSON."""
     shown = {"name": NAME, "temperature": "0.7", "topP": "9.5e-1", "topK": "40"}
     assert codec.read_model(shown, curve=True).attributes == {"temperature": 0.7, "top_p": 0.95, "top_k": 40}
     point = {"step": "3", "epoch": "1", "meanLoss": "1.5"}
@@ -509,7 +509,7 @@ OTHER = "tunedModels/the-good-model"
 
 
 def test_an_operation_of_another_model_tells_nothing() -> None:
-    """Its name, its metadata or its response may be another's: then the model itself must be asked."""
+    """Its name, its metadata or its response may be another model's. Then the model itself is asked."""
     good = {**MODEL, "name": OTHER}
     nameless = {key: value for key, value in MODEL.items() if key != "name"}
     for odd in (
@@ -531,7 +531,7 @@ def test_a_model_that_was_not_asked_for_is_no_answer() -> None:
 
 @pytest.mark.parametrize("rest", ["../x", "x?y", "x/y", "\ud800"])
 def test_a_name_that_is_no_name_is_refused(rest: str) -> None:
-    """It could not be asked for, nor written down."""
+    """Nobody could ask for it or record it."""
     with pytest.raises(ServiceError, match="name"):
         codec.read_model({"name": f"tunedModels/{rest}"}, curve=True)
 
@@ -540,7 +540,7 @@ def test_a_name_that_is_no_name_is_refused(rest: str) -> None:
 
 
 def test_permissions_are_names_or_numbers() -> None:
-    """Enums are read either way; what has no grantee or role is an error."""
+    """Enums may be names or numbers. A permission without a grantee or a role is an error."""
     named = {"granteeType": "GROUP", "emailAddress": "a@b.c", "role": "WRITER"}
     numbered = {"granteeType": 2, "emailAddress": "a@b.c", "role": 2}
     assert grants.read_permission(named, NAME) == grants.read_permission(numbered, NAME)
@@ -561,13 +561,13 @@ def test_permissions_are_names_or_numbers() -> None:
     ],
 )
 def test_an_answer_without_text_says_why(document: dict[str, Any], said: str) -> None:
-    """No text is an error that names the block or finish reason."""
+    """The error names the reason of the block or of the end."""
     with pytest.raises(ServiceError, match=said):
         google_json.read_reply(document, NAME)
 
 
 def test_the_text_of_an_answer_is_all_its_parts() -> None:
-    """Parts are joined, thoughts left out, an empty text is a text."""
+    """Parts are joined, and thoughts are left out. An empty text is a text."""
     parts = [{"text": "a"}, {"thought": True, "text": "?"}, {"inlineData": {}}, {"text": "b"}]
     assert google_json.read_reply({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
     assert google_json.read_reply({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""

@@ -76,7 +76,10 @@ def test_it_is_a_provider(provider: GeminiProvider) -> None:
 
 
 def test_a_list_follows_its_pages(wire: Wire, provider: GeminiProvider) -> None:
-    """1,000 a page; tokens go along with the filter, an empty page is no end, doubles are dropped."""
+    """A page has 1,000 models.
+
+    Tokens come with the filter, an empty page is no end, and doubles are dropped.
+    """
     wire.script = [
         answer({"tunedModels": [MODEL], "nextPageToken": "a/b="}),
         answer({"nextPageToken": "second"}),
@@ -90,7 +93,7 @@ def test_a_list_follows_its_pages(wire: Wire, provider: GeminiProvider) -> None:
 
 
 def test_a_model_listed_in_two_conditions_is_asked_for(wire: Wire, provider: GeminiProvider) -> None:
-    """Pages that changed while they were read show it twice: neither is believed, whichever comes first."""
+    """Pages that changed meanwhile show it twice. Neither is believed, whichever comes first."""
     active = {**MODEL, "state": "ACTIVE"}
     for first, second in ((active, {**MODEL, "state": "FAILED"}), ({**MODEL, "state": "FAILED"}, active)):
         wire.requests.clear()
@@ -102,7 +105,7 @@ def test_a_model_listed_in_two_conditions_is_asked_for(wire: Wire, provider: Gem
 
 
 def test_an_answer_about_another_model_is_no_answer(wire: Wire, provider: GeminiProvider) -> None:
-    """A get, an operation, a delete that looks first: none believes what was not asked for."""
+    """A get, an operation and a delete that looks first do not believe it."""
     other = "tunedModels/the-good-model"
     good = {**MODEL, "name": other, "state": "ACTIVE"}
     wire.always = answer(good)
@@ -126,13 +129,13 @@ def test_a_response_about_another_model_promotes_nothing(wire: Wire, provider: G
 def test_a_create_answered_with_an_operation_of_nothing_is_looked_for(
     wire: Wire, provider: GeminiProvider
 ) -> None:
-    """Whose operation it is must be said: else it is not known whether the create was accepted."""
+    """The operation must name its model. Otherwise nobody knows whether the create was accepted."""
     wire.script = [answer({"name": "operations/one"}), answer(MODEL), answer({"operations": [OPERATION]})]
     assert create(provider) == Accepted(NAME, OPERATION["name"], 3, MODEL["createTime"])  # type: ignore[arg-type]
 
 
 def test_an_empty_list_is_empty(wire: Wire, provider: GeminiProvider) -> None:
-    """`{}` is what the service says of no models."""
+    """The service answers `{}` if there are no models."""
     wire.always = answer({})
     assert list(provider.list()) == []
     assert "filter" not in query(wire, 0)
@@ -140,7 +143,7 @@ def test_an_empty_list_is_empty(wire: Wire, provider: GeminiProvider) -> None:
 
 @pytest.mark.parametrize("tokens", ["aa", "aba", "abcb"])
 def test_pages_that_go_round_are_an_error(wire: Wire, provider: GeminiProvider, tokens: str) -> None:
-    """A page token that comes twice ends the list with an error, not with half a list."""
+    """If a page token comes twice, the list ends with an error and not with half a list."""
     wire.script = [answer({"tunedModels": [MODEL], "nextPageToken": token}) for token in tokens]
     with pytest.raises(ServiceError, match="circle"):
         list(provider.list())
@@ -186,7 +189,7 @@ def test_tunable_models_are_those_that_say_so(wire: Wire, provider: GeminiProvid
 def test_an_id_that_is_no_id_is_not_sent(
     wire: Wire, provider: GeminiProvider, call: Callable[[Provider, Handle], object], id: str
 ) -> None:
-    """What would change a URL's meaning is refused before any request."""
+    """An id that would change the meaning of a URL is refused before any request."""
     with pytest.raises(ServiceError, match="not the name"):
         call(provider, Handle(id))
     assert wire.requests == []
@@ -196,7 +199,7 @@ def test_an_id_that_is_no_id_is_not_sent(
 def test_an_operation_that_is_no_name_is_not_sent(
     wire: Wire, provider: GeminiProvider, operation: str
 ) -> None:
-    """A record that was tampered with does not choose the URL."""
+    """A record that somebody changed does not choose the URL."""
     with pytest.raises(ServiceError, match="not the name of an operation"):
         provider.poll(Handle("x", "", operation))
     assert wire.requests == []
@@ -206,7 +209,7 @@ def test_an_operation_that_is_no_name_is_not_sent(
 
 
 def test_a_create_is_one_post(wire: Wire, provider: GeminiProvider) -> None:
-    """The id is in the query, the model in the body, and nothing else is asked."""
+    """The id is in the query and the model is in the body. Nothing else is asked."""
     wire.always = answer(OPERATION)
     assert create(provider) == Accepted(NAME, f"{NAME}/operations/one", 3, "")
     assert calls(wire) == ["POST v1beta/tunedModels"]
@@ -219,14 +222,14 @@ def test_a_create_is_one_post(wire: Wire, provider: GeminiProvider) -> None:
 
 
 def test_an_operation_that_has_failed_already_is_accepted(wire: Wire, provider: GeminiProvider) -> None:
-    """A create answered by a finished operation is accepted: poll tells how it ended."""
+    """A create may be answered by a finished operation. Poll tells how it ended."""
     wire.always = answer({**OPERATION, "done": True, "error": {"code": 3, "message": "bad data"}})
     assert create(provider).operation == f"{NAME}/operations/one"
     assert provider.poll(Handle("x-abcdefgh", NAME, f"{NAME}/operations/one")).status is Status.FAILED
 
 
 def test_what_arrived_after_all_is_ours(wire: Wire, provider: GeminiProvider) -> None:
-    """After a lost reply: look, find it, find its operation. One POST."""
+    """After a lost reply the client looks, finds the model and then its operation. It sends one POST."""
     wire.script = [hang_up, answer(MODEL), answer({"operations": [OPERATION]})]
     assert create(provider) == Accepted(NAME, f"{NAME}/operations/one", 3, "2026-01-01T00:00:00Z")
     assert calls(wire) == ["POST v1beta/tunedModels", f"GET v1beta/{NAME}", f"GET v1/{NAME}/operations"]
@@ -234,21 +237,21 @@ def test_what_arrived_after_all_is_ours(wire: Wire, provider: GeminiProvider) ->
 
 @pytest.mark.parametrize("operations", [MISSING, answer({}), refusal(403, "no"), answer({"operations": 7})])
 def test_ours_without_an_operation_is_ours(wire: Wire, provider: GeminiProvider, operations: bytes) -> None:
-    """A model that was found counts as accepted though nobody knows its operation."""
+    """A model that is found counts as accepted, even if nobody knows its operation."""
     wire.script = [hang_up, answer(MODEL)]
     wire.always = operations
     assert create(provider) == Accepted(NAME, "", None, "2026-01-01T00:00:00Z")
 
 
 def test_what_did_not_arrive_is_sent_again(wire: Wire, provider: GeminiProvider) -> None:
-    """After a lost reply: look, find nothing, POST again."""
+    """After a lost reply the client looks, finds nothing, and sends the POST again."""
     wire.script = [hang_up, MISSING, answer(OPERATION)]
     assert create(provider).name == NAME
     assert calls(wire) == ["POST v1beta/tunedModels", f"GET v1beta/{NAME}", "POST v1beta/tunedModels"]
 
 
 def test_losing_for_ever_ends(wire: Wire, provider: GeminiProvider) -> None:
-    """Four lost replies, with nothing to be seen, end in ReplyLost: the next run looks again."""
+    """Four lost replies without a visible model end in ReplyLost. The next run looks again."""
     wire.script = [hang_up, MISSING] * 4
     with pytest.raises(ReplyLostError):
         create(provider)
@@ -256,7 +259,7 @@ def test_losing_for_ever_ends(wire: Wire, provider: GeminiProvider) -> None:
 
 
 def test_nothing_is_looked_for_when_nothing_was_sent(clock: FakeClock) -> None:
-    """A create without any connection is unavailable at once after the transport's own patience."""
+    """A create without any connection is unavailable, at once after the transport's own patience."""
     transport = connect(base_url="http://127.0.0.1:9", environ={}, clock=clock, sleep=clock.sleep)
     with pytest.raises(UnavailableError, match="refused") as caught:
         create(GeminiProvider(transport))
@@ -268,14 +271,14 @@ def test_nothing_is_looked_for_when_nothing_was_sent(clock: FakeClock) -> None:
 def test_when_looking_is_refused_the_effect_is_unknown(
     wire: Wire, provider: GeminiProvider, first: Any, look: bytes
 ) -> None:
-    """Whatever stops the look, an error says that the create's effect is unknown, and names both causes."""
+    """If the look fails, the error says that the create's effect is unknown. It names both causes."""
     wire.script = [first, look]
     with pytest.raises(ReplyLostError, match="could not find out"):
         create(provider)
 
 
 def test_a_look_refused_for_our_login_is_not_somebody_elses(wire: Wire, provider: GeminiProvider) -> None:
-    """A 403 that speaks of scopes says nothing about whose model it is."""
+    """A 403 about scopes does not say whose model it is."""
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
     wire.script = [hang_up, refusal(403, "scopes", details=[info])]
     with pytest.raises(ReplyLostError):
@@ -285,7 +288,7 @@ def test_a_look_refused_for_our_login_is_not_somebody_elses(wire: Wire, provider
 def test_a_taken_id_waits_for_the_lag_and_no_longer(
     wire: Wire, provider: GeminiProvider, clock: FakeClock
 ) -> None:
-    """A 409 with 404s behind it is looked at for LAG_SECONDS, more and more rarely, and posted once."""
+    """After a 409, looks that get a 404 go on for LAG_SECONDS, less and less often. It posts once."""
     wire.script = [TAKEN]
     wire.always = MISSING
     with pytest.raises(AlreadyExistsError) as caught:
@@ -297,7 +300,7 @@ def test_a_taken_id_waits_for_the_lag_and_no_longer(
 
 
 def test_our_own_invisible_model_is_not_given_up(wire: Wire, provider: GeminiProvider) -> None:
-    """A 409 on the second POST of a create, behind which nothing can be seen, is our own: effect unknown."""
+    """A 409 on the second POST may be about our own invisible model, so the effect is unknown."""
     wire.script = [hang_up, MISSING, TAKEN]
     wire.always = MISSING
     with pytest.raises(ReplyLostError, match="probably created"):
@@ -306,7 +309,7 @@ def test_our_own_invisible_model_is_not_given_up(wire: Wire, provider: GeminiPro
 
 @pytest.mark.parametrize("found", [NOT_OURS, answer({**MODEL, "baseModel": "models/other"})])
 def test_a_taken_id_that_is_not_ours_is_visible(wire: Wire, provider: GeminiProvider, found: bytes) -> None:
-    """Somebody else's model, or another model, under the id is told at once."""
+    """If somebody else's model or another model has the id, that is told at once."""
     wire.script = [TAKEN, found]
     with pytest.raises(AlreadyExistsError) as caught:
         create(provider)
@@ -318,7 +321,7 @@ def test_a_taken_id_that_is_not_ours_is_visible(wire: Wire, provider: GeminiProv
 def test_stopping_ends_a_create_between_looks(
     wire: Wire, provider: GeminiProvider, stopping: list[bool], script: list[Any]
 ) -> None:
-    """When the run is stopped, the look is still made, and then nothing more is sent."""
+    """If the run is stopped, the look is still made. Then nothing more is sent."""
     stopping.append(True)
     wire.script = script
     with pytest.raises(StoppedError):
@@ -327,7 +330,7 @@ def test_stopping_ends_a_create_between_looks(
 
 
 def test_a_create_under_another_name_is_told(wire: Wire, provider: GeminiProvider) -> None:
-    """A service that ignores our id has started something: the error names it and is not repeated."""
+    """A service that ignores our id has started something. The error names it, and nothing is repeated."""
     wire.always = answer({"name": "tunedModels/z/operations/1", "metadata": {"tunedModel": "tunedModels/z"}})
     with pytest.raises(ServiceError, match="tunedModels/z"):
         create(provider)
@@ -340,14 +343,14 @@ POLLED = Handle("x-abcdefgh", NAME, f"{NAME}/operations/one")
 
 
 def test_a_poll_is_one_get(wire: Wire, provider: GeminiProvider) -> None:
-    """Where the operation is known, it alone is asked, on v1."""
+    """If the operation is known, only it is asked, on v1."""
     wire.always = answer(OPERATION)
     assert provider.poll(POLLED).total_steps == 3
     assert calls(wire) == [f"GET v1/{NAME}/operations/one"]
 
 
 def test_a_poll_knows_both_versions(wire: Wire, provider: GeminiProvider) -> None:
-    """An operation that v1 does not know is asked for on v1beta."""
+    """If v1 does not know the operation, v1beta is asked."""
     wire.script = [MISSING, answer(OPERATION)]
     assert provider.poll(POLLED).status is Status.CREATING
     assert calls(wire) == [f"GET v1/{NAME}/operations/one", f"GET v1beta/{NAME}/operations/one"]
@@ -357,7 +360,7 @@ def test_a_poll_knows_both_versions(wire: Wire, provider: GeminiProvider) -> Non
 def test_a_gone_operation_leaves_the_model(
     wire: Wire, provider: GeminiProvider, state: str, status: Status
 ) -> None:
-    """When the operation is gone the model's state decides; a failure then has no reason."""
+    """If the operation is gone, the model's state decides. Then a failure has no reason."""
     wire.script = [MISSING, MISSING, answer({**MODEL, "state": state})]
     told = provider.poll(POLLED)
     assert told.status is status
@@ -366,20 +369,20 @@ def test_a_gone_operation_leaves_the_model(
 
 
 def test_a_finished_operation_without_result_asks_the_model(wire: Wire, provider: GeminiProvider) -> None:
-    """`done` alone, or a result still CREATING, is settled by the model itself."""
+    """The model itself decides after `done` alone, or after a result that is still CREATING."""
     wire.script = [answer({**OPERATION, "done": True}), answer({**MODEL, "state": "ACTIVE"})]
     assert provider.poll(POLLED).status is Status.ACTIVE
 
 
 def test_nothing_left_is_not_found(wire: Wire, provider: GeminiProvider) -> None:
-    """Neither operation nor model: NotFound."""
+    """If there is neither an operation nor a model, poll raises NotFound."""
     wire.always = MISSING
     with pytest.raises(NotFoundError, match=NAME):
         provider.poll(POLLED)
 
 
 def test_a_refused_poll_is_refused(wire: Wire, provider: GeminiProvider) -> None:
-    """A 403 is no 404: it is told."""
+    """A 403 does not count as a 404. It is an error."""
     wire.always = NOT_OURS
     with pytest.raises(ForbiddenError):
         provider.poll(POLLED)
@@ -419,7 +422,7 @@ def test_deleting_a_finished_model_cancels_nothing(wire: Wire, provider: GeminiP
 def test_a_refused_cancel_does_not_stop_the_delete(
     wire: Wire, provider: GeminiProvider, refused: bytes
 ) -> None:
-    """A cancel that comes too late, or may not be, is no reason to keep the model."""
+    """If a cancel comes too late or is not allowed, the model is deleted all the same."""
     wire.script = [answer(MODEL), refused]
     provider.delete(POLLED, fence=unfenced)
     assert calls(wire)[-1] == f"DELETE v1beta/{NAME}"
@@ -434,7 +437,7 @@ def test_a_refused_cancel_does_not_stop_the_delete(
     ],
 )
 def test_a_training_that_is_not_deleted_is_told(wire: Wire, provider: GeminiProvider, refused: bytes) -> None:
-    """A service that does not delete models in training: an error that says what happens next."""
+    """If a service does not delete models in training, the error says what happens next."""
     wire.script = [answer(MODEL), answer({}), refused]
     with pytest.raises(ServiceError, match="training") as caught:
         provider.delete(POLLED, fence=unfenced)
@@ -443,7 +446,7 @@ def test_a_training_that_is_not_deleted_is_told(wire: Wire, provider: GeminiProv
 
 
 def test_a_cancel_that_cannot_be_sent_deletes_nothing(wire: Wire, provider: GeminiProvider) -> None:
-    """While the service is down no model in training is deleted half-way: it is tried again later."""
+    """While the service is down, no model in training is half deleted. A later run tries again."""
     wire.script = [answer(MODEL)]
     wire.always = refusal(503, "down")
     with pytest.raises(UnavailableError):
@@ -459,7 +462,7 @@ def test_a_refused_delete_is_told(wire: Wire, provider: GeminiProvider) -> None:
 
 
 def test_a_delete_is_sent_even_when_a_get_sees_nothing(wire: Wire, provider: GeminiProvider) -> None:
-    """A 404 shortly after a create may be lag: the DELETE is sent all the same, and its 404 is success."""
+    """A 404 shortly after a create may be lag. The DELETE is sent all the same, and its 404 is success."""
     wire.always = MISSING
     provider.delete(HANDLE, fence=unfenced)
     assert calls(wire) == [f"GET v1beta/{NAME}", f"DELETE v1beta/{NAME}"]
@@ -479,7 +482,7 @@ def listed(*permissions: Mapping[str, Any]) -> bytes:
 
 
 def test_permissions_change_by_the_least(wire: Wire, provider: GeminiProvider) -> None:
-    """A role is patched, what is missing created, what is too much deleted, the owner left alone."""
+    """Roles are patched, missing grants created and others deleted. The owner is left alone."""
     wire.script = [listed(OWNER, ANN, EVERYONE)]
     asked: list[int] = []
     wish = [WRITER, Permission("GROUP", "g@a.b", "READER")]
@@ -499,7 +502,7 @@ def test_permissions_change_by_the_least(wire: Wire, provider: GeminiProvider) -
 
 
 def test_permissions_that_are_right_are_left(wire: Wire, provider: GeminiProvider) -> None:
-    """Nothing is sent but the list; the owner counts as having every role."""
+    """Only the list is asked for. The owner counts as having every role."""
     wire.script = [listed(OWNER, ANN)]
     provider.set_permissions(
         HANDLE,
@@ -519,35 +522,35 @@ def test_everyone_has_no_address(wire: Wire, provider: GeminiProvider) -> None:
 def test_a_grant_that_was_there_after_all_is_patched(
     wire: Wire, provider: GeminiProvider, surprise: Any
 ) -> None:
-    """A 409, a lost reply or a 5xx on a grant is looked at, and only the role is left to patch."""
+    """After a 409, a lost reply or a 5xx the grants are read again. Only the role is left to patch."""
     wire.script = [listed(OWNER), surprise, listed(OWNER, ANN)]
     provider.set_permissions(HANDLE, [WRITER], fence=unfenced)
     assert [call.split()[0] for call in calls(wire)] == ["GET", "POST", "GET", "PATCH"]
 
 
 def test_permissions_of_a_service_that_is_not_there_are_unavailable(clock: FakeClock) -> None:
-    """No connection is told as such, not as permissions that do not come true."""
+    """The error is about the connection, and not about permissions."""
     transport = connect(base_url="http://127.0.0.1:9", environ={}, clock=clock, sleep=clock.sleep)
     with pytest.raises(UnavailableError, match="refused"):
         GeminiProvider(transport).set_permissions(HANDLE, [WRITER], fence=unfenced)
 
 
 def test_a_grant_that_is_gone_already_is_fine(wire: Wire, provider: GeminiProvider) -> None:
-    """A permission that somebody else deleted first is deleted."""
+    """If somebody else deleted a permission first, it counts as deleted."""
     wire.script = [listed(OWNER, ANN), MISSING]
     provider.set_permissions(HANDLE, [], fence=unfenced)
     assert len(wire.requests) == 2
 
 
 def test_grants_that_never_come_true_are_an_error(wire: Wire, provider: GeminiProvider) -> None:
-    """Three passes that all meet a 409 for something that is not listed end in an error."""
+    """Three passes that all meet a 409 for an unlisted grant end in an error."""
     wire.script = [listed(OWNER), TAKEN] * 3
     with pytest.raises(ServiceError, match="could not be set as declared"):
         provider.set_permissions(HANDLE, [WRITER], fence=unfenced)
 
 
 def test_a_permission_of_another_model_is_not_deleted(wire: Wire, provider: GeminiProvider) -> None:
-    """A listed name that does not lie below the model is an error, and no DELETE is sent."""
+    """If a listed name is not below the model, that is an error, and no DELETE is sent."""
     wire.script = [listed({**ANN, "name": "tunedModels/other/permissions/a"})]
     with pytest.raises(ServiceError, match="permission"):
         provider.set_permissions(HANDLE, [], fence=unfenced)
@@ -555,7 +558,7 @@ def test_a_permission_of_another_model_is_not_deleted(wire: Wire, provider: Gemi
 
 
 def test_permissions_need_a_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """With only an API key, on Google's address, permissions say how to log in, before any request."""
+    """With only an API key at Google's address, the error says how to log in, before any request."""
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
@@ -577,7 +580,7 @@ def test_permissions_need_a_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 def test_an_inference_says_prompt_and_temperature(
     wire: Wire, provider: GeminiProvider, temperature: float | None
 ) -> None:
-    """The prompt is a user's turn; a temperature is sent only where one is given, zero too."""
+    """The prompt is a user's turn. A temperature is sent only if one is given, also zero."""
     wire.always = answer({"candidates": [{"content": {"parts": [{"text": "LXIV"}]}}]})
     assert provider.generate(HANDLE, Prompt("LXIII"), temperature=temperature) == "LXIV"
     assert calls(wire) == [f"POST v1beta/{NAME}:generateContent"]
@@ -588,7 +591,7 @@ def test_an_inference_says_prompt_and_temperature(
 
 @pytest.mark.parametrize("failure", [hang_up, refusal(500, "internal"), refusal(429, "retry in 2s")])
 def test_an_inference_is_repeated(wire: Wire, provider: GeminiProvider, failure: Any) -> None:
-    """An inference changes nothing, so a lost one is asked again."""
+    """An inference changes nothing, so a lost one is sent again."""
     wire.script = [failure, answer({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})]
     assert provider.generate(HANDLE, Prompt("x")) == "a"
     assert len(wire.requests) == 2
@@ -618,7 +621,7 @@ ODD_ENTRIES: list[tuple[object, str, str]] = [
 def test_an_odd_entry_of_a_list_stops_no_other(
     wire: Wire, provider: GeminiProvider, entry: object, id: str, why: str
 ) -> None:
-    """It comes as an Odd, with its id where that can be told; the models beside it are whole."""
+    """It is listed as an Odd, with its id if that is known. The models beside it are whole."""
     wire.always = answer({"tunedModels": [entry, MODEL]})
     odd, live = sorted(provider.list(), key=lambda one: isinstance(one, Live))
     assert isinstance(live, Live)

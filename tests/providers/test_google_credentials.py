@@ -57,7 +57,10 @@ def sent(wire: Wire, transport: Transport) -> Mapping[str, str]:
 def test_the_first_found_is_used(
     wire: Wire, to: To, *, environ: dict[str, str], headers: dict[str, str], kind: str
 ) -> None:
-    """Token, then Gemini's key, then Google's, then nothing on a loopback address; a key in a header only."""
+    """The order is the token, Gemini's key, Google's key, and nothing on loopback.
+
+    A key goes only into a header.
+    """
     transport = to(environ)
     assert sent(wire, transport) == headers
     assert transport.credential.description == kind
@@ -75,7 +78,7 @@ def test_the_first_found_is_used(
 def test_a_token_names_the_project_that_pays(
     wire: Wire, to: To, *, environ: dict[str, str], options: dict[str, str], project: str | None
 ) -> None:
-    """x-goog-user-project is the variable's, else the project; a key has none."""
+    """x-goog-user-project is the variable, or else the project. A key has none."""
     assert sent(wire, to({**TOKEN, **environ}, **options)).get("x-goog-user-project") == project
     assert "x-goog-user-project" not in sent(wire, to({**GEMINI_KEY, **environ}, **options))
 
@@ -86,7 +89,7 @@ def test_a_token_names_the_project_that_pays(
     ["s3cret\ns3cret", "s3cret s3cret", '"s3cret"', "s3crét", "s3cret\r\nHost: x", '{"key": "s3cret"}'],
 )
 def test_a_malformed_secret_is_named_and_not_shown(to: To, variable: str, secret: str) -> None:
-    """A line break or a space in a credential is an error that names the variable, before any request."""
+    """For a line break or a space in a credential, the error names the variable before any request."""
     with pytest.raises(CredentialError, match=variable) as caught:
         to({variable: secret}).call("GET", "v1beta/x")
     assert "s3cr" not in f"{caught.value}{caught.value.detail}"
@@ -95,12 +98,12 @@ def test_a_malformed_secret_is_named_and_not_shown(to: To, variable: str, secret
 @pytest.mark.parametrize("variable", ["GOOGLE_OAUTH_ACCESS_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY"])
 @pytest.mark.parametrize("secret", ["s3cret\n", " s3cret", "s3cret\r\n\n"])
 def test_what_stands_around_a_secret_is_taken_away(wire: Wire, to: To, variable: str, secret: str) -> None:
-    """A line end that came along from a file is no part of a credential."""
+    """A line end that comes from a file does not belong to the credential."""
     assert any(one.rpartition(" ")[2] == "s3cret" for one in sent(wire, to({variable: secret})).values())
 
 
 def test_where_keys_are_refused_a_login_is_asked_for() -> None:
-    """An API key elsewhere does not do for a call that refuses keys: the error says how to log in."""
+    """If a call refuses keys and there is only a key, the error says how to log in."""
     elsewhere = connect(base_url="https://example.com", environ=GEMINI_KEY)
     login = sign_without_keys(elsewhere, GEMINI_KEY)
     assert elsewhere.credential.description == "API key from GEMINI_API_KEY"
@@ -112,12 +115,12 @@ def test_where_keys_are_refused_a_login_is_asked_for() -> None:
 
 
 def test_on_loopback_too_a_key_is_not_for_every_api(wire: Wire, to: To) -> None:
-    """Where Google's service wants a login a key is skipped, and loopback needs none."""
+    """If Google's service needs a login, a key is skipped. Loopback needs none."""
     assert sent(wire, to(GEMINI_KEY, api_keys=False)) == {}
 
 
 def test_no_credential_elsewhere_is_an_error_that_helps() -> None:
-    """Nothing found for Google's address: the error names the variables and the login."""
+    """Without a credential for Google's address, the error names the variables and the login."""
     with pytest.raises(CredentialError, match="No usable credential") as caught:
         _ = connect(base_url=GEMINI, environ={}).credential.description
     assert "GEMINI_API_KEY" in caught.value.detail
@@ -127,7 +130,7 @@ def test_no_credential_elsewhere_is_an_error_that_helps() -> None:
 def test_a_password_in_netrc_is_not_sent(
     wire: Wire, to: To, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A ~/.netrc entry for the host neither replaces nor joins our credential."""
+    """An entry for the host in ~/.netrc does not replace our credential, and is not sent beside it."""
     (tmp_path / "netrc").write_text("default login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     assert sent(wire, to(TOKEN)) == {"authorization": "Bearer token-1"}
@@ -137,7 +140,7 @@ def test_a_password_in_netrc_is_not_sent(
 def test_a_proxy_of_the_environment_does_not_see_loopback(
     wire: Wire, to: To, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With HTTP_PROXY set, a request to this machine goes straight there."""
+    """With HTTP_PROXY set, a request to this machine does not use the proxy."""
     with listening(Wire()) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.delenv("no_proxy", raising=False)
@@ -229,7 +232,7 @@ def tokens(tmp_path: Path, key: str) -> Any:
 
 
 def test_a_service_account_gets_a_token_once(wire: Wire, to: To, tokens: TokenServer) -> None:
-    """Eight threads at once and ten calls afterwards use one token, fetched once with the asked scopes."""
+    """Eight threads at once and ten later calls use one token. It is fetched once, with the right scopes."""
     tokens.gives("t1")
     transport = to({**tokens.service_account(), "RECONCILER_SCOPES": "scope-a, scope-b"}, project="q")
     threads = [threading.Thread(target=transport.call, args=("GET", "v1beta/x")) for _ in range(8)]
@@ -265,7 +268,10 @@ def test_the_scopes_are_the_tutorials_unless_set(wire: Wire, to: To, tokens: Tok
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_401_is_answered_by_a_new_token_once(wire: Wire, to: To, tokens: TokenServer, method: str) -> None:
-    """A refused token is renewed and the request sent once more, a POST too: 401 means not executed."""
+    """After a 401 the token is renewed and the request sent once more.
+
+    A POST was not executed, so it is too.
+    """
     tokens.gives("old", "new")
     wire.script = [refusal(401, "invalid credentials"), answer({"name": "x"})]
     assert to(tokens.service_account()).call(method, "v1beta/x", body={}) == {"name": "x"}
@@ -273,7 +279,7 @@ def test_a_401_is_answered_by_a_new_token_once(wire: Wire, to: To, tokens: Token
 
 
 def test_a_401_with_a_new_token_too_is_final(wire: Wire, to: To, tokens: TokenServer) -> None:
-    """Two refusals in a row are an error, after two requests and two tokens."""
+    """Two refusals are an error, after two requests and two tokens."""
     tokens.gives("old", "new", "newer")
     wire.always = refusal(401, "invalid credentials", canonical="UNAUTHENTICATED")
     with pytest.raises(UnauthenticatedError):
@@ -282,7 +288,7 @@ def test_a_401_with_a_new_token_too_is_final(wire: Wire, to: To, tokens: TokenSe
 
 
 def test_a_fixed_token_is_not_sent_twice(wire: Wire, to: To) -> None:
-    """A 401 on what cannot be renewed is final at once."""
+    """If the credential cannot be renewed, a 401 is final at once."""
     wire.always = refusal(401, "invalid credentials")
     with pytest.raises(UnauthenticatedError, match="invalid credentials"):
         to(TOKEN).call("GET", "v1beta/x")
@@ -290,7 +296,7 @@ def test_a_fixed_token_is_not_sent_twice(wire: Wire, to: To) -> None:
 
 
 def test_threads_that_meet_401_together_renew_once(wire: Wire, to: To, tokens: TokenServer) -> None:
-    """Four threads with one stale token fetch one new token between them."""
+    """Four threads with one stale token fetch one new token together."""
     together = threading.Barrier(4)
 
     def refused(connection: Any) -> None:
@@ -310,7 +316,7 @@ def test_threads_that_meet_401_together_renew_once(wire: Wire, to: To, tokens: T
 
 
 def test_a_login_that_was_revoked_says_log_in_again(wire: Wire, to: To, tokens: TokenServer) -> None:
-    """A token endpoint that says invalid_grant is a CredentialError, and nothing reaches the API."""
+    """If the token endpoint says invalid_grant, it is a CredentialError, and nothing reaches the API."""
     tokens.wire.always = answer({"error": "invalid_grant", "error_description": "revoked"}, status=400)
     with pytest.raises(CredentialError, match="invalid_grant") as caught:
         to(tokens.service_account()).call("GET", "v1beta/x")
@@ -319,14 +325,14 @@ def test_a_login_that_was_revoked_says_log_in_again(wire: Wire, to: To, tokens: 
 
 
 def test_a_token_endpoint_that_is_down_is_unavailable(wire: Wire, to: To, tokens: TokenServer) -> None:
-    """No connection to the token endpoint is no fault of the login: UnavailableError, nothing sent."""
+    """The login is not to blame, so it is an UnavailableError. Nothing is sent."""
     with pytest.raises(UnavailableError, match="token endpoint"):
         to(tokens.service_account(token_uri="http://127.0.0.1:9/token")).call("GET", "v1beta/x")
     assert wire.requests == []
 
 
 def test_workload_identity_asks_only_its_token_endpoint(wire: Wire, to: To, tokens: TokenServer) -> None:
-    """An external account without a known project exchanges its token, and asks nobody for a project."""
+    """An external account without a known project exchanges its token. It asks nobody for a project."""
     tokens.gives("federated")
     transport = to(tokens.workload_identity())
     assert sent(wire, transport) == {"authorization": "Bearer federated"}
@@ -342,7 +348,7 @@ def test_workload_identity_asks_only_its_token_endpoint(wire: Wire, to: To, toke
 def test_the_files_quota_project_is_honoured(
     wire: Wire, to: To, tokens: TokenServer, *, environ: dict[str, str], project: str
 ) -> None:
-    """The login's own quota project wins over the project, and GOOGLE_CLOUD_QUOTA_PROJECT over both."""
+    """The login's quota project wins over the project. GOOGLE_CLOUD_QUOTA_PROJECT wins over both."""
     tokens.gives("t")
     account = tokens.workload_identity(quota_project_id="from-file")
     assert sent(wire, to({**account, **environ}, project="p"))["x-goog-user-project"] == project
@@ -356,7 +362,7 @@ def described(url: str, environ: Mapping[str, str]) -> str:
 def test_a_gcloud_login_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: TokenServer
 ) -> None:
-    """The file that gcloud wrote is used where nothing else is set, and is not looked for on loopback."""
+    """If nothing else is set, the file that gcloud wrote is used. On loopback nobody looks for it."""
     del tokens
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     (tmp_path / "application_default_credentials.json").write_text(json.dumps(user))
@@ -371,19 +377,19 @@ def test_a_gcloud_login_is_found(
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"type": "unheard_of"}', '{"type": "service_account"}'])
 def test_a_broken_credentials_file_is_named(to: To, tokens: TokenServer, content: str) -> None:
-    """A file that is no credential is an error that names it, not a traceback."""
+    """A file without a credential is an error that names it, and no traceback."""
     with pytest.raises(CredentialError, match=r"adc\.json"):
         to(tokens.file(content)).call("GET", "v1beta/x")
 
 
 def test_a_missing_credentials_file_is_named(to: To, tmp_path: Path) -> None:
-    """A path to nothing is an error that names it, on loopback too: it was asked for."""
+    """A path to nothing is an error that names it. This also holds on loopback, because somebody set it."""
     with pytest.raises(CredentialError, match=r"nothing\.json"):
         to({"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "nothing.json")}).call("GET", "v1beta/x")
 
 
 def test_while_a_variable_names_a_wrong_file_a_login_alone_is_not_advised(to: To, tmp_path: Path) -> None:
-    """No login counts while the variable is set: the advice is to set it right, or to unset it."""
+    """While the variable is set, no login counts. The advice is to correct it or to unset it."""
     with pytest.raises(CredentialError, match="does not exist") as caught:
         to({"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "nowhere.json")}).call("GET", "v1beta/x")
     assert "Set GOOGLE_APPLICATION_CREDENTIALS to the path" in caught.value.detail
@@ -391,7 +397,7 @@ def test_while_a_variable_names_a_wrong_file_a_login_alone_is_not_advised(to: To
 
 
 def test_a_key_that_does_not_count_is_named() -> None:
-    """Whoever has set an API key for an API that takes none is told which variable does not count."""
+    """If an API takes no keys and one is set, the error names its variable."""
     login = connect(base_url="https://example.com", environ=GEMINI_KEY, api_keys=False)
     with pytest.raises(CredentialError, match="GEMINI_API_KEY is set, but this API refuses API keys"):
         login.call("GET", "v1beta/x")

@@ -14,7 +14,7 @@ from tests.datasets.conftest import (
 
 
 def test_preferences_are_no_csv(workspace: Path, refused: Refused) -> None:
-    """A pair of columns has no room for two answers, so it is refused where it is named."""
+    """A pair of columns has no room for two answers, so the error is at the name of the file."""
     declare(workspace, "text_input,output\n1,2\n", name="d.csv", spec="preference_optimization_spec")
     (problem,) = refused()
     assert problem.file == "manifests/job.yaml"
@@ -22,7 +22,7 @@ def test_preferences_are_no_csv(workspace: Path, refused: Refused) -> None:
 
 
 def test_an_address_for_browsers_is_told_as_gs(workspace: Path, refused: Refused) -> None:
-    """A bucket's https address comes with the gs:// address of the same object."""
+    """The error about a bucket's https address has the gs:// address of the same object."""
     declare(workspace, "{}")
     manifest = workspace / "manifests" / "job.yaml"
     url = "https://storage.cloud.google.com/data-1/train.jsonl"
@@ -37,7 +37,7 @@ def test_an_address_for_browsers_is_told_as_gs(workspace: Path, refused: Refused
 def test_an_object_that_is_no_jsonl_by_its_name_is_a_warning(
     workspace: Path, load_manifests: Load, name: str, *, warned: bool
 ) -> None:
-    """What the service reads in a bucket is JSONL; another name is told before it is paid for."""
+    """The service reads JSONL from a bucket. The warning about another name comes before anybody pays."""
     declare(workspace, "{}")
     manifest = workspace / "manifests" / "job.yaml"
     manifest.write_text(manifest.read_text().replace("d.jsonl", f"gs://data-1/{name}"))

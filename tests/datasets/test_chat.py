@@ -45,7 +45,7 @@ def test_a_pair_is_the_same_however_it_is_written(workspace: Path, load_manifest
 
 
 def test_a_line_that_says_more_is_kept_whole(workspace: Path, load_manifests: Load) -> None:
-    """An instruction or a third turn makes another digest, and is read again as it was measured."""
+    """An instruction or a third turn makes another digest. It is sent as it was measured."""
     plain = {"contents": TURNS}
     lines = [plain, {"systemInstruction": INSTRUCTION, **plain}, {"contents": [*TURNS, *TURNS]}]
     digests = set()
@@ -59,7 +59,7 @@ def test_a_line_that_says_more_is_kept_whole(workspace: Path, load_manifests: Lo
 
 
 def test_spelling_and_order_of_keys_mean_nothing(workspace: Path, load_manifests: Load) -> None:
-    """system_instruction is systemInstruction, wherever it stands in the line."""
+    """system_instruction and systemInstruction mean the same, anywhere in the line."""
     declare(workspace, json.dumps({"systemInstruction": INSTRUCTION, "contents": TURNS}))
     first = data(load_manifests).digest
     declare(workspace, json.dumps({"contents": TURNS, "system_instruction": INSTRUCTION}))
@@ -157,7 +157,7 @@ GOOD = b'{"text_input": "1", "output": "2"}\n'
 def test_what_is_no_text_is_told_with_its_place(
     workspace: Path, refused: Refused, content: bytes, place: tuple[int | None, int | None], said: str
 ) -> None:
-    """A file that is read line by line is refused where a whole one would be."""
+    """A file that is read line by line is refused like one that is read at once."""
     declare(workspace, "")
     (workspace / "manifests/d.jsonl").write_bytes(content)
     first, *_ = refused()
@@ -179,14 +179,14 @@ def test_what_is_no_text_is_told_with_its_place(
 def test_ends_of_lines_and_files_mean_nothing(
     workspace: Path, load_manifests: Load, name: str, content: bytes
 ) -> None:
-    """A byte order mark, any line end, and empty lines at the end leave the same one example."""
+    """A byte order mark, any line end, and empty lines at the end do not change the one example."""
     declare(workspace, "", name=name)
     (workspace / "manifests" / name).write_bytes(content)
     assert list(read_examples(data(load_manifests))) == [Example("1", "2")]
 
 
 def test_a_line_too_long_is_one_problem(workspace: Path, refused: Refused) -> None:
-    """What stands behind it keeps its line number, and nothing of the long line is taken for another."""
+    """The next lines keep their numbers, and no part of the long line counts as another line."""
     declare(workspace, "x" * 3_000_000 + "\n{}\n")
     assert [(one.line, one.summary) for one in refused()] == [
         (1, "the line has more than 2,097,152 characters"),
@@ -195,7 +195,7 @@ def test_a_line_too_long_is_one_problem(workspace: Path, refused: Refused) -> No
 
 
 def test_what_is_wrong_everywhere_is_counted(workspace: Path, refused: Refused) -> None:
-    """Of each kind of problem two are shown and the rest is a number, whichever check found them."""
+    """Two of each kind of problem are shown, and the others are counted, whichever check found them."""
     declare(workspace, '{"text_input": "1", "output": ""}\n' * 1500 + "{}\n" * 500)
     problems = refused()
     assert [one.line for one in problems] == [1, 2, 3, 1501, 1502, 1503]
@@ -204,7 +204,7 @@ def test_what_is_wrong_everywhere_is_counted(workspace: Path, refused: Refused) 
 
 
 def test_warnings_of_many_lines_are_folded(workspace: Path, load_manifests: Load) -> None:
-    """Examples that are probably too long for the service are three warnings, not one each."""
+    """Many examples that are probably too long for the service are three warnings."""
     rows = [{"text_input": f"{number} {'x' * 530_000}", "output": "y"} for number in range(25)]
     declare(workspace, "".join(json.dumps(row) + "\n" for row in rows))
     assert [one.line for one in load_manifests().warnings] == [1, 2, 3]
@@ -224,14 +224,14 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
 def test_a_turn_may_have_no_role(workspace: Path, load_manifests: Load, name: str) -> None:
-    """Google's sample of function calling, whose answer of a function has no role, is read as it is."""
+    """In Google's sample of function calling, the answer of a function has no role. It is read as it is."""
     declare(workspace, json.dumps([FUNCTIONS] if name == "d.json" else FUNCTIONS), name=name)
     (example,) = read_examples(data(load_manifests))
     assert json.loads(example.line)["contents"] == FUNCTIONS["contents"]
 
 
 def test_a_list_of_chats_may_stand_in_json(workspace: Path, load_manifests: Load) -> None:
-    """A .json list of contents is the same data set as a line each in .jsonl."""
+    """A .json list of contents is the same data set as a .jsonl file with a line for each."""
     rows = [{"contents": TURNS}, {"systemInstruction": INSTRUCTION, "contents": TURNS}]
     digests = []
     for name, content in (
@@ -244,7 +244,7 @@ def test_a_list_of_chats_may_stand_in_json(workspace: Path, load_manifests: Load
 
 
 def test_a_refusal_says_what_a_tuning_job_takes(workspace: Path, refused: Refused) -> None:
-    """Advice about other forms names contents, and how each part of ShareGPT's form is called there."""
+    """The advice names contents, and what each part of ShareGPT's form is called there."""
     lines: tuple[object, ...] = ({"conversations": []}, {"weight": 1})
     for line in lines:
         declare(workspace, json.dumps(line))
@@ -257,7 +257,7 @@ def test_a_refusal_says_what_a_tuning_job_takes(workspace: Path, refused: Refuse
 
 
 def test_a_line_may_be_escaped_throughout(workspace: Path, load_manifests: Load) -> None:
-    """An example as long as the service takes, in Chinese and as json.dumps writes it, is read."""
+    """An example of the greatest length is read, in Chinese as json.dumps writes it."""
     declare(workspace, json.dumps({"messages": [{"role": "user", "content": "六" * 180_000}, ASSISTANT]}))
     assert data(load_manifests).characters == 180_001
 
@@ -282,7 +282,7 @@ def test_a_cell_may_be_long(workspace: Path, load_manifests: Load) -> None:
 def test_a_name_that_is_no_data_file_says_what_to_do(
     workspace: Path, refused: Refused, written: str, said: str
 ) -> None:
-    """A name that ends in another tool's format, or a folder, comes with the step to a data file."""
+    """For a folder or the file of another tool, the error says how to make a data file."""
     declare(workspace, "{}")
     (workspace / "manifests" / "d").mkdir()
     manifest = workspace / "manifests" / "job.yaml"
@@ -292,7 +292,7 @@ def test_a_name_that_is_no_data_file_says_what_to_do(
 
 
 def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refused: Refused) -> None:
-    """A .json file that holds one ShareGPT chat is called that."""
+    """If a .json file holds one ShareGPT chat, the error says so."""
     declare(workspace, json.dumps({"conversations": []}), name="d.json")
     (problem,) = refused()
     assert "ShareGPT's form" in problem.summary
@@ -312,7 +312,7 @@ def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refuse
 def test_a_turn_without_parts_says_what_to_write(
     workspace: Path, refused: Refused, turn: object, advice: str
 ) -> None:
-    """What stands where the parts belong is named in the advice."""
+    """The advice names the text that is in place of the parts."""
     declare(workspace, json.dumps({"contents": [turn, TURNS[1]]}))
     (problem,) = refused()
     assert advice in problem.detail
@@ -332,14 +332,14 @@ def test_a_turn_without_parts_says_what_to_write(
 def test_a_line_that_is_nearly_json_says_what_is_in_the_way(
     workspace: Path, refused: Refused, content: str, advice: str
 ) -> None:
-    """Commas too many, quotes of another kind and lone carriage returns are told as that."""
+    """The error names too many commas, other quotes and lone carriage returns."""
     declare(workspace, content + "\n")
     (problem,) = refused()
     assert advice in problem.detail
 
 
 def test_one_chat_in_json_is_not_called_a_list_without_contents(workspace: Path, refused: Refused) -> None:
-    """A .json file with a single example is told to be put in brackets."""
+    """For a .json file with a single example, the advice is to put it in brackets."""
     examples: tuple[object, ...] = ({"contents": TURNS}, {"messages": []})
     for example in examples:
         declare(workspace, json.dumps(example), name="d.json")
@@ -361,7 +361,7 @@ def test_one_chat_in_json_is_not_called_a_list_without_contents(workspace: Path,
 )
 @pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
 def test_the_limits_for_json_hold_for_chats(tools: str, said: str, name: str) -> None:
-    """We write no larger numbers and no deeper objects than we accept when we read JSON."""
+    """We write no larger numbers and no deeper objects than we read."""
     row = json.dumps({"contents": TURNS, "tools": ["here"]}).replace('"here"', tools)
     problems = Problems()
     stream = io.BufferedReader(io.BytesIO((row if name == "d.jsonl" else f"[{row}]").encode()))

@@ -177,7 +177,7 @@ CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "datasets" / "colu
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["summary"])
 def test_what_does_not_fit_is_named(case: dict[str, Any]) -> None:
-    """A header or a line that is not as the manifest says comes with what the manifest should say."""
+    """If a header or a line does not fit the manifest, the error says what the manifest should say."""
     layout = Layout(**case.get("columns", {}), delimiter=case.get("delimiter", ","))
     first, *_ = _refuse(case["file"], case["content"], layout)
     assert first == f"{case['line']}: {case['summary']}\n{case['detail']}"
@@ -191,7 +191,7 @@ def test_a_column_of_rules_may_not_stand_with_an_empty_answer() -> None:
 
 
 def test_many_wrong_lines_are_folded() -> None:
-    """Of a thousand lines without a named column two are shown and the rest is counted."""
+    """Of a thousand lines without a named column two are shown. The others are counted."""
     found = _refuse("d.jsonl", '{"Question": "1"}\n' * 1000, NAMES)
     assert [one.partition("\n")[0] for one in found] == [
         "1: the key 'Answer' is missing",
@@ -256,7 +256,7 @@ def test_two_models_may_read_one_file_differently(workspace: Path, refused: Refu
 
 @pytest.mark.parametrize("form", ["d.csv", "d.jsonl", "messages.jsonl"])
 def test_memory_does_not_grow_with_a_converted_file(tmp_path: Path, form: str) -> None:
-    """20 MB that are converted are measured and read again in less than a tenth of that."""
+    """A file of 20 MB is converted, measured and read again in less than a tenth of that memory."""
     path, long = tmp_path / form, "z" * 20_000
     with path.open("w") as file:
         file.write("n;Answer;Question\n" if form == "d.csv" else "")
@@ -283,7 +283,7 @@ def test_memory_does_not_grow_with_a_converted_file(tmp_path: Path, form: str) -
 
 
 def test_memory_does_not_grow_with_the_problems() -> None:
-    """Ten thousand wrong lines leave what three of each kind leave."""
+    """Ten thousand wrong lines need as much memory as three of each kind."""
     problems = Problems()
     content = b"".join(b'{"Question": %d, "k%d": 1}\n{"Answer": ""}\n' % (n, n) for n in range(5_000))
     stream = io.BufferedReader(io.BytesIO(content))

@@ -117,7 +117,7 @@ def _read(name: str, content: str) -> tuple[Example | Refusal, ...]:
 
 @given(written)
 def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
-    """Whatever the text, JSON and JSONL give it back as it was written."""
+    """JSON and JSONL give any text back as it was written."""
     for name, content in (
         ("x.jsonl", write_jsonl(examples)),
         ("x.jsonl", write_jsonl(examples, ascii_only=True)),
@@ -129,7 +129,7 @@ def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
 
 @given(written.filter(lambda examples: "\0" not in _csv(examples)))
 def test_nothing_is_lost_in_csv(examples: tuple[Example, ...]) -> None:
-    """Whatever the text, CSV gives it back, but for CRLF, which reads as LF, and NUL, which is refused."""
+    """CSV gives any text back, except that it reads CRLF as LF and refuses NUL."""
     assert _read("x.csv", _csv(examples)) == tuple(
         Example(one.text_input.replace("\r\n", "\n"), one.output.replace("\r\n", "\n")) for one in examples
     )
@@ -137,7 +137,7 @@ def test_nothing_is_lost_in_csv(examples: tuple[Example, ...]) -> None:
 
 @given(written)
 def test_nothing_is_lost_in_yaml(examples: tuple[Example, ...]) -> None:
-    """Whatever the text, an escaped YAML scalar gives it back, and "${" in it stays."""
+    """An escaped YAML scalar gives any text back, and "${" in it stays."""
     problems = Problems()
     (document,) = read_documents("x.yaml", _inline(examples), problems)
     document.fill({})
@@ -147,12 +147,12 @@ def test_nothing_is_lost_in_yaml(examples: tuple[Example, ...]) -> None:
 
 @given(written, written)
 def test_digests_tell_data_apart(one: tuple[Example, ...], other: tuple[Example, ...]) -> None:
-    """Two data sets have the same digest exactly if they are the same examples in the same order."""
+    """Two data sets have the same digest only if they are the same examples in the same order."""
     assert (digest_examples(one) == digest_examples(other)) == (one == other)
 
 
 def test_few_examples_are_a_warning(workspace: Path, load_manifests: Load) -> None:
-    """Under 20 examples the model is warned about, at its data; from 20 on it is not."""
+    """A model with fewer than 20 examples gets a warning at its data."""
     (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: data/numbers.jsonl\n")
     assert load_manifests().warnings == ()
     rows = (workspace / "manifests" / "data" / "numbers.jsonl").read_text().splitlines(keepends=True)
@@ -167,7 +167,7 @@ def test_few_examples_are_a_warning(workspace: Path, load_manifests: Load) -> No
 
 
 def test_a_path_through_links(workspace: Path, load_manifests: Load) -> None:
-    """`link/../x` is what the file system says it is, not what the letters say."""
+    """`link/../x` is the file that the system finds, and not the one that the letters suggest."""
     (workspace / ".git").mkdir()
     (workspace / "other" / "deep").mkdir(parents=True)
     (workspace / "other" / "numbers.jsonl").write_text(write_jsonl(EXAMPLES))
@@ -182,7 +182,7 @@ def test_a_path_through_links(workspace: Path, load_manifests: Load) -> None:
 def test_inside_the_work_tree_above_the_manifests(
     workspace: Path, load_manifests: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data may lie anywhere in the git work tree, wherever the command runs; .git may be a file."""
+    """Data may be anywhere in the git work tree, wherever the command runs. `.git` may be a file."""
     (workspace / ".git").write_text("gitdir: elsewhere\n")
     (workspace / "data").mkdir()
     (workspace / "data" / "numbers.jsonl").write_text(write_jsonl(EXAMPLES))
@@ -195,7 +195,7 @@ def test_inside_the_work_tree_above_the_manifests(
 
 
 def test_each_file_is_read_once(workspace: Path, load_manifests: Load) -> None:
-    """Many models that share a data file, by whatever path, measure it alike."""
+    """Many models that share a data file measure it once, whatever path they name."""
     models = [
         HEAD.replace("numbers", f"m{number}") + f"      file: {'./' * number}data/numbers.jsonl\n"
         for number in range(5)

@@ -31,7 +31,7 @@ def _stored(workspace: Path, content: str) -> DataSet:
 
 
 def test_changed_data_stops_before_its_last_example(workspace: Path, load_manifests: Load) -> None:
-    """Data that is other when it is read again is never read to its end: its digest says so first."""
+    """If the data differs when it is read again, its digest says so before its end."""
     declare(workspace, (GOOD * 3).decode())
     found = data(load_manifests)
     examples = read_examples(found)
@@ -66,13 +66,13 @@ def test_changed_data_stops_before_its_last_example(workspace: Path, load_manife
     ],
 )
 def test_changed_since_the_plan(content: str, workspace: Path) -> None:
-    """A file that no longer holds what was measured is refused, by name."""
+    """A file that has changed since it was measured is refused by name."""
     with pytest.raises(StalePlanError, match=r"^numbers\.jsonl changed since the plan was made"):
         read_examples(_stored(workspace, content))
 
 
 def test_gone_since_the_plan(workspace: Path) -> None:
-    """A file that is gone, or became a pipe, is refused; nothing waits for it."""
+    """A file that is gone or became a pipe is refused. Nothing waits for it."""
     data = _stored(workspace, "")
     (workspace / "numbers.jsonl").unlink()
     with pytest.raises(ReconcilerError, match=r"numbers\.jsonl.*there is no such file"):
@@ -83,12 +83,12 @@ def test_gone_since_the_plan(workspace: Path) -> None:
 
 
 def test_inline_data_is_proved_too() -> None:
-    """Inline examples that are not those of the digest are refused."""
+    """Inline examples with another digest are refused."""
     with pytest.raises(StalePlanError, match="inline training data"):
         read_examples(DataSet(digest_examples(EXAMPLES), 1, 2, inline=EXAMPLES[:1]))
 
 
 def test_reformatting_is_no_change(workspace: Path) -> None:
-    """The digest is of the examples: the same ones in another spelling are still the same."""
+    """The digest is that of the examples, so another spelling of them changes nothing."""
     camel = "\n".join(json.dumps(row) for row in write_objects(EXAMPLES, "textInput"))
     assert read_examples(_stored(workspace, camel)) == EXAMPLES

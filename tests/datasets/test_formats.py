@@ -114,7 +114,7 @@ def test_large_data(
 
 
 def test_bytes_count_not_characters(workspace: Path, refused: Refused) -> None:
-    """The request's limit holds for its bytes: 2 million characters of 3 bytes each are too many."""
+    """The limit of a request counts bytes: 2 million characters of 3 bytes each are too many."""
     row = json.dumps({"text_input": "六" * 39_999, "output": "七"}, ensure_ascii=False)
     _declare(workspace, "numerals.jsonl", (row + "\n").encode() * 40)
     (found,) = refused()
@@ -132,7 +132,7 @@ def test_a_request_just_below_the_limit_is_taken(
 
 
 def test_ten_thousand_equal_errors_are_three_lines(workspace: Path, refused: Refused) -> None:
-    """Of many lines that are wrong in the same way two are shown, and the rest is counted."""
+    """Of many lines with the same mistake two are shown. The others are counted."""
     _declare(workspace, "numbers.jsonl", b"{}\n" * 10_000)
     found = refused()
     assert [one.line for one in found] == [1, 2, 3]
@@ -141,7 +141,7 @@ def test_ten_thousand_equal_errors_are_three_lines(workspace: Path, refused: Ref
 
 
 def test_errors_that_differ_in_a_value_are_folded_too(workspace: Path, refused: Refused) -> None:
-    """What a line's own value makes of a message does not make it another problem."""
+    """A value of a line in a message does not make it another problem."""
     _declare(
         workspace, "numbers.jsonl", b"".join(b'{"text_input": %d, "output": "x"}\n' % n for n in range(900))
     )
@@ -150,7 +150,7 @@ def test_errors_that_differ_in_a_value_are_folded_too(workspace: Path, refused: 
 
 @pytest.mark.parametrize(("count", "shown"), [(5, 5), (6, 3)])
 def test_a_few_errors_are_all_shown(workspace: Path, refused: Refused, count: int, shown: int) -> None:
-    """Five equal errors are five lines; from six on they are folded."""
+    """Five equal errors are five lines. Six are folded."""
     _declare(workspace, "numbers.jsonl", b"{}\n" * count)
     assert len(refused()) == shown
 

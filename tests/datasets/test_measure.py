@@ -110,7 +110,7 @@ RULES_DIGEST = "efcc330f09d137a8ab5f2030f8568bd5158a642072ebbca67ab219a28396e773
     ],
 )
 def test_a_digest_of_converted_data_is_for_ever(name: str, content: str, layout: Layout, digest: str) -> None:
-    """What is converted has the digest of what is sent, and keeps it: another digest would train again."""
+    """Converted data has the digest of what is sent. With another digest it would train again."""
     problems = Problems()
     found = measure(
         io.BufferedReader(Slow(content.encode())), name, FORMS[SUPERVISED], problems, layout=layout
@@ -158,7 +158,7 @@ def test_what_is_no_text_is_told_beside_what_is_no_example(
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.csv"])
 def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
-    """20 MB are measured and read again in less than a tenth of that."""
+    """A file of 20 MB is measured and read again in less than a tenth of that memory."""
     path, text = workspace / "manifests" / name, "z" * 20_000
     with path.open("w") as file:
         file.write("text_input,output\n" if name.endswith("csv") else "")

@@ -66,7 +66,7 @@ def _sent(load: Load) -> list[Any]:
 def test_messages_are_sent_in_geminis_form(
     messages: list[object], converted: object, workspace: Path, load_manifests: Load
 ) -> None:
-    """System messages become the instruction, assistant becomes model, and each text stays as it is."""
+    """System messages become the instruction, and assistant becomes model. The texts do not change."""
     declare(workspace, json.dumps({"messages": messages, "tools": [], "parallel_tool_calls": True}))
     assert _sent(load_manifests) == [converted]
 
@@ -95,7 +95,7 @@ CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "datasets" / "mess
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["said"])
 def test_what_gemini_cannot_say_is_refused(case: dict[str, str]) -> None:
-    """A line is converted whole or not at all; the refusal names the message, and what to do."""
+    """A line is converted whole or not at all. The refusal names the message, and says what to do."""
     found = read_messages(json.loads(case["line"]))
     assert isinstance(found, Refusal)
     assert found.summary == case["said"]
@@ -111,7 +111,7 @@ turns = st.tuples(texts, texts)
 def test_every_conversation_has_one_digest(
     rules: list[str], asked: list[tuple[list[str], list[str]]]
 ) -> None:
-    """Whatever is said in OpenAI's form is the same data in Gemini's, as a text or in parts."""
+    """A conversation in OpenAI's form is the same data in Gemini's. Its content may be a text or parts."""
     messages: list[object] = [{"role": "system", "content": rule} for rule in rules]
     contents = []
     for pair in asked:
@@ -154,7 +154,7 @@ message = st.fixed_dictionaries(
     st.dictionaries(st.sampled_from(["tools", "x"]), anything),
 )
 def test_every_line_is_read_or_refused(messages: object, beside: dict[str, object]) -> None:
-    """No JSON makes it fail: a line ends in turns that Gemini takes, or in a refusal with advice."""
+    """Any JSON ends in turns that Gemini accepts, or in a refusal with advice."""
     found = read_messages({**beside, "messages": messages})
     if isinstance(found, Refusal):
         assert found.summary
@@ -165,7 +165,7 @@ def test_every_line_is_read_or_refused(messages: object, beside: dict[str, objec
 
 
 def test_a_refused_line_names_its_place_and_like_ones_are_folded(workspace: Path, refused: Refused) -> None:
-    """Of a thousand lines with tool calls the first two are shown with their places, the others counted."""
+    """Of a thousand lines with tool calls two are shown with their places. The others are counted."""
     good = {"messages": [USER, ASSISTANT]}
     calls = {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}]}
     declare(workspace, "".join(json.dumps(row) + "\n" for row in [good, *[calls] * 1000]))
@@ -176,7 +176,7 @@ def test_a_refused_line_names_its_place_and_like_ones_are_folded(workspace: Path
 
 
 def test_a_long_name_is_cut(workspace: Path, refused: Refused) -> None:
-    """A key of 100,000 characters does not fill a terminal, nor memory for each line that has it."""
+    """A key of 100,000 characters does not fill the terminal, or the memory of each line."""
     declare(workspace, json.dumps({"messages": [USER, ASSISTANT], "x" * 100_000: 1}))
     (problem,) = refused()
     assert len(problem.summary) < 150
@@ -192,7 +192,7 @@ spec:
 
 
 def test_a_tuned_model_takes_single_turns(workspace: Path, load_manifests: Load) -> None:
-    """A question and its answer are the pair that they are."""
+    """A question and its answer are the same data as a pair."""
     (workspace / "manifests" / "d.jsonl").write_text(json.dumps({"messages": [USER, ASSISTANT]}))
     (workspace / "manifests" / "model.yaml").write_text(MODEL)
     assert read_examples(data(load_manifests)) == (Example("1", "2"),)
@@ -212,7 +212,7 @@ def test_a_tuned_model_takes_single_turns(workspace: Path, load_manifests: Load)
 def test_a_tuned_model_takes_no_conversation(
     messages: list[object], has: str, workspace: Path, refused: Refused
 ) -> None:
-    """What is more than a pair is refused, and the advice names the kind that takes it."""
+    """A longer conversation is refused, and the advice names the kind that accepts it."""
     (workspace / "manifests" / "d.jsonl").write_text(json.dumps({"messages": messages}))
     (workspace / "manifests" / "model.yaml").write_text(MODEL)
     (problem,) = refused()

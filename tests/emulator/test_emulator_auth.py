@@ -63,7 +63,7 @@ def test_each_mode_admits_its_own(
 
 
 def test_a_refusal_has_a_challenge(start: Callable[..., Api]) -> None:
-    """A 401 carries WWW-Authenticate, and a key where OAuth is wanted is told so."""
+    """A 401 carries WWW-Authenticate. It says so if it was a key and OAuth is wanted."""
     api = start(auth="bearer")
     assert api.call(*LIST).headers["www-authenticate"].startswith("Bearer realm=")
     code, status, message = api.refused(*LIST, headers={"x-goog-api-key": "k"})
@@ -72,14 +72,14 @@ def test_a_refusal_has_a_challenge(start: Callable[..., Api]) -> None:
 
 
 def test_quota_project(start: Callable[..., Api]) -> None:
-    """When it is required, a bearer call without x-goog-user-project is the documented 403."""
+    """If it is required, a bearer call without x-goog-user-project is the documented 403."""
     api = seen_by(start(auth="bearer", quota_project_required=True), ANN)
     assert "requires a quota project, which is not set by default" in api.refused(*LIST)[2]
     assert api.ok(*LIST, headers={"x-goog-user-project": "p"}) == {}
 
 
 def test_another_token_is_another_owner(bearer: Api) -> None:
-    """What is Ann's is a 403 to Bob in Google's words, is not in his list, and its id is taken."""
+    """Ann's model is a 403 to Bob in Google's words. His list does not have it, and its id is taken."""
     name = bearer.create("m")["name"]
     bob = seen_by(bearer, BOB)
     refusal = (
@@ -135,7 +135,7 @@ def test_readers_infer_writers_edit_owners_delete(bearer: Api) -> None:
 
 
 def test_everyone_reads_but_does_not_list(bearer: Api) -> None:
-    """A model shared with everyone answers anybody, and is listed only when asked for so."""
+    """A model shared with everyone answers anybody. A list has it only on demand."""
     bearer.create("m")
     shared = bearer.ok("POST", f"{MODEL}/permissions", json={"granteeType": "EVERYONE", "role": "READER"})
     assert "emailAddress" not in shared
@@ -179,7 +179,7 @@ def test_bad_permissions_are_refused(api: Api, permission: dict[str, str]) -> No
 
 
 def test_one_permission_a_grantee(api: Api) -> None:
-    """The same user, group or everyone twice is a 409; a user and a group are two."""
+    """A second permission for the same grantee is a 409. A user and a group are two grantees."""
     api.create("m")
     everyone = {"granteeType": "EVERYONE", "role": "READER"}
     user = {"granteeType": "USER", "emailAddress": "x@example.com", "role": "READER"}
@@ -196,7 +196,7 @@ def test_one_permission_a_grantee(api: Api) -> None:
 
 
 def test_only_the_role_can_be_patched(api: Api) -> None:
-    """A patch of a permission needs a mask, and the mask is the role."""
+    """A patch of a permission needs a mask, and the mask may only be the role."""
     api.create("m")
     everyone = {"granteeType": "EVERYONE", "role": "READER"}
     path = f"v1beta/{api.ok('POST', f'{MODEL}/permissions', json=everyone)['name']}"

@@ -64,7 +64,7 @@ def test_old_sdk_creates_and_waits(old_sdk: ModuleType) -> None:
 
 
 def test_old_sdk_reads_and_changes(old_sdk: ModuleType, quick: Api) -> None:
-    """It lists, gets, updates by mask, tunes the tuned, generates and deletes."""
+    """google-generativeai lists, gets, updates by mask, tunes a tuned model, generates and deletes."""
     create(old_sdk, id="old", temperature=0.2).result(timeout=30)
     assert [model.name for model in old_sdk.list_tuned_models()] == ["tunedModels/old"]
     assert old_sdk.get_tuned_model("tunedModels/old").source_model == BASE
@@ -104,7 +104,7 @@ def test_old_sdk_shares(old_sdk: ModuleType) -> None:
 
 
 def test_old_sdk_tells_failures(old_sdk: ModuleType, quick: Api) -> None:
-    """A failed training is raised with its code and message; a taken id is a conflict."""
+    """It raises a failed training with code and message. A taken id is a conflict."""
     from google.api_core import exceptions
 
     fail = {"code": 13, "message": "out of chips"}

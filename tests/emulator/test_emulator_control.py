@@ -40,7 +40,7 @@ def test_it_says_what_it_is(api: Api) -> None:
 
 
 def test_the_clock_runs_and_jumps(start: Callable[..., Api]) -> None:
-    """By default time passes as it does; an advance adds to it, and running goes on from there."""
+    """By default time passes as usual. An advance adds to it, and the clock runs on from there."""
     api = start(frozen=False, training_seconds=0.2)
     name = api.create("m")["name"]
     deadline = time.monotonic() + 5
@@ -55,7 +55,7 @@ def test_the_clock_runs_and_jumps(start: Callable[..., Api]) -> None:
 
 
 def test_a_frozen_clock_stands(api: Api) -> None:
-    """Frozen time passes by advances only; thawed, it runs on from where it stood."""
+    """A frozen clock moves only by advances. When it is thawed, it runs on from there."""
     now = api.ok("GET", "emulator/clock")["now"]
     assert api.ok("GET", "emulator/clock") == {"now": now, "frozen": True}
     api.advance(0.5)
@@ -72,7 +72,7 @@ def test_bad_clock_changes_are_refused(api: Api, change: object) -> None:
 
 
 def test_the_log_has_what_happened_and_no_secrets(start: Callable[..., Api]) -> None:
-    """Requests are logged in order with their effect; credentials and training text are not."""
+    """Requests are logged in order with their effect, without credentials and training text."""
     api = start(auth="any")
     ann = {"Authorization": "Bearer hush-token"}
     query = {"tunedModelId": "m"}
@@ -122,14 +122,14 @@ def test_reset_forgets_all_but_the_settings(api: Api) -> None:
     ],
 )
 def test_bad_settings_are_refused(api: Api, change: object) -> None:
-    """A setting that is unknown or cannot be so is a 400, and none changes."""
+    """An unknown setting or an impossible value is a 400, and no setting changes."""
     before = api.ok("GET", "emulator")["settings"]
     assert api.refused("POST", "emulator/settings", json=change)[0] == 400
     assert api.ok("GET", "emulator")["settings"] == before
 
 
 def test_settings_change_while_it_runs(api: Api) -> None:
-    """New settings hold from the next request on; a training keeps the length it began with."""
+    """New settings hold from the next request on. A training keeps its length."""
     api.create("slow")
     changed = api.control("settings", {"training_seconds": 1, "tunable": ["models/mine"]})
     assert changed["tunable"] == ["models/mine"]
@@ -156,7 +156,7 @@ def test_control_is_for_this_machine(client: str, local: bool) -> None:  # noqa:
 
 
 def test_answers_are_pretty_unless_told_otherwise(api: Api) -> None:
-    """The tutorial greps a line of the answer; prettyPrint=false has one line only."""
+    """The tutorial greps a line of the answer. With prettyPrint=false there is one line."""
     api.create("m")
     api.advance(11)
     for path in ("v1beta/tunedModels/m", "v1beta/tunedModels"):
@@ -287,7 +287,7 @@ def test_a_kill_loses_nothing_acknowledged(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_kill_in_the_middle_keeps_what_was_answered(tmp_path: pathlib.Path) -> None:
-    """Killed while four callers create, it has every model whose creation was answered."""
+    """It is killed while four callers create. It has every model whose creation was answered."""
     data = tmp_path / "data"
     answered: list[str] = []
     with process(data) as (child, api):
@@ -325,7 +325,10 @@ def test_it_stops_on_signals(tmp_path: pathlib.Path, number: signal.Signals) -> 
 def test_a_mistake_of_its_own_is_googles_500(
     tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the emulator cannot handle is a 500 with Google's body; the log says where, not what."""
+    """A mistake of the emulator is a 500 with Google's body.
+
+    The log says where it is, without the request.
+    """
     data = tmp_path / "data"
     with run_emulator(data=data) as emulator, requests.Session() as session:
         api = Api(emulator.url, session)
@@ -340,7 +343,7 @@ def test_a_mistake_of_its_own_is_googles_500(
 
 
 def test_given_settings_win_over_kept_ones(tmp_path: pathlib.Path) -> None:
-    """A file's settings hold where none are given; what the file holds stays there."""
+    """A file's settings hold where none are given. The file keeps its own."""
     data = os.fspath(tmp_path / "data")
     with run_emulator(data=data, settings=Settings(auth="key", training_seconds=7)) as emulator:
         assert settings(emulator.url) == ("key", 7)

@@ -11,7 +11,7 @@ CREATE = ("POST", "v1beta/tunedModels")
 
 
 def test_first_answer_is_the_tutorials(api: Api) -> None:
-    """A creation answers with an operation of three keys, not done, nothing completed yet."""
+    """A create answers with an operation of three keys. It is not done, and nothing is completed."""
     operation = api.create()
     name = operation["metadata"]["tunedModel"]
     assert re.fullmatch(r"tunedModels/number-generator-[a-z0-9]{12}", name)
@@ -58,7 +58,7 @@ def test_snake_and_camel_are_the_same(api: Api) -> None:
 
 
 def test_output_only_fields_are_ignored(api: Api) -> None:
-    """A name, a state as number and times in the body change nothing."""
+    """A name, a state and times in the body change nothing."""
     api.create("mine", name="tunedModels/other", state=2, createTime="2001-01-01T00:00:00Z")
     model = api.ok("GET", "v1beta/tunedModels/mine")
     assert model["name"] == "tunedModels/mine"
@@ -81,7 +81,7 @@ def test_unknown_keys_are_named(api: Api) -> None:
 
 
 def test_unknown_query_parameters_are_refused(api: Api) -> None:
-    """A parameter that is not the method's is a 400, the system's own are not."""
+    """A parameter that the method does not have is a 400. System parameters are accepted."""
     assert "Cannot bind query parameter" in api.refused(*CREATE, params={"x": "1"}, json=body())[2]
     api.ok(*CREATE, params={"$alt": "json;enum-encoding=int", "key": "k"}, json=body())
 
@@ -113,7 +113,7 @@ def test_unknown_query_parameters_are_refused(api: Api) -> None:
     ],
 )
 def test_bad_fields_are_refused(api: Api, change: dict[str, Any]) -> None:
-    """What a field cannot be is a 400 INVALID_ARGUMENT, and nothing is made."""
+    """An impossible value is a 400 INVALID_ARGUMENT, and no model is made."""
     assert api.refused(*CREATE, json=body(**change))[:2] == (400, "INVALID_ARGUMENT")
     assert api.ok("GET", "v1beta/tunedModels") == {}
 
@@ -127,7 +127,7 @@ def test_hyperparameters_are_positive(api: Api, name: str) -> None:
 
 
 def test_long_display_names_get_no_hint(api: Api) -> None:
-    """Over forty characters the answer is Google's bare sentence; forty pass."""
+    """More than forty characters get Google's bare sentence. Forty are accepted."""
     assert api.refused(*CREATE, json=body(displayName="x" * 41)) == (
         400,
         "INVALID_ARGUMENT",
@@ -145,7 +145,7 @@ def test_what_is_not_a_json_object_is_refused(api: Api, text: str) -> None:
 
 
 def test_commas_inside_texts_stay(api: Api) -> None:
-    """Reading past a trailing comma does not touch one that is in a text."""
+    """Trailing commas are ignored, and commas in texts stay."""
     text = '{"display_name": "a,]", "base_model": "models/gemini-1.0-pro-001", "description": ",}",'
     rest = '"tuning_task": {"training_data": {"examples": {"examples": [{"text_input": "\\",]",'
     api.ok(*CREATE, params={"tunedModelId": "m"}, data=text + rest + '"output": "x,\\\\",},],},},},}')
@@ -176,7 +176,7 @@ def test_generated_ids_are_valid(api: Api, name: str) -> None:
 
 
 def test_gaps_are_filled_from_the_base(api: Api) -> None:
-    """Temperature, topP, topK and hyperparameters left out are shown with their defaults."""
+    """Temperature, topP, topK and hyperparameters that are left out are shown with their defaults."""
     api.create("m", tuningTask={"trainingData": body()["tuningTask"]["trainingData"]})
     model = api.ok("GET", "v1beta/tunedModels/m")
     assert (model["temperature"], model["topP"], model["topK"]) == (0.9, 1.0, 1)
@@ -188,13 +188,13 @@ def test_gaps_are_filled_from_the_base(api: Api) -> None:
 
 
 def test_zero_temperature_is_not_a_gap(api: Api) -> None:
-    """A temperature of zero was said, and is shown."""
+    """A temperature of zero is a value, and is shown."""
     api.create("m", temperature=0)
     assert api.ok("GET", "v1beta/tunedModels/m")["temperature"] == 0
 
 
 def test_training_data_is_never_returned(api: Api) -> None:
-    """No answer about a model has the examples in it, before or after the training."""
+    """No answer about a model has its examples, before or after the training."""
     api.create("m", pairs=[("a-secret-input", "a-secret-output")])
     for _ in range(2):
         operation = api.ok("GET", "v1beta/tunedModels/m/operations")
@@ -205,7 +205,7 @@ def test_training_data_is_never_returned(api: Api) -> None:
 
 
 def test_a_tuned_model_can_be_tuned(api: Api) -> None:
-    """A source that is ACTIVE is taken, and the answer names it and the base behind it."""
+    """An ACTIVE source is accepted. The answer names it and its base model."""
     api.create("first")
     asked = body(tunedModelSource={"tunedModel": "tunedModels/first", "baseModel": "models/x"})
     del asked["baseModel"]
@@ -223,7 +223,7 @@ def test_a_tuned_model_can_be_tuned(api: Api) -> None:
 
 
 def test_four_megabytes_are_the_limit(api: Api) -> None:
-    """A body over 4 MB is a 400 in Google's words; just under it is read."""
+    """A body over 4 MB is a 400 in Google's words. A body just below that is read."""
     filler = " " * (4 * 1024 * 1024)
     code, status, message = api.refused(*CREATE, data=filler + "{}")
     assert (code, status) == (400, "INVALID_ARGUMENT")

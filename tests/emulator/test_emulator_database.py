@@ -50,7 +50,7 @@ def database() -> Iterator[Database]:
 
 
 def test_a_record_comes_back_as_it_was_added(database: Database) -> None:
-    """Text that looks like a number, bytes, JSON, nothing and dataclasses survive; the number is new."""
+    """Text that looks like a number, bytes, JSON, None and dataclasses come back. The number is new."""
     full = Box(name="007", weight=3, data=b"\x00\xff", labels={"ä": [1.5, None]}, size=Size(7))
     empty = Box(name="")
     assert database.add(full) == dataclasses.replace(full, seq=1)
@@ -78,7 +78,7 @@ def test_conditions_find_change_and_delete(database: Database) -> None:
 
 
 def test_numbers_are_not_used_again(database: Database) -> None:
-    """A page token names a number, so a record that is deleted leaves its number behind."""
+    """A page token names a number, so a deleted record's number is not used again."""
     database.delete(database.add(Box(name="a")))
     assert database.add(Box(name="b")).seq == 2
 
@@ -90,7 +90,7 @@ def add_and_fail(database: Database) -> None:
 
 
 def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
-    """A savepoint undoes its block only, a transaction all of it; the exception goes on."""
+    """A savepoint undoes its block, and a transaction everything. The exception goes on."""
     with database.begin_transaction():
         database.add(Box(name="kept"))
         with pytest.raises(KeyError), database.begin_savepoint():
@@ -136,7 +136,7 @@ def test_a_file_of_the_previous_version_is_read(tmp_path: pathlib.Path) -> None:
 
 
 def test_another_programs_file_is_refused(tmp_path: pathlib.Path) -> None:
-    """What is no SQLite file is refused in SQLite's words, before anything is served."""
+    """A file that is not SQLite's is refused in SQLite's words, before anything is served."""
     data = tmp_path / "data"
     data.write_text("somebody's notes\n" * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"), run_emulator(data=data):

@@ -68,7 +68,7 @@ def test_a_dropped_connection_sends_no_byte(api: Api) -> None:
 
 @pytest.mark.parametrize("length", [0, 10])
 def test_a_truncated_answer_had_its_effect(api: Api, length: int) -> None:
-    """The announced length is the whole answer's; the connection ends after *length* bytes."""
+    """The announced length is that of the whole answer. The connection ends after *length* bytes."""
     api.control("faults", [{"method": "POST", "truncate": length}])
     with api.session.post(
         f"{api.url}/v1beta/tunedModels?tunedModelId=m", json=body(), stream=True, timeout=5
@@ -81,7 +81,7 @@ def test_a_truncated_answer_had_its_effect(api: Api, length: int) -> None:
 
 
 def test_a_hanging_request_never_answers(api: Api) -> None:
-    """Nothing comes until the caller leaves, and others are served meanwhile."""
+    """No byte comes until the caller leaves. Others are served meanwhile."""
     api.control("faults", [{"hang": True, "method": "GET"}])
     with pytest.raises(requests.exceptions.ReadTimeout):
         api.call(*LIST, timeout=0.3)
@@ -89,7 +89,7 @@ def test_a_hanging_request_never_answers(api: Api) -> None:
 
 
 def test_a_delay_only_delays(api: Api) -> None:
-    """A delayed request waits, then is answered; a later rule may still meet it."""
+    """A delayed request waits and is then answered. A later rule may still meet it."""
     api.control("faults", [{"delay": 0.3}, {"status": 503}])
     begun = time.monotonic()
     assert api.call(*LIST).status_code == 503
@@ -98,7 +98,7 @@ def test_a_delay_only_delays(api: Api) -> None:
 
 
 def test_times_and_skip_are_counted(api: Api) -> None:
-    """A rule lets *skip* matching requests pass, meets *times*, and is then gone."""
+    """A rule lets *skip* matching requests pass, meets *times* of them, and is then gone."""
     api.control("faults", [{"path": "tunedModels", "skip": 2, "times": 3, "status": 503}])
     codes = [api.call(*LIST).status_code for _ in range(7)]
     assert codes == [200, 200, 503, 503, 503, 200, 200]
@@ -115,7 +115,7 @@ def test_forever_lasts_until_deleted(api: Api) -> None:
 
 
 def test_method_and_path_select(api: Api) -> None:
-    """A rule meets only the method and the path it names, first come first."""
+    """A rule meets only its method and its path. Of two rules the first one counts."""
     api.control(
         "faults",
         [
@@ -132,7 +132,7 @@ def test_method_and_path_select(api: Api) -> None:
 
 
 def test_a_body_and_headers_of_ones_own(api: Api) -> None:
-    """A status rule can say the whole answer; else it is Google's error body for the status."""
+    """A rule can give the whole answer. Otherwise it is Google's error body for the status."""
     api.control(
         "faults",
         [{"status": 429, "body": {"a": 1}, "headers": {"Retry-After": "7"}}, {"status": 429}],
@@ -168,7 +168,7 @@ def test_named_errors_are_googles(api: Api, name: str) -> None:
 
 
 def test_errors_carry_their_details(api: Api) -> None:
-    """Scopes have a challenge and a reason; a rate limit has RetryInfo; limit 0 a long delay."""
+    """A scope error has a challenge and a reason, a rate limit has RetryInfo, and limit 0 a long delay."""
     api.control("faults", [{"error": "scopes"}])
     response = api.call(*LIST)
     assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
@@ -186,7 +186,7 @@ def test_errors_carry_their_details(api: Api) -> None:
 
 @pytest.mark.parametrize("what", ["list", "get"])
 def test_a_lag_hides_new_models(api: Api, what: str) -> None:
-    """For so long a new model is missing from the list, or get is a 404; the other shows it."""
+    """For that time the list lacks a new model, or get is a 404. The other one shows it."""
     api.control("faults", [{"lag": 5, "what": what, "path": "/late"}])
     create(api, "late")
     create(api, "soon")
@@ -220,6 +220,6 @@ def test_a_lag_hides_new_models(api: Api, what: str) -> None:
     ],
 )
 def test_bad_rules_are_refused_whole(api: Api, rule: object) -> None:
-    """A rule that is not one is a 400, and none of the rules sent with it is kept."""
+    """A rule that is not valid is a 400, and no rule of the request is kept."""
     assert api.refused("POST", "emulator/faults", json=[{"drop": True}, rule])[0] == 400
     assert api.ok("GET", "emulator/faults") == {"faults": []}

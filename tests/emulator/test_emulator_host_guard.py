@@ -150,7 +150,7 @@ def test_without_a_name_nobody_is_answered(furnished: Api) -> None:
 
 @pytest.mark.parametrize("headers", PAGES)
 def test_web_pages_change_nothing_on_any_path(furnished: Api, headers: dict[str, str]) -> None:
-    """A page's request, a simple one too, gets a JSON 403 on every path, and nothing is done or logged."""
+    """Any request of a page gets a JSON 403 on every path. Nothing is done or logged."""
     before = everything(furnished)
     for method, path, payload in DOORS:
         answer = ask(furnished, method, path, payload, headers)
@@ -161,7 +161,7 @@ def test_web_pages_change_nothing_on_any_path(furnished: Api, headers: dict[str,
 
 
 def test_a_person_may_look_with_a_browser(api: Api) -> None:
-    """An address that a person typed carries Sec-Fetch-Site: none, and is answered."""
+    """An address that a person typed comes with Sec-Fetch-Site: none, and is answered."""
     headers = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}
     assert ask(api, "GET", "emulator", None, headers)[0] == 200
 
@@ -191,13 +191,13 @@ def test_no_page_is_told_what_an_answer_says(api: Api) -> None:
     ],
 )
 def test_the_host_that_was_given_is_a_name(host: str, name: str, let_in: bool) -> None:  # noqa: FBT001
-    """Beside the loopback it answers to --host; and to the address that was called."""
+    """It answers to loopback, to --host, and to the address that was called."""
     refusal = HostGuard(host).refuse(("172.17.0.2", 8085), {"host": name})
     assert (refusal is None) is let_in
 
 
 def test_the_servers_host_is_the_name_it_answers_to() -> None:
-    """The --host of a running emulator is the name that is let in, and no other."""
+    """A running emulator answers to its --host and to no other name."""
     with run_emulator(host=EVERYWHERE) as emulator:
         api = Api(emulator.url.replace(EVERYWHERE, "127.0.0.1"), requests.Session())
         assert ask(api, "GET", "v1beta/models", None, {"Host": f"{EVERYWHERE}:1"})[0] == 200

@@ -31,7 +31,7 @@ def active(api: Api) -> Api:
 
 
 def test_every_example_is_known(active: Api) -> None:
-    """A prompt that is an example, in v1 as in v1beta, gets its output, spaces aside."""
+    """A prompt that is an example gets its output, in v1 and in v1beta. Spaces around it do not matter."""
     for given, output in EXAMPLES:
         assert answer(active.ok("POST", f"{MODEL}:generateContent", json=prompt(given))) == output
     path = "v1/tunedModels/m:generateContent"
@@ -39,7 +39,7 @@ def test_every_example_is_known(active: Api) -> None:
 
 
 def test_else_the_nearest_answers(active: Api) -> None:
-    """A prompt like one example gets that one's output, the same each time; any prompt gets one."""
+    """A prompt like an example always gets that one's output. Any prompt gets some output."""
     for _ in range(2):
         near = active.ok("POST", f"{MODEL}:generateContent", json=prompt("ninety-nine!"))
         assert answer(near) == "one hundred"
@@ -61,7 +61,7 @@ def test_the_shape_is_the_tutorials(active: Api) -> None:
 
 
 def test_only_active_models_answer(api: Api) -> None:
-    """A model in training, or failed, is a FAILED_PRECONDITION; one that is not is a 404."""
+    """A model in training or failed is a FAILED_PRECONDITION. An unknown one is a 404."""
     api.control("faults", [{"train": "m", "fail": {"code": 13, "message": "x"}}])
     api.create("m")
     for _ in range(2):
@@ -87,7 +87,7 @@ def test_long_prompts_are_refused(active: Api) -> None:
 
 
 def test_streams_add_up(active: Api) -> None:
-    """As an array or as events, the pieces of a stream are the whole answer."""
+    """The pieces of a stream, as an array or as events, are the whole answer."""
     path = f"{MODEL}:streamGenerateContent"
     array = active.call("POST", path, json=prompt("ninety nine")).json()
     assert "".join(answer(chunk) for chunk in array) == "one hundred"
@@ -99,7 +99,7 @@ def test_streams_add_up(active: Api) -> None:
 
 
 def test_base_models_say_what_they_are(api: Api) -> None:
-    """A base model repeats the prompt and says that nobody is there; an unknown one is a 404."""
+    """A base model repeats the prompt and says that no model answers. An unknown one is a 404."""
     said = answer(api.ok("POST", "v1/models/gemini-2.5-pro:generateContent", json=prompt("hi")))
     assert said == "The emulator has no model behind models/gemini-2.5-pro; it was asked: hi"
     refusal = api.refused("POST", "v1beta/models/none:generateContent", json=prompt("hi"))
@@ -110,7 +110,7 @@ def test_base_models_say_what_they_are(api: Api) -> None:
 
 
 def test_some_hundred_examples_are_looked_through(api: Api) -> None:
-    """The nearest of five hundred examples is found, and soon."""
+    """The nearest of five hundred examples is found soon."""
     pairs = [(f"the number {n} in words, please", f"number {n}") for n in range(500)]
     api.create("m", pairs=pairs)
     api.advance(11)
@@ -132,7 +132,7 @@ def test_tunable_models_say_so(api: Api) -> None:
 
 
 def test_models_have_pages(api: Api) -> None:
-    """The list of models comes in pages, and a token is not another collection's."""
+    """The list of models comes in pages. A token of another collection is refused."""
     found, token = [], ""
     while True:
         page = api.ok("GET", "v1beta/models", params={"pageSize": 3, "pageToken": token})
@@ -145,7 +145,7 @@ def test_models_have_pages(api: Api) -> None:
 
 
 def test_since_2025_nothing_can_be_tuned(start: Callable[..., Api]) -> None:
-    """With no tunable model, none offers createTunedModel and a creation is a 404 saying so."""
+    """Without a tunable model none offers createTunedModel, and a create is a 404 that says so."""
     api = start(tunable=())
     assert "createTunedModel" not in str(api.ok("GET", "v1beta/models"))
     code, status, message = api.refused("POST", "v1beta/tunedModels", json=body())

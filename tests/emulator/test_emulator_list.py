@@ -36,7 +36,7 @@ def test_ten_by_default_and_the_rest_by_token(api: Api) -> None:
 
 
 def test_pages_do_not_shift(api: Api) -> None:
-    """A model deleted between two pages costs no other one its place."""
+    """If a model is deleted between two pages, no other one is missed."""
     for number in range(4):
         api.create(f"m{number}")
     page = api.ok(*LIST, params={"pageSize": 2})
@@ -46,7 +46,7 @@ def test_pages_do_not_shift(api: Api) -> None:
 
 
 def test_tokens_are_bound_to_their_question(api: Api) -> None:
-    """A token with another filter, or a made-up one, is a 400; another page size is not."""
+    """A made-up token or one with another filter is a 400. Another page size is accepted."""
     for number in range(3):
         api.create(f"m{number}")
     token = api.ok(*LIST, params={"pageSize": 1})["nextPageToken"]
@@ -62,7 +62,7 @@ def test_bad_page_sizes_are_refused(api: Api, size: str) -> None:
 
 
 def test_filter_finds_words(api: Api) -> None:
-    """A filter looks in display name and description, without regard to case, all words at once."""
+    """A filter looks for all its words in display name and description, in upper or lower case."""
     api.create("one", displayName="Red Apple", description="round")
     api.create("two", displayName="Green Apple")
     assert names(api.ok(*LIST, params={"filter": "apple"})) == ["one", "two"]
@@ -74,7 +74,7 @@ def test_filter_finds_words(api: Api) -> None:
 
 
 def test_the_list_says_what_get_says(api: Api) -> None:
-    """An entry of the list is the model as get has it, in training, after, and after an update."""
+    """An entry of the list is what get returns, in training, after it, and after an update."""
     api.create("m")
     for seconds in (0, 5, 5, 5):
         api.advance(seconds)
@@ -84,7 +84,7 @@ def test_the_list_says_what_get_says(api: Api) -> None:
 
 
 def test_enums_are_numbers_on_demand(api: Api) -> None:
-    """With $alt=json;enum-encoding=int a state is a number; else it is a name."""
+    """With $alt=json;enum-encoding=int a state is a number, and otherwise a name."""
     api.create("m")
     query = {"$alt": "json;enum-encoding=int"}
     assert api.ok(*LIST, params=query)["tunedModels"][0]["state"] == 1
@@ -105,7 +105,7 @@ def test_a_new_model_may_be_missing_for_a_while(api: Api) -> None:
 
 @pytest.mark.thorough
 def test_a_thousand_is_the_most(api: Api) -> None:
-    """A page of more than a thousand is a thousand, and they are listed soon."""
+    """A page of more than a thousand gets a thousand, and soon."""
     asked = body(pairs=[("1", "2")])
     for _ in range(1001):
         api.ok("POST", "v1beta/tunedModels", json=asked)

@@ -235,7 +235,7 @@ def test_nothing_that_is_asked_breaks_it(  # noqa: PLR0917
     ],
 )
 def test_what_is_no_http_is_told_as_json(shared: Api, raw: bytes) -> None:
-    """Bytes that are no request get a 400 in the API's shape, and others are served on."""
+    """Bytes that are no request get a 400 in the API's shape. Others are still served."""
     answer = sent(shared, raw)
     assert answer[0] == 400
     is_well("GET", answer)
@@ -244,7 +244,7 @@ def test_what_is_no_http_is_told_as_json(shared: Api, raw: bytes) -> None:
 
 @pytest.mark.parametrize("length", [60_000, 100_000, 10**6])
 def test_a_long_head_is_answered(shared: Api, length: int) -> None:
-    """Whether it is taken or not depends on how it comes; an answer in shape there is."""
+    """Whether it is accepted depends on how it arrives. It gets an answer in shape."""
     for path, headers in (
         (b"v1beta/models?a=" + b"a" * length, {}),
         (b"v1beta/models", {"X": b"a" * length}),
@@ -264,7 +264,7 @@ def test_a_body_is_read_in_one_go(shared: Api, content: bytes) -> None:
 
 
 def test_what_is_answered_is_strict_json(shared: Api) -> None:
-    """A number without an end in a free field is refused, as the answer could not be read."""
+    """An infinite number in a free field is refused, because nobody could read the answer."""
     config: dict[str, Any] = {
         "metrics": [{"a": 0}],
         "outputConfig": {"gcsDestination": {"outputUriPrefix": "gs://bucket/x"}},
@@ -276,7 +276,7 @@ def test_what_is_answered_is_strict_json(shared: Api) -> None:
 
 
 def test_a_made_up_page_token_is_refused(shared: Api) -> None:
-    """A token of the right digest and of a place beyond any number is a 400."""
+    """A token with the right digest and an impossible place is a 400."""
     assert encode_token(1, ("models",))
     place = b"\xff" * 40
     token = base64.urlsafe_b64encode(_compute_digest(place, ("models",)) + place).decode()
@@ -284,7 +284,7 @@ def test_a_made_up_page_token_is_refused(shared: Api) -> None:
 
 
 def test_the_clock_does_not_leave_the_calendar(tmp_path: pathlib.Path) -> None:
-    """Advanced again and again, the clock is refused at the end of the calendar, and all goes on."""
+    """An advance beyond the end of the calendar is refused, and the emulator goes on."""
     with run_emulator(data=tmp_path / "data") as emulator, requests.Session() as session:
         api = Api(emulator.url, session)
         answers = [

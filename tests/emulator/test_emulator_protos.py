@@ -59,7 +59,7 @@ def strictly(kind: Any, answer: dict[str, Any]) -> Any:
 
 
 def test_models_are_protos(stage: Api) -> None:
-    """Get and list give TunedModels at every stage, which say the same when written again."""
+    """Get and list give TunedModels at every stage. Written again, they are the same."""
     answer = stage.ok("GET", MODEL)
     model = strictly(PROTOS.glm.TunedModel, answer)
     assert model.name == "tunedModels/m"
@@ -75,7 +75,7 @@ def test_models_are_protos(stage: Api) -> None:
 
 
 def test_operations_are_protos(stage: Api) -> None:
-    """An operation is one, with metadata and response of the types they say."""
+    """An answer is an Operation, and its metadata and response have the types that they name."""
     listed = stage.ok("GET", "v1/tunedModels/m/operations")
     operations = json_format.ParseDict(
         listed, PROTOS.operations.ListOperationsResponse(), ignore_unknown_fields=False
@@ -102,7 +102,7 @@ def unpacked(packed: Any, kind: Any) -> Any:
 
 
 def test_permissions_are_protos(api: Api) -> None:
-    """A permission and the list of them are what the protos say."""
+    """A permission and a list of permissions fit the protos."""
     api.create("m")
     user = {"granteeType": "USER", "emailAddress": "x@example.com", "role": "WRITER"}
     made = strictly(PROTOS.glm.Permission, api.ok("POST", f"{MODEL}/permissions", json=user))

@@ -46,7 +46,7 @@ def test_living_bases_are_offered(vertex: Vertex, base: str) -> None:
 
 @pytest.mark.parametrize("base", RETIRED)
 def test_retired_bases_are_refused(vertex: Vertex, base: str) -> None:
-    """A base whose day has come is refused in the API's shape and by its name, also when it is listed."""
+    """From its day on a base is refused in the API's shape and by its name, even if it is listed."""
     for tunable in (LIVING, [*LIVING, base]):
         vertex.api.control("settings", {"vertex_tunable": tunable})
         code, status, message = ask(vertex, base)
@@ -58,7 +58,7 @@ def test_retired_bases_are_refused(vertex: Vertex, base: str) -> None:
 
 
 def test_a_base_retires_when_its_day_comes(vertex: Vertex) -> None:
-    """Until its day a base is tuned, from then on not, nor is what was tuned of it; that still answers."""
+    """From its day on neither the base nor a model of it can be tuned. That model still answers."""
     vertex.api.control("settings", {"vertex_retires": {BASE: day(vertex.api, 2)}})
     tuned = vertex.finished()["tunedModel"]
     vertex.api.advance(2 * 86400)
@@ -69,7 +69,7 @@ def test_a_base_retires_when_its_day_comes(vertex: Vertex) -> None:
 
 
 def test_a_training_that_has_begun_goes_on(start: Callable[..., Api]) -> None:
-    """What trains on the day when its base retires ends well on either API, and answers."""
+    """A training that runs on that day ends well on either API, and its model answers."""
     api = start(training_seconds=3 * 86400.0, vertex_concurrent_jobs=1)
     vertex = Vertex(api)
     vertex.upload_pairs()
@@ -89,7 +89,7 @@ def test_a_training_that_has_begun_goes_on(start: Callable[..., Api]) -> None:
 
 @pytest.mark.parametrize(("days", "refused"), [(0, False), (30, True)])
 def test_tuning_may_be_blocked_before(start: Callable[..., Api], days: int, refused: bool) -> None:  # noqa: FBT001
-    """Ten days before its base retires a tuning is refused if tuning_blocked_days says so; off by default."""
+    """With tuning_blocked_days a base is refused so many days before. This is off by default."""
     api = start(tuning_blocked_days=days)
     assert start().ok("GET", "emulator/settings")["tuning_blocked_days"] == 0
     vertex = Vertex(api)
@@ -102,7 +102,7 @@ def test_tuning_may_be_blocked_before(start: Callable[..., Api], days: int, refu
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_tuned_model_may_end_with_its_base(start: Callable[..., Api], ends: bool) -> None:  # noqa: FBT001
-    """With tuned_ends_with_base a tuned model answers 404 from its base's day on; off by default."""
+    """With tuned_ends_with_base a tuned model is a 404 from its base's day on. This is off by default."""
     api = start(**({"tuned_ends_with_base": True} if ends else {}))
     vertex = Vertex(api)
     vertex.upload_pairs()
@@ -121,7 +121,7 @@ def test_a_tuned_model_may_end_with_its_base(start: Callable[..., Api], ends: bo
 
 
 def test_the_gemini_api_retires_by_its_own_days(api: Api) -> None:
-    """A base of the Gemini API is gone from its day there on: neither listed nor tuned."""
+    """From its day there on, a base of the Gemini API is neither listed nor tuned."""
     assert is_tunable(api)
     api.control("settings", {"retires": {OLD: "2025-04-21"}})
     assert api.refused("GET", f"v1beta/{OLD}")[0] == 404
@@ -132,7 +132,7 @@ def test_the_gemini_api_retires_by_its_own_days(api: Api) -> None:
 
 
 def test_a_base_leaves_one_api_and_stays_in_the_other(vertex: Vertex) -> None:
-    """gemini-3.5-flash left the Gemini API on 2026-10-08, where it is gone; Vertex AI has it and tunes it."""
+    """gemini-3.5-flash left the Gemini API on 2026-10-08. Vertex AI still has and tunes it."""
     name, api = "models/gemini-3.5-flash", vertex.api
     assert api.ok("GET", "emulator/settings")["retires"] == {name: "2026-10-08"}
     assert api.refused("GET", f"v1beta/{name}")[:2] == (404, "NOT_FOUND")
@@ -145,7 +145,7 @@ def test_a_base_leaves_one_api_and_stays_in_the_other(vertex: Vertex) -> None:
 
 
 def test_the_list_loses_a_base_on_its_day(api: Api) -> None:
-    """models.list of the Gemini API has what has not retired: one less from a base's day on."""
+    """models.list of the Gemini API has the bases that have not retired."""
     api.control("settings", {"retires": {"models/gemini-2.5-pro": day(api, 1)}})
     before = list_bases(api)
     api.advance(86400)
@@ -154,7 +154,7 @@ def test_the_list_loses_a_base_on_its_day(api: Api) -> None:
 
 @pytest.mark.parametrize("base", RETIRED)
 def test_a_base_without_its_day_is_tuned_again(vertex: Vertex, base: str) -> None:
-    """To take a day away is enough, and to move it is too: each base of the table was tunable."""
+    """A setting can remove the day or move it. Then the base can be tuned."""
     vertex.api.control("settings", {"vertex_retires": {base: None}})
     assert vertex.finished(baseModel=base)["state"] == "JOB_STATE_SUCCEEDED"
     vertex.api.control("settings", {"vertex_retires": {base: day(vertex.api, 0)}})
@@ -178,7 +178,7 @@ def test_a_base_without_its_day_is_tuned_again(vertex: Vertex, base: str) -> Non
     ],
 )
 def test_the_switches_are_checked(api: Api, change: dict[str, Any]) -> None:
-    """A day that is none, or a number that is none, is refused and changes nothing."""
+    """A wrong day or a wrong number is refused, and changes nothing."""
     before = api.ok("GET", "emulator/settings")
     assert api.refused("POST", "emulator/settings", json=change)[0] == 400
     assert api.ok("GET", "emulator/settings") == before

@@ -30,7 +30,7 @@ def test_progress_follows_the_clock(api: Api) -> None:
 
 
 def test_the_end_has_done_and_response(api: Api) -> None:
-    """A finished operation is done, complete, and holds the model that get returns."""
+    """A finished operation is done and complete. It holds the model that get returns."""
     name = api.create("m")["name"]
     api.advance(10)
     operation = api.ok("GET", f"v1beta/{name}")
@@ -48,7 +48,7 @@ def test_the_end_has_done_and_response(api: Api) -> None:
 
 
 def test_times_have_six_and_nine_digits(api: Api) -> None:
-    """Snapshots are told to the nanosecond, all else to the microsecond, in UTC."""
+    """Times of snapshots have nanoseconds, and all others microseconds, in UTC."""
     api.create("m")
     api.advance(10)
     model = api.ok("GET", "v1beta/tunedModels/m")
@@ -60,7 +60,7 @@ def test_times_have_six_and_nine_digits(api: Api) -> None:
 
 
 def test_a_failure_is_told_by_the_operation_alone(api: Api) -> None:
-    """An injected failure ends the operation with its error; the model has only a state."""
+    """An injected failure ends the operation with its error. The model has only its state."""
     fail = {"code": 13, "message": "out of chips"}
     api.control("faults", [{"train": "^doomed", "fail": fail, "at": 0.5}])
     name = api.create("doomed")["name"]
@@ -82,7 +82,7 @@ def test_a_failure_is_told_by_the_operation_alone(api: Api) -> None:
 
 
 def test_cancelling_ends_with_code_one(api: Api) -> None:
-    """A cancelled training stops there with CANCELLED, and stays so; the end is no later."""
+    """A cancelled training ends at once with CANCELLED, and stays so."""
     name = api.create("m")["name"]
     api.advance(5)
     assert api.ok("POST", f"v1/{name}:cancel", json={}) == {}
@@ -103,7 +103,7 @@ def test_cancelling_what_is_over_changes_nothing(api: Api) -> None:
 
 
 def test_operations_are_in_both_versions(api: Api) -> None:
-    """Get and list of operations answer alike under /v1 and /v1beta; others are a 404."""
+    """Get and list of operations answer alike under /v1 and /v1beta. Others are a 404."""
     name = api.create("m")["name"]
     assert api.ok("GET", f"v1/{name}") == api.ok("GET", f"v1beta/{name}")
     listed = api.ok("GET", "v1/tunedModels/m/operations")
@@ -126,7 +126,7 @@ TRAININGS = st.builds(
 
 @given(TRAININGS, st.floats(0, 1), st.floats(0, 1))
 def test_progress_never_goes_back(training: progress.Training, one: float, other: float) -> None:
-    """Of two moments, the later one has all the snapshots of the earlier one, and no fewer steps."""
+    """The later of two moments has all the snapshots of the earlier one, and no fewer steps."""
     early, late = (training.created + int(training.duration * part) for part in sorted((one, other)))
     assert progress.count_completed_steps(training, early) <= progress.count_completed_steps(training, late)
     before, after = progress.list_snapshots(training, early), progress.list_snapshots(training, late)
@@ -136,7 +136,7 @@ def test_progress_never_goes_back(training: progress.Training, one: float, other
 
 @given(TRAININGS)
 def test_losses_fall(training: progress.Training) -> None:
-    """A finished training ends on its last step with a loss below its first quarter's."""
+    """A finished training ends on its last step. Its loss is below that of its first quarter."""
     shots = progress.list_snapshots(training, training.ended)
     assert shots[-1]["step"] == training.total_steps
     assert len(shots) <= 501

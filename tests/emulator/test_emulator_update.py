@@ -11,7 +11,7 @@ MODEL = "v1beta/tunedModels/m"
 
 
 def test_without_a_mask_the_body_is_what_changes(api: Api) -> None:
-    """Fields that are present change, at once; others stay; updateTime moves."""
+    """The fields of the body change at once, and others stay. updateTime changes."""
     api.create("m", description="old")
     before = api.ok("GET", MODEL)
     after = api.ok("PATCH", MODEL, json={"display_name": "new", "temperature": 0.25})
@@ -24,7 +24,7 @@ def test_without_a_mask_the_body_is_what_changes(api: Api) -> None:
 
 @pytest.mark.parametrize("mask", ["description,top_k", "description,topK", " description , topK "])
 def test_with_a_mask_only_it_counts(api: Api, mask: str) -> None:
-    """A whole resource in the body changes just what the mask names, in either spelling."""
+    """Of a whole resource only the fields in the mask change, in either spelling."""
     api.create("m")
     whole = api.ok("GET", MODEL)
     changed = {**whole, "description": "told", "displayName": "ignored", "topK": 7, "state": 2}
@@ -34,7 +34,7 @@ def test_with_a_mask_only_it_counts(api: Api, mask: str) -> None:
 
 
 def test_what_the_mask_names_and_the_body_lacks_is_cleared(api: Api) -> None:
-    """A cleared text is gone, a cleared temperature is the base model's again."""
+    """A cleared text is gone. A cleared temperature is that of the base model again."""
     api.create("m", description="old", temperature=0.1)
     paths = {"updateMask": "description,temperature"}
     after = api.ok("PATCH", MODEL, params=paths, json={})
@@ -47,7 +47,7 @@ def test_what_the_mask_names_and_the_body_lacks_is_cleared(api: Api) -> None:
     ["base_model", "tuningTask", "tuning_task.hyperparameters.epoch_count", "nonsense", "tuned"],
 )
 def test_immutable_and_unknown_paths_are_refused(api: Api, mask: str) -> None:
-    """A mask that names what cannot change is a 400, and nothing changes."""
+    """A mask with a field that cannot change is a 400, and nothing changes."""
     api.create("m")
     before = api.ok("GET", MODEL)
     query = {"updateMask": f"description,{mask}"}
@@ -56,7 +56,7 @@ def test_immutable_and_unknown_paths_are_refused(api: Api, mask: str) -> None:
 
 
 def test_output_only_paths_are_ignored(api: Api) -> None:
-    """A mask with state and times is taken, and they do not change."""
+    """A mask with state and times is accepted, and they do not change."""
     api.create("m")
     query = {"updateMask": "state,create_time,description"}
     after = api.ok("PATCH", MODEL, params=query, json={"description": "x", "state": "ACTIVE"})
@@ -77,13 +77,13 @@ def test_output_only_paths_are_ignored(api: Api) -> None:
     ],
 )
 def test_bodies_without_a_mask_may_repeat_but_not_change(api: Api, change: dict[str, Any], code: int) -> None:
-    """What cannot change may be sent as it is, and is refused as anything else."""
+    """A field that cannot change may be sent with its value. Another value is refused."""
     api.create("m")
     assert api.call("PATCH", MODEL, json=change).status_code == code
 
 
 def test_project_numbers_are_replaced_whole(api: Api) -> None:
-    """The project numbers are a list of int64, answered as strings, and can be emptied."""
+    """The project numbers are a list of int64. They are answered as strings, and can be emptied."""
     api.create("m", readerProjectNumbers=[1, "2"])
     assert api.ok("GET", MODEL)["readerProjectNumbers"] == ["1", "2"]
     after = api.ok("PATCH", MODEL, json={"readerProjectNumbers": ["3"]})
@@ -93,7 +93,7 @@ def test_project_numbers_are_replaced_whole(api: Api) -> None:
 
 
 def test_deleted_is_gone(api: Api) -> None:
-    """A delete answers {}, then all there was is a 404 in Google's words; the id is free again."""
+    """A delete answers {}. Then everything is a 404 in Google's words, and the id is free again."""
     name = api.create("m")["name"]
     api.advance(11)
     assert api.ok("DELETE", MODEL) == {}
@@ -107,7 +107,7 @@ def test_deleted_is_gone(api: Api) -> None:
 
 
 def test_deleting_in_training_is_a_setting(start: Callable[..., Api]) -> None:
-    """While CREATING, delete works or is a FAILED_PRECONDITION, as set."""
+    """A setting says whether a delete while CREATING works or is a FAILED_PRECONDITION."""
     api = start(delete_creating="refuse")
     api.create("m")
     assert api.refused("DELETE", MODEL)[:2] == (400, "FAILED_PRECONDITION")

@@ -60,7 +60,7 @@ def test_a_fault_chooses_the_end(
 
 
 def test_end_and_train_rules_are_checked(vertex: Vertex) -> None:
-    """A rule with a state that jobs do not end in is refused; a used-up rule does nothing."""
+    """A rule with a state in which no job ends is refused. A used-up rule does nothing."""
     assert vertex.api.refused("POST", "emulator/faults", json={"train": "x", "end": "DONE"})[0] == 400
     vertex.api.control("faults", [{"train": ".", "end": "JOB_STATE_EXPIRED", "times": 1}])
     assert vertex.finished()["state"] == "JOB_STATE_EXPIRED"
@@ -93,7 +93,7 @@ UNFIT: list[tuple[str, str | bytes, str]] = [
 
 @pytest.mark.parametrize(("content", "told"), [row[1:] for row in UNFIT], ids=[row[0] for row in UNFIT])
 def test_unfit_data_fails_the_job(vertex: Vertex, content: str | bytes, told: str) -> None:
-    """The job is accepted, and FAILED soon after, with an error that names the file and the line."""
+    """The job is accepted and soon FAILED. Its error names the file and the line."""
     vertex.upload(content, "gs://training/unfit.jsonl")
     job = vertex.create(supervisedTuningSpec=spec("gs://training/unfit.jsonl"))
     assert job["state"] == "JOB_STATE_PENDING"
@@ -122,7 +122,7 @@ def test_data_that_is_not_there_fails_the_job(vertex: Vertex, key: str) -> None:
     ],
 )
 def test_a_validation_set_has_a_limit(vertex: Vertex, training: int, validation: int, told: str) -> None:
-    """A thousand examples are free, above it is 30 % of the training's, and 5000 at most."""
+    """A thousand examples are always allowed. Above that it is 30 % of the training's, and 5000 at most."""
     vertex.upload_pairs([("a", "b")] * training, "gs://training/t.jsonl")
     vertex.upload_pairs([("a", "b")] * validation, "gs://training/v.jsonl")
     wanted = {**spec("gs://training/t.jsonl"), "validationDatasetUri": "gs://training/v.jsonl"}
@@ -140,7 +140,7 @@ def test_data_is_what_it_was_when_the_job_was_made(vertex: Vertex) -> None:
 
 
 def test_preference_optimization(vertex: Vertex) -> None:
-    """It takes prompts with scored completions, and has statistics of its own."""
+    """It accepts prompts with scored completions, and has statistics of its own."""
     completion = {"score": 1.0, "completion": ANSWER}
     worse = {"score": 0.0, "completion": {"role": "model", "parts": [{"text": "three"}]}}
     vertex.upload(jsonl([{"contents": [TURN], "completions": [worse, completion]}]), "gs://training/p.jsonl")
@@ -179,7 +179,7 @@ def test_cancel(vertex: Vertex, after: float, made: int) -> None:
 
 
 def test_what_is_over_cannot_be_cancelled(vertex: Vertex) -> None:
-    """SUCCEEDED and CANCELLED jobs refuse, a PAUSED one does not."""
+    """SUCCEEDED and CANCELLED jobs refuse. A PAUSED one can be cancelled."""
     done = vertex.finished()
     assert vertex.refused("POST", f"{done['name']}:cancel", json={})[1] == "FAILED_PRECONDITION"
     assert vertex.job(done["name"]) == done
@@ -209,7 +209,7 @@ def test_a_job_that_goes_on_although_it_is_cancelled(vertex: Vertex) -> None:
 
 
 def test_a_list_that_lags(vertex: Vertex) -> None:
-    """With a lag of 30 seconds a job is missing from the list that long, but can be got."""
+    """With a lag of 30 seconds the list lacks a new job for that time. Get finds it."""
     vertex.api.control("faults", [{"lag": 30, "what": "list", "path": "tuningJobs/"}])
     job = vertex.create(labels={"team": "red"})
     for parameters in ({}, {"filter": "labels.team=red"}):
@@ -222,7 +222,7 @@ def test_a_list_that_lags(vertex: Vertex) -> None:
 
 
 def test_a_get_that_lags(vertex: Vertex) -> None:
-    """With a lag of get the job is a 404 for a while, and in the list."""
+    """With a lag of get a new job is a 404 for a while. The list has it."""
     vertex.api.control("faults", [{"lag": 5, "what": "get"}])
     job = vertex.create()
     assert vertex.refused("GET", job["name"])[0] == 404
@@ -232,7 +232,7 @@ def test_a_get_that_lags(vertex: Vertex) -> None:
 
 
 def test_a_lag_of_other_paths_does_not_count(vertex: Vertex) -> None:
-    """A lag rule for tunedModels leaves tuning jobs alone, and the setting is for both."""
+    """A lag rule for tunedModels does not hide tuning jobs. The setting hides both."""
     vertex.api.control("faults", [{"lag": 5, "path": "tunedModels"}])
     vertex.create()
     assert len(vertex.ok("GET", "tuningJobs")["tuningJobs"]) == 1
@@ -242,7 +242,7 @@ def test_a_lag_of_other_paths_does_not_count(vertex: Vertex) -> None:
 
 
 def test_a_reply_that_is_lost(vertex: Vertex) -> None:
-    """A create whose reply is lost has made its job; one refused before has not."""
+    """A create whose reply is lost has made its job. One that was refused before has not."""
     rules: list[dict[str, Any]] = [
         {"method": "POST", "path": "tuningJobs$", "drop": True, "when": "after"},
         {"method": "POST", "path": "tuningJobs$", "error": "unavailable"},

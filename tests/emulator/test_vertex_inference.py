@@ -30,7 +30,7 @@ def text_of(answer: dict[str, Any]) -> str:
     ("asked", "answer"), [("seven", "eight"), (" seven\n", "eight"), ("ninety-nine", "one hundred")]
 )
 def test_the_example_or_the_nearest(vertex: Vertex, endpoint: str, asked: str, answer: str) -> None:
-    """A prompt that was an example gets its output, any other that of the nearest one."""
+    """A prompt that was an example gets its output. Any other gets that of the nearest example."""
     got = vertex.ok("POST", f"{endpoint}:generateContent", json=prompt(asked))
     assert text_of(got) == answer
     assert got["candidates"][0]["finishReason"] == "STOP"
@@ -40,7 +40,7 @@ def test_the_example_or_the_nearest(vertex: Vertex, endpoint: str, asked: str, a
 
 @pytest.mark.parametrize("parameters", [{}, {"alt": "sse"}])
 def test_streams(vertex: Vertex, parameters: dict[str, str]) -> None:
-    """A stream is the answer in pieces, each a GenerateContentResponse, the last with the usage."""
+    """A stream is the answer in pieces, each a GenerateContentResponse. The last one has the usage."""
     vertex.upload_pairs([("many", "more than one can count")])
     endpoint = vertex.finished()["tunedModel"]["endpoint"]
     path = f"{endpoint}:streamGenerateContent"
@@ -59,7 +59,7 @@ def test_streams(vertex: Vertex, parameters: dict[str, str]) -> None:
 
 
 def test_each_job_answers_from_its_own_data(vertex: Vertex, endpoint: str) -> None:
-    """Two tunings on different data answer differently; overwritten data changes no answer."""
+    """Two tunings on different data answer differently. Overwritten data changes no answer."""
     vertex.upload_pairs([("seven", "sept")])
     other = vertex.finished()["tunedModel"]["endpoint"]
     answers = [
@@ -70,13 +70,13 @@ def test_each_job_answers_from_its_own_data(vertex: Vertex, endpoint: str) -> No
 
 
 def test_count_tokens(vertex: Vertex, endpoint: str) -> None:
-    """Tokens are counted, one for four characters."""
+    """Four characters count as one token."""
     counted = vertex.ok("POST", f"{endpoint}:countTokens", json=prompt("twelve chars"))
     assert counted == {"totalTokens": 3, "totalBillableCharacters": 12}
 
 
 def test_base_models_echo(vertex: Vertex) -> None:
-    """A published model says that nobody is there; one that does not exist is a 404."""
+    """A published model says that no model answers. One that does not exist is a 404."""
     path = "publishers/google/models/gemini-3.1-flash-lite"
     assert "it was asked: hello" in text_of(
         vertex.ok("POST", f"{path}:generateContent", json=prompt("hello"))

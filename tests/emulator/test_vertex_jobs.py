@@ -13,7 +13,7 @@ STATUS = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND"}
 
 
 def test_create_answers_the_job_itself(vertex: Vertex) -> None:
-    """Create answers a PENDING TuningJob under a number, in the project's number, with its gaps filled."""
+    """Create answers a PENDING TuningJob with a number, the project's number, and defaults."""
     job = vertex.create(labels={"reconciler": "x", "team_a": ""}, description="counts")
     assert re.fullmatch(r"projects/\d{12}/locations/us-central1/tuningJobs/\d{19}", job["name"])
     assert job["state"] == "JOB_STATE_PENDING"
@@ -28,14 +28,14 @@ def test_create_answers_the_job_itself(vertex: Vertex) -> None:
 
 
 def test_two_equal_requests_are_two_jobs(vertex: Vertex) -> None:
-    """Nothing makes a second POST the same job."""
+    """A second POST always makes a second job."""
     first, second = vertex.create(), vertex.create()
     assert first["name"] != second["name"]
     assert len(vertex.ok("GET", "tuningJobs")["tuningJobs"]) == 2
 
 
 def test_states_follow_the_clock(vertex: Vertex) -> None:
-    """PENDING, RUNNING with a start time, SUCCEEDED with data statistics and a model."""
+    """A job is PENDING, then RUNNING with a start time, then SUCCEEDED with statistics and a model."""
     job = vertex.create()
     vertex.api.advance(0.9)
     assert vertex.state(job) == "PENDING"
@@ -57,7 +57,7 @@ def test_states_follow_the_clock(vertex: Vertex) -> None:
 
 
 def test_a_checkpoint_for_each_epoch(vertex: Vertex) -> None:
-    """Each epoch has a checkpoint with its endpoint, ten at most; the last one's is the job's."""
+    """Each epoch has a checkpoint with its endpoint, ten at most. The job's endpoint has the last one."""
     few = vertex.finished(supervisedTuningSpec=spec(epochCount=3))["tunedModel"]
     many = vertex.finished(supervisedTuningSpec=spec(epochCount=25))["tunedModel"]
     assert [item["epoch"] for item in few["checkpoints"]] == ["1", "2", "3"]
@@ -68,7 +68,7 @@ def test_a_checkpoint_for_each_epoch(vertex: Vertex) -> None:
 
 
 def test_checkpoints_appear_one_by_one_while_a_job_trains(vertex: Vertex) -> None:
-    """Each has an endpoint that answers at once; the job's own is that of the last one so far."""
+    """Each endpoint answers at once. The job's own is that of the last checkpoint so far."""
     job = vertex.create(supervisedTuningSpec=spec(epochCount=3))
     seen = []
     for _ in range(10):
@@ -93,7 +93,7 @@ def test_a_checkpoint_of_a_job_in_training_answers(vertex: Vertex) -> None:
 
 
 def test_checkpoints_of_a_job_that_waits_appear_later(vertex: Vertex) -> None:
-    """When it trains, and not when it would have without the others before it."""
+    """They appear when it trains, and not when it would have trained without the jobs before it."""
     vertex.api.control("settings", {"vertex_concurrent_jobs": 1})
     first, second = vertex.create(), vertex.create()
     vertex.api.advance(10)
@@ -114,7 +114,7 @@ def test_only_the_last_checkpoint(vertex: Vertex) -> None:
 
 
 def test_both_spellings_and_both_versions(vertex: Vertex) -> None:
-    """snake_case and camelCase are one request, and v1beta1 serves the same jobs as v1."""
+    """snake_case and camelCase are one request. v1beta1 serves the same jobs as v1."""
     request = {
         "base_model": "publishers/google/models/gemini-3.1-flash-lite",
         "supervised_tuning_spec": {
@@ -220,7 +220,7 @@ def test_all_unknown_fields_are_named(vertex: Vertex) -> None:
     ],
 )
 def test_adapter_sizes(start: Callable[..., Api], base: str, size: str, fits: bool) -> None:  # noqa: FBT001
-    """Adapters fit their base model, else the service's own words refuse them."""
+    """An adapter must fit its base model. Otherwise it is refused in the service's own words."""
     vertex = Vertex(start(vertex_tunable=(base,), vertex_retires={}))
     vertex.upload_pairs()
     request = body(baseModel=base, supervisedTuningSpec=spec(adapterSize=size))
@@ -234,7 +234,7 @@ def test_adapter_sizes(start: Callable[..., Api], base: str, size: str, fits: bo
 
 
 def test_no_own_key_for_gemini_3(vertex: Vertex) -> None:
-    """A customer's encryption key is taken by a base of another kind, and refused by 3.x."""
+    """A base of another kind accepts a customer's encryption key. 3.x refuses it."""
     key = {"kmsKeyName": "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"}
     job = vertex.finished(encryptionSpec=key, baseModel="translation-llm-002")
     assert vertex.ok("GET", job["tunedModel"]["model"])["encryptionSpec"] == key
@@ -243,7 +243,7 @@ def test_no_own_key_for_gemini_3(vertex: Vertex) -> None:
 
 
 def test_gemini_3_is_tuned_in_two_regions(vertex: Vertex) -> None:
-    """A region without tuning of 3.x is told in the refusal; another base is tuned there."""
+    """The refusal names the region where 3.x is not tuned. Another base is tuned there."""
     elsewhere = "projects/my-project/locations/asia-east1/tuningJobs"
     request = body(baseModel="gemini-3.5-flash")
     code, _, message = vertex.refused("POST", elsewhere, json=request)
@@ -254,14 +254,14 @@ def test_gemini_3_is_tuned_in_two_regions(vertex: Vertex) -> None:
 
 
 def test_base_models_that_are_taken(start: Callable[..., Api]) -> None:
-    """Which base models are taken can be set; none is a service where nothing can be tuned."""
+    """A setting says which base models can be tuned. It may be none."""
     vertex = Vertex(start(vertex_tunable=()))
     vertex.upload_pairs()
     assert "is not supported" in vertex.refused("POST", "tuningJobs", json=body())[2]
 
 
 def test_what_is_not_there(vertex: Vertex) -> None:
-    """An unknown job is a 404, rebasing is a 501, a job can neither be patched nor deleted."""
+    """An unknown job is a 404, and rebasing is a 501. A job can be neither patched nor deleted."""
     assert vertex.refused("GET", "tuningJobs/7")[:2] == (404, "NOT_FOUND")
     assert vertex.refused("POST", "tuningJobs/7:cancel", json={})[:2] == (404, "NOT_FOUND")
     assert vertex.refused("POST", "tuningJobs:rebaseTunedModel", json={})[:2] == (501, "UNIMPLEMENTED")
@@ -272,7 +272,7 @@ def test_what_is_not_there(vertex: Vertex) -> None:
 
 
 def test_api_keys_do_not_tune(start: Callable[..., Api]) -> None:
-    """Where credentials count, Vertex and the object store want a token, whatever Gemini takes."""
+    """If credentials count, Vertex and the object store need a token, whatever Gemini accepts."""
     api = start(auth="any")
     keyed = Vertex(api.as_caller(x_goog_api_key="k"))
     response = keyed.call("GET", "tuningJobs")

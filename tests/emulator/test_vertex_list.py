@@ -68,7 +68,7 @@ def test_filters(four: Vertex, wanted: str, names: str) -> None:
     ],
 )
 def test_a_filter_that_is_none(four: Vertex, wanted: str) -> None:
-    """What cannot be understood is a 400, never a list of everything."""
+    """A filter that cannot be understood is a 400, and never a list of everything."""
     code, _, message = four.refused("GET", "tuningJobs", params={"filter": wanted})
     assert code == 400
     assert message.startswith("Invalid filter")
@@ -87,7 +87,7 @@ def test_pages(four: Vertex) -> None:
 
 
 def test_a_page_token_belongs_to_its_question(four: Vertex) -> None:
-    """A token is good for the same filter and place only, and a made-up one for nothing."""
+    """A token is valid only for its filter and place. A made-up token is refused."""
     filters = {"filter": "labels.team:blue"}
     token = four.ok("GET", "tuningJobs", params={**filters, "page_size": 1})["nextPageToken"]
     for other in ({"filter": "labels.team:red"}, {}):
@@ -99,7 +99,7 @@ def test_a_page_token_belongs_to_its_question(four: Vertex) -> None:
 
 
 def test_page_sizes(four: Vertex) -> None:
-    """Too large is cut, negative and no number are refused, and unknown parameters too."""
+    """A size that is too large is cut. A negative one, a text and unknown parameters are refused."""
     assert len(four.ok("GET", "tuningJobs", params={"pageSize": 5000})["tuningJobs"]) == 4
     for parameters in ({"pageSize": "-1"}, {"pageSize": "x"}, {"size": "1"}, {"orderBy": "name"}):
         assert four.refused("GET", "tuningJobs", params=parameters)[0] == 400

@@ -17,7 +17,7 @@ def two_at_once(start: Callable[..., Api]) -> Vertex:
 
 
 def test_over_the_quota_jobs_wait_in_order(two_at_once: Vertex) -> None:
-    """The third is QUEUED until the first ends, the fifth until the third does; each trains as long."""
+    """The third is QUEUED until the first ends, and the fifth until the third does. Each trains as long."""
     vertex = two_at_once
     jobs = []
     for _ in range(5):
@@ -52,7 +52,7 @@ def test_a_cancelled_job_makes_room(two_at_once: Vertex) -> None:
 
 
 def test_a_waiting_job_that_is_cancelled_never_starts(two_at_once: Vertex) -> None:
-    """It has no start time, makes nothing, and those behind it move up."""
+    """It has no start time and makes nothing. The jobs behind it move up."""
     vertex = two_at_once
     jobs = [vertex.create() for _ in range(4)]
     vertex.api.advance(1)
@@ -63,7 +63,7 @@ def test_a_waiting_job_that_is_cancelled_never_starts(two_at_once: Vertex) -> No
 
 
 def test_the_quota_is_a_projects(two_at_once: Vertex) -> None:
-    """Another project does not wait; another location of the same project does."""
+    """Another project does not wait. Another location of the same project does."""
     vertex = two_at_once
     for _ in range(2):
         vertex.create()

@@ -100,7 +100,7 @@ def test_no_body_breaks_it(shared: Vertex, value: Any) -> None:
     split=st.none() | st.dictionaries(st.sampled_from("017"), st.integers(-1, 101) | JSON, max_size=3),
 )
 def test_no_deployment_breaks_it(shared: Vertex, deployed: dict[str, Any], split: Any) -> None:
-    """Any deployed model with any split is taken or refused, and the endpoint fits its schema after it."""
+    """Any deployed model with any split is accepted or refused. Then the endpoint fits its schema."""
     tuned = shared.ok("GET", "tuningJobs", params={"filter": "state=JOB_STATE_SUCCEEDED"})
     tuned = tuned["tuningJobs"][-1]["tunedModel"]
     request = {"deployedModel": {"model": tuned["model"], **deployed}, "trafficSplit": split}
@@ -156,7 +156,7 @@ def test_no_object_name_breaks_it(shared: Vertex, name: str, content: bytes) -> 
 
 
 def test_no_path_breaks_it(shared: Vertex) -> None:
-    """Unknown paths and methods are a 404 page, as of Google's front end."""
+    """Unknown paths and methods get the 404 page of Google's front end."""
     for method, path in (
         ("GET", f"v1/{PLACE}"),
         ("PUT", f"v1/{PLACE}/tuningJobs"),

@@ -70,7 +70,7 @@ def send(api: Api, upload: str, content: bytes, span: str) -> requests.Response:
 
 
 def test_media_upload(api: Api) -> None:
-    """The metadata has size, type, checksums and a generation; the content comes back byte for byte."""
+    """The metadata has size, type, checksums and a generation. The content comes back byte for byte."""
     made = put(api, "sets/a b?#ü.jsonl")
     assert made["name"] == "sets/a b?#ü.jsonl"
     assert made["size"] == str(len(CONTENT))
@@ -87,7 +87,7 @@ def test_media_upload(api: Api) -> None:
 
 
 def test_multipart_upload(api: Api) -> None:
-    """Metadata and content in one body; line ends and a boundary in the content survive."""
+    """One body has metadata and content. Line ends and a boundary in the content survive."""
     content = CONTENT + b"--other\r\nx"
     body = (
         b"--cut\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n"
@@ -104,7 +104,10 @@ def test_multipart_upload(api: Api) -> None:
 
 
 def test_resumable_upload(api: Api) -> None:
-    """Parts are answered 308 with what has arrived, the last with the object, and again when asked again."""
+    """A part is answered with 308 and what has arrived.
+
+    The last part is answered with the object, also a second time.
+    """
     content = bytes(range(256)) * 1024 * 2 + b"the end"
     upload = opened(api, "big")
     response = send(api, upload, b"", "*/*")
@@ -124,7 +127,7 @@ def test_resumable_upload(api: Api) -> None:
 
 
 def test_a_part_that_is_sent_twice(api: Api) -> None:
-    """Bytes that had arrived already are not doubled, and a gap is refused."""
+    """Bytes that had arrived are not doubled. A gap is refused."""
     upload = opened(api, "again")
     content = b"x" * QUANTUM + b"y" * QUANTUM
     send(api, upload, content[:QUANTUM], f"0-{QUANTUM - 1}/{len(content)}")
@@ -136,7 +139,7 @@ def test_a_part_that_is_sent_twice(api: Api) -> None:
 
 
 def test_a_part_that_is_cut_off(api: Api) -> None:
-    """Of a part whose connection breaks, whole quanta have arrived; another call has no effect."""
+    """If the connection breaks in a part, whole quanta have arrived. Another call has no effect."""
     content = b"x" * (3 * QUANTUM)
     upload = opened(api, "cut")
     rule = {"method": "PUT", "path": "/upload/", "cut": QUANTUM + 5}
@@ -162,7 +165,7 @@ def test_a_part_that_does_not_fit(api: Api, content: bytes, span: str) -> None:
 
 
 def test_an_upload_in_one_put_and_one_that_is_abandoned(api: Api) -> None:
-    """A PUT without a range is the whole; a deleted upload is gone."""
+    """A PUT without a range is the whole object. A deleted upload is gone."""
     upload = opened(api, "whole")
     assert api.call("PUT", upload, data=CONTENT).json()["size"] == str(len(CONTENT))
     upload = opened(api, "never")
@@ -173,7 +176,7 @@ def test_an_upload_in_one_put_and_one_that_is_abandoned(api: Api) -> None:
 
 
 def test_put_if_absent(api: Api) -> None:
-    """With ifGenerationMatch=0 the first upload wins, and the second is a 412 that changes nothing."""
+    """With ifGenerationMatch=0 the first upload wins. The second is a 412 that changes nothing."""
     first = put(api, "once", ifGenerationMatch="0")
     query = {"uploadType": "media", "name": "once", "ifGenerationMatch": "0"}
     response = api.call("POST", UPLOAD, params=query, data=b"other")
@@ -185,7 +188,7 @@ def test_put_if_absent(api: Api) -> None:
 
 
 def test_two_resumable_uploads_of_one_name(api: Api) -> None:
-    """Both open while nothing is there; the condition counts at the end too."""
+    """Both begin while there is no object. The condition counts at the end too."""
     uploads = [opened(api, "race", ifGenerationMatch="0") for _ in range(2)]
     assert api.call("PUT", uploads[1], data=b"winner").status_code == 200
     assert refusal(api.call("PUT", uploads[0], data=b"loser")) == (412, "conditionNotMet")
@@ -193,7 +196,7 @@ def test_two_resumable_uploads_of_one_name(api: Api) -> None:
 
 
 def test_generations(api: Api) -> None:
-    """Each overwriting has a larger generation; conditions hold for the live one only."""
+    """Each new content has a larger generation. Conditions hold only for the live one."""
     api.control("clock", {"frozen": True})
     first = put(api, "g")["generation"]
     second = put(api, "g", b"other", ifGenerationMatch=first)["generation"]
@@ -223,7 +226,7 @@ def test_generations(api: Api) -> None:
 
 
 def test_checksums_are_compared(api: Api) -> None:
-    """A declared checksum that does not fit is a 400, and nothing is stored; a right one is fine."""
+    """A wrong declared checksum is a 400, and nothing is stored. A right one is accepted."""
     for declared, status in (({"crc32c": "AAAAAA=="}, 400), ({"md5Hash": "AAAA"}, 400), ({}, 200)):
         query = {"uploadType": "resumable", "name": "sum"}
         response = api.call("POST", UPLOAD, params=query, json=declared)
@@ -234,7 +237,7 @@ def test_checksums_are_compared(api: Api) -> None:
 
 @given(st.binary(max_size=300))
 def test_crc32c_is_crc32c(content: bytes) -> None:
-    """The fast computation is the bit-by-bit definition."""
+    """The fast computation gives what the bit-by-bit definition gives."""
     register = 0xFFFFFFFF
     for byte in content:
         register ^= byte
@@ -245,7 +248,7 @@ def test_crc32c_is_crc32c(content: bytes) -> None:
 
 
 def test_lists(api: Api) -> None:
-    """Objects come by name, in pages, by prefix, and with a delimiter the folders apart."""
+    """Objects are listed by name, in pages and by prefix. With a delimiter the folders are apart."""
     for name in ("a/1", "a/2", "a/b/3", "c", "d%_"):
         put(api, name)
 
@@ -287,7 +290,7 @@ def test_ranges(api: Api, span: str, content: bytes) -> None:
 
 
 def test_what_an_upload_needs(api: Api) -> None:
-    """A name, a known type, and for multipart two parts; else a 400 that says so."""
+    """It needs a name, a known type, and for multipart two parts. Otherwise it is a 400 that says so."""
     for parameters, told in (
         ({"uploadType": "media"}, "Required parameter: name"),
         ({"uploadType": "resumable"}, "Required parameter: name"),
@@ -304,7 +307,7 @@ def test_what_an_upload_needs(api: Api) -> None:
 
 
 def test_buckets(api: Api, start: Callable[..., Api]) -> None:
-    """Any bucket is there; with strict settings only one that was made, once, until it is deleted."""
+    """Any bucket exists. With strict settings a bucket exists from its creation to its deletion."""
     assert fits("Bucket", api.ok("GET", "storage/v1/b/anything"))
     strict = start(storage_buckets="strict")
     query = {"uploadType": "media", "name": "x"}
@@ -329,7 +332,7 @@ def test_buckets(api: Api, start: Callable[..., Api]) -> None:
 
 
 def test_faults_meet_the_object_store(api: Api) -> None:
-    """A rule for its paths is answered in its shape; an upload whose reply is lost was made."""
+    """A rule for its paths is answered in its shape. An upload whose reply is lost was made."""
     rules = [{"path": "^/upload/", "status": 503}, {"path": "^/upload/", "drop": True, "when": "after"}]
     api.control("faults", rules)
     query = {"uploadType": "media", "name": "x"}
@@ -341,7 +344,7 @@ def test_faults_meet_the_object_store(api: Api) -> None:
 
 
 def test_the_log_has_no_upload_ids(api: Api) -> None:
-    """An upload id lets anyone write, so the log of requests does not have it."""
+    """An upload id lets anybody write, so the log of requests leaves it out."""
     upload = opened(api, "x")
     secret = upload.rpartition("upload_id=")[2]
     api.call("PUT", upload, data=b"1")

@@ -222,9 +222,7 @@ def _report_checks(
     beside = f"; {rivals}" if rivals else ""
     match outcome.verdict:
         case Verdict.FAILED:
-            serving = f"; {record.serving.id} goes on serving" if record.serving is not None else ""
-            advice = f"It is not promoted{serving}. {_CHECK_ADVICE}"
-            return (Failed(address, Verb.CHECK, f"{outcome.said}{beside}", advice, id, scores=scores),)
+            return (_fail_checks(task, record, outcome, beside),)
         case Verdict.UNKNOWN:
             reason = f"{outcome.said}; it is not promoted until wait or apply has run its checks again"
             return (Skipped(address, Verb.CHECK, reason, id, unfinished=True),)
@@ -245,9 +243,7 @@ def _report_choice(
     beside = "".join(f"; checkpoint {one.id}: {describe_scores(one.scores)}" for one in others)
     match outcome.verdict:
         case Verdict.FAILED:
-            stays = f"; {record.serving.id} goes on serving as before" if record.serving is not None else ""
-            advice = f"It does not come to serve{stays}. {_CHECK_ADVICE}"
-            return (Failed(address, Verb.CHECK, f"{outcome.said}{beside}", advice, id, scores=scores),)
+            return (_fail_checks(task, record, outcome, beside),)
         case Verdict.UNKNOWN:
             way = "wait or apply" if step.of is steps.Role.CANDIDATE else "apply"
             reason = f"{outcome.said}; no checkpoint is chosen until {way} has asked the rest"
@@ -260,6 +256,16 @@ def _report_choice(
             choice = "" if step.choice == outcome.checkpoint else f", the {step.choice}"
             detail = f"checkpoint {outcome.checkpoint}{choice}{said}{beside}"
             return (Completed(address, Verb.CHECKPOINT, id, detail=detail, scores=scores),)
+
+
+def _fail_checks(
+    task: Task, record: Record, outcome: recording.Checked | recording.Chosen, beside: str
+) -> Failed:
+    """Build the event for checks that failed. `beside`: the scores of others, to be told with them."""
+    stays = f"; {record.serving.id} goes on serving as before" if record.serving is not None else ""
+    advice = f"It does not come to serve{stays}. {_CHECK_ADVICE}"
+    said = f"{outcome.said}{beside}"
+    return Failed(task.change.address, Verb.CHECK, said, advice, task.id, scores=outcome.scores)
 
 
 def _report_deletion(

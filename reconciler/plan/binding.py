@@ -166,7 +166,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
         StalePlanError: names each address that has changed, and how.
     """
     today = {change.key: change for change in fresh.changes}
-    stand_ins = find_stand_ins(plan, facts)
+    stand_ins = find_stand_ins(plan, fresh, facts)
     moved: list[Diagnostic] = []
     kept: dict[tuple[Address, str], Change] = {}
     for approved in plan.changes:

@@ -58,10 +58,15 @@ class _Waiting:
     approved: RecordedModel
 
 
-def find_stand_ins(plan: Plan, facts: Facts) -> Mapping[Address, StandIn]:
-    """Find the copies of an approved plan that have their own ids by now."""
+def find_stand_ins(plan: Plan, fresh: Plan, facts: Facts) -> Mapping[Address, StandIn]:
+    """Find the copies of an approved plan that have their own ids by now.
+
+    `fresh` is the plan of today. What still waits there has none yet: its source may serve the right model
+    already, and is to get another checkpoint.
+    """
     found: dict[Address, StandIn] = {}
-    waiting = list(_list_waiting(plan, facts))
+    still = {one.desired.address for one in _list_waiting(fresh, facts)}
+    waiting = [one for one in _list_waiting(plan, facts) if one.desired.address not in still]
     while named := _find_names(waiting, facts, found):
         found |= named  # a copy of one of these may have its own id too
         waiting = [one for one in waiting if one.desired.address not in found]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
 
 from reconciler.errors import StalePlanError
-from reconciler.model import Desired, Live, Status
+from reconciler.model import Address, Desired, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.planner import plan_with_facts
-from reconciler.plan.stand_ins import find_stand_ins
+from reconciler.plan.stand_ins import StandIn, find_stand_ins
 from reconciler.plan.steps import RecordIntent
 from reconciler.providers.vertex.fields import MODEL_COPY
 from reconciler.state.values import Record, RecordedModel
@@ -73,6 +73,11 @@ def copied(name: str = "first", source: str = SOURCE, **body: str) -> RecordedMo
 def shown(name: str = "first", source: str = SOURCE, status: str = "ACTIVE") -> Live:
     """A copy as the service shows it."""
     return copy_cases.live({"source": source, "status": status}, copy_id(name, source))
+
+
+def find(approved: Plan, now: Facts) -> Mapping[Address, StandIn]:
+    """The copies of an approved plan that have their own ids by now."""
+    return find_stand_ins(approved, make_plan(now), now)
 
 
 def check(approved: Plan, now: Facts) -> list[tuple[str, Action, str]]:
@@ -168,19 +173,25 @@ def test_another_model_that_serves_is_another_copy() -> None:
     now = around(recorded=[trained], shown=[live(other, deployable=deployable(other))])
     with pytest.raises(StalePlanError, match="TunedModel/bot: its record has changed"):
         check(APPROVED, now)
-    assert find_stand_ins(APPROVED, now) == {}
+    assert find(APPROVED, now) == {}
     strange = Record(FIRST, candidate=copied(source=deployable("bot-zzzzzzzz")))
     with pytest.raises(StalePlanError, match="ModelCopy/first: its record has changed"):
         check(APPROVED, around(recorded=[serves(APPROVED), strange], shown=BEGUN))
 
 
+def test_a_copy_that_still_waits_has_no_id_of_its_own() -> None:
+    """Its source serves the right model already, and is to get another checkpoint."""
+    serving = around(recorded=[serves(APPROVED)], shown=BEGUN)
+    assert find_stand_ins(APPROVED, APPROVED, serving) == {}
+
+
 def test_what_does_not_wait_has_no_stand_in() -> None:
     """A training, a copy of a model that is there, a copy without a manifest, a plan without records."""
     serving = around(recorded=[serves(APPROVED)], shown=BEGUN)
-    assert list(find_stand_ins(APPROVED, serving)) == [FIRST]
-    assert find_stand_ins(make_plan(serving), serving) == {}
-    assert find_stand_ins(APPROVED, around(copies=(), recorded=[serves(APPROVED)], shown=BEGUN)) == {}
-    assert find_stand_ins(APPROVED, around()) == {}
+    assert list(find(APPROVED, serving)) == [FIRST]
+    assert find(make_plan(serving), serving) == {}
+    assert find(APPROVED, around(copies=(), recorded=[serves(APPROVED)], shown=BEGUN)) == {}
+    assert find(APPROVED, around()) == {}
     bare = replace(
         APPROVED,
         changes=tuple(
@@ -188,6 +199,6 @@ def test_what_does_not_wait_has_no_stand_in() -> None:
             for change in APPROVED.changes
         ),
     )
-    assert find_stand_ins(bare, serving) == {}
+    assert find(bare, serving) == {}
     checked = around(recorded=[Record(BOT, candidate=candidate(id_of(), model=SOURCE))], shown=BEGUN)
-    assert find_stand_ins(make_plan(checked), serving) == {}
+    assert find(make_plan(checked), serving) == {}

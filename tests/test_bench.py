@@ -41,7 +41,7 @@ def test_what_is_published_was_run_often_enough() -> None:
 
 @pytest.mark.parametrize("key", ["apply-100", *repeats("plan-1000", "jobs-100")])
 def test_a_row_can_be_measured(key: str, tmp_path: Path) -> None:
-    """A small world is made, and ours finds nothing to do in it, or trains what is new, without Terraform."""
+    """In a small world ours finds nothing to do, or trains what is new. It does not need Terraform."""
     row = replace(ROW[key], size=3, rounds=1)
     row = replace(row, beside=tuple(one for one in row.beside if one.name == FLOOR))
     runs = measure_row(row, tmp_path / "row")
@@ -78,7 +78,7 @@ def make_result(ours: float, other: float) -> dict[str, Any]:
     ],
 )
 def test_a_goal_is_judged(goal: Goal, said: tuple[str, str]) -> None:
-    """A goal is met or missed by the medians; one whose other program did not run is not judged."""
+    """The medians meet a goal or miss it. It is not judged if its other program did not run."""
     assert report.judge(make_result(0.8, 0.4), ROW["plan-1000"], goal) == said
 
 

@@ -71,14 +71,14 @@ def test_a_run_that_is_stopped_keeps_what_it_has_asked() -> None:
 
 
 def test_without_checks_nothing_is_asked() -> None:
-    """The last one is chosen by its place."""
+    """The last checkpoint is chosen by its place."""
     service = Service()
     assert choose(service, LAST) == Chosen("3")
     assert service.asked == []
 
 
 def test_the_only_checkpoint_answers_at_the_endpoint_of_its_model() -> None:
-    """So does a model that shows none, whose last checkpoint is asked for."""
+    """This also holds for a model that shows no checkpoint."""
     for checkpoints, id in (((Checkpoint("3"),), "3"), ((), "")):
         service = Service(checkpoints)
         found = choose(service, LAST, CHECK)

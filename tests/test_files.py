@@ -18,7 +18,7 @@ def run_and_end() -> int:
 
 
 def test_only_drafts_of_dead_processes_are_removed(tmp_path: pathlib.Path) -> None:
-    """What another run writes at this moment stays, and so does everything with another name."""
+    """A file that another run is writing stays, and so does every file with another name."""
     dead, alive = run_and_end(), os.getpid()
     abandoned = {f".a.yaml.{dead}.tmp", f".b.c.yaml.{dead}.tmp", f".a.yaml.{10**10 - 1}.tmp"}
     kept = {f".a.yaml.{alive}.tmp", f"a.yaml.{dead}.tmp", f".a.json.{dead}.tmp", ".a.yaml.x.tmp", "a.yaml"}
@@ -33,6 +33,6 @@ def test_only_drafts_of_dead_processes_are_removed(tmp_path: pathlib.Path) -> No
 
 
 def test_a_created_file_leaves_no_draft(tmp_path: pathlib.Path) -> None:
-    """One file, with all of its content."""
+    """There is one file, with all of its content."""
     create(tmp_path / "a.yaml", b"text")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.yaml", b"text")]

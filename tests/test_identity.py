@@ -109,7 +109,7 @@ LAST_ONLY = f"{JOB_SPEC}.export_last_checkpoint_only"
 @pytest.mark.parametrize("declared", [{}, {LAST_ONLY: False}])
 @pytest.mark.parametrize("base", ["gemini-x", "models/gemini-x", "publishers/google/models/gemini-x"])
 def test_formula_1_is_looked_up_in_every_spelling(base: str, declared: Attributes) -> None:
-    """Both names of a base model, and a default written out or not, by the independent formula."""
+    """Both names of a base model are tried, and a default with and without its value."""
     epochs = f"{JOB_SPEC}.hyper_parameters.epoch_count"
     job = Desired(
         Address("TuningJob", "bot"), {"base_model": base, epochs: 3, **declared}, (DataSet(DATA, 3, 30),)
@@ -289,7 +289,7 @@ def test_a_generation_is_known_by_its_form(name: str, id: str, *, is_one: bool) 
 
 
 def test_an_example_that_is_no_pair_has_its_own_line() -> None:
-    """Turns and instructions are one canonical object already; half a character stays what it is."""
+    """Turns and instructions are one canonical object. Half a character stays as it is."""
     assert encode_example(Example("", "", line='{"contents":["\ud800"]}')) == b'{"contents":["\xed\xa0\x80"]}'
     assert encode_example(Example("a", "b")) == b'{"output":"b","textInput":"a"}'
 

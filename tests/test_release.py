@@ -42,7 +42,7 @@ def test_a_release_needs_one_version_everywhere(check: ModuleType, tree: pathlib
 
 
 def test_a_release_is_refused_for_another_tag(check: ModuleType, tree: pathlib.Path) -> None:
-    """A tag of another version than the package's is told with both versions."""
+    """If the tag has another version than the package, the error names both versions."""
     problems = check.find_problems("v99.0.0", tree)
     assert problems == [f"The tag is v99.0.0, and reconciler/__init__.py says {__version__}."]
 
@@ -56,7 +56,10 @@ def test_a_release_is_refused_without_its_changes(check: ModuleType, tree: pathl
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_actions_are_pinned_by_hash(workflow: pathlib.Path) -> None:
-    """Every action is named by a commit, with its version beside it; one branch is PyPA's documented way."""
+    """Every action is named by a commit, with its version beside it.
+
+    The exception is PyPA's documented branch.
+    """
     for use in re.findall(r"uses: (.+)", workflow.read_text(encoding="utf-8")):
         pinned = re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
         assert pinned or use == "pypa/gh-action-pypi-publish@release/v1", use

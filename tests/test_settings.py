@@ -256,7 +256,7 @@ HOSTS_THAT_ARE_NONE = ("h..com", ".h", "-h", "h-", "a" * 64, "a." * 127 + "a", "
 @pytest.mark.parametrize("host", HOSTS_THAT_ARE_NONE)
 @pytest.mark.parametrize("name", ["GOOGLE_GEMINI_BASE_URL", "AWS_ENDPOINT_URL", "HTTPS_PROXY"])
 def test_what_is_no_host_is_no_address(name: str, host: str) -> None:
-    """An empty label, one of 64 characters, a hyphen at an end: no library is asked to make sense of it."""
+    """No library has to make sense of an empty label, one of 64 characters, or a hyphen at an end."""
     with pytest.raises(ReconcilerError, match=name):
         Settings({name: f"https://{host}"})[name]
 

@@ -189,7 +189,7 @@ def test_it_lives_a_whole_life(copy: Copy) -> None:
 
 @pytest.mark.thorough
 def test_its_credential_is_asked_for_and_never_shown(copy: Copy) -> None:
-    """Without a key the advice is the API's own; a wrong key that the service repeats is not shown."""
+    """Without a key the advice is the API's own. A wrong key that the service repeats is not shown."""
     assert "Set PARROT_KEY." in copy.run("plan", expect=1, PARROT_KEY="")
     said = copy.run("plan", expect=1, PARROT_KEY="a-wrong-key")
     assert "the key [hidden] is not ours" in said

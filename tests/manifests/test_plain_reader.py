@@ -80,7 +80,7 @@ def _ensure_same(text: str) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_file_of_the_project(path: Path) -> None:
-    """Each YAML file here is read alike by both readers."""
+    """Both readers read each YAML file of the project alike."""
     _ensure_same(path.read_bytes().decode(errors="replace"))
 
 
@@ -99,7 +99,7 @@ def test_every_file_of_the_project(path: Path) -> None:
     ],
 )
 def test_it_reads_plain_texts(text: str) -> None:
-    """What manifests are made of is read by the quick reader, as libyaml reads it."""
+    """The quick reader reads what manifests usually have, and reads it like libyaml."""
     assert _ensure_same(text)
 
 
@@ -120,12 +120,15 @@ def test_it_reads_plain_texts(text: str) -> None:
     ],
 )  # fmt: skip
 def test_it_leaves_the_rest_to_libyaml(text: str) -> None:
-    """Faults, and YAML that manifests hardly have, are left to libyaml."""
+    """It leaves faults and rare YAML to libyaml."""
     assert read_plainly(text) is None
 
 
 def test_it_leaves_huge_documents_to_libyaml() -> None:
-    """A document that may have too many values is left to the reader that counts them; a long file is not."""
+    """It leaves a document with very many values to the reader that counts them.
+
+    A long file is no problem.
+    """
     text = "a: b\n" + "#" * (LONGEST - len("a: b\n"))
     for before in ("", "a: b\n---\n"):
         assert read_plainly(before + text) is not None
@@ -165,7 +168,7 @@ LINES = st.builds(
 @ANYTHING
 @given(st.lists(st.one_of(LINES, LINES, st.sampled_from(["---\n", "\n", "# said\n", "...\n"])), max_size=12))
 def test_any_lines(lines: list[str]) -> None:
-    """Lines of keys, items and values in any order are read alike by both readers."""
+    """Both readers read lines of keys, items and values in any order alike."""
     _ensure_same("".join(lines))
 
 
@@ -195,14 +198,14 @@ def _blocks(draw: st.DrawFn, indent: int = 0, depth: int = 0) -> str:
 @ANYTHING
 @given(st.lists(_blocks(), min_size=1, max_size=3))
 def test_any_blocks(blocks: list[str]) -> None:
-    """Documents of nested mappings and lists are read alike by both readers."""
+    """Both readers read documents of nested mappings and lists alike."""
     _ensure_same("---\n".join(blocks))
 
 
 @ANYTHING
 @given(st.text(max_size=100))
 def test_any_text(text: str) -> None:
-    """Any text is read alike by both readers."""
+    """Both readers read any text alike."""
     _ensure_same(text)
     _ensure_same(f"a: {text}\n")
     _ensure_same(f"a: {{b: {text}}}\n")
@@ -212,14 +215,14 @@ def test_any_text(text: str) -> None:
 @ANYTHING
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_any_pieces(text: str) -> None:
-    """Pieces of YAML in any order are read alike by both readers."""
+    """Both readers read pieces of YAML in any order alike."""
     _ensure_same(text)
 
 
 @ANYTHING
 @given(st.sampled_from([path.read_bytes() for path in FILES]), st.integers(0, 2**32))
 def test_any_damage(content: bytes, seed: int) -> None:
-    """Damaged manifests are read alike by both readers."""
+    """Both readers read damaged manifests alike."""
     _ensure_same(_mutated(content, seed).decode(errors="replace"))
 
 

@@ -46,7 +46,7 @@ def trained(name: str, *, tokens: int, base: str = FLASH, epochs: int | None = 2
 
 
 def test_tokens_are_estimated_from_characters_and_priced_by_base_model() -> None:
-    """About 4 characters a token, times the epochs, at the price of the base model or the default."""
+    """A token has about 4 characters. The price is that of the base model or the default, for each epoch."""
     own, other = bill(declare()), bill(declare("publishers/google/models/gemini-3.1-flash-lite"))
     assert (own.tokens, own.trained_tokens, own.token_price) == (1000, 3000, 10.0)
     assert (own.price, own.currency, own.is_price_estimated, own.at_most) == (0.03, "USD", True, False)
@@ -54,7 +54,7 @@ def test_tokens_are_estimated_from_characters_and_priced_by_base_model() -> None
 
 
 def test_recorded_bills_measure_the_rate_of_their_own_base_model() -> None:
-    """Two trainings of 2,000 characters were billed 1,000 tokens: 4,000 characters are 1,000 tokens then."""
+    """Two trainings of 2,000 characters were billed 1,000 tokens. So 4,000 characters are 1,000 tokens."""
     records = (
         trained("one", tokens=1200),
         trained("two", tokens=800),
@@ -91,14 +91,14 @@ def test_an_estimate_of_texts_only_is_a_lower_bound() -> None:
 
 
 def test_without_epochs_there_is_no_price() -> None:
-    """The service chooses the epochs: the tokens of one are known, the cost is not."""
+    """The service chooses the epochs. The tokens of one are known, and the cost is not."""
     found = bill(declare(epochs=None))
     assert (found.tokens, found.epochs, found.price) == (1000, 0, None)
     assert record_estimate(found) == RecordedEstimate(currency="USD", token_price=10.0)
 
 
 def test_a_price_by_character_is_for_trainings_without_one_by_token() -> None:
-    """A base model without a price by token falls back; without any price nothing is estimated."""
+    """It is used for a base model without a price by token. Without any price nothing is estimated."""
     both = Prices(per_1000_characters=0.5, per_million_tokens={FLASH: 10.0})
     assert bill(declare("gemini-3.1-flash-lite"), prices=both).price == 6.0
     assert bill(declare(), prices=both).price == 0.03
@@ -109,7 +109,7 @@ def test_a_price_by_character_is_for_trainings_without_one_by_token() -> None:
 
 
 def test_an_estimate_is_recorded_with_the_price_that_was_declared() -> None:
-    """The record keeps what the plan said, so that a later price changes nothing of it."""
+    """The record keeps what the plan said, so a later price does not change it."""
     estimate = record_estimate(bill(declare()))
     assert estimate == RecordedEstimate(3000, amount=0.03, currency="USD", token_price=10.0)
     model = RecordedModel("m-1", estimate=estimate, billed_tokens=3500)
@@ -152,7 +152,7 @@ def test_a_plan_over_its_limit_is_refused_and_shown() -> None:
 
 
 def test_an_unknown_cost_is_refused_with_what_to_declare() -> None:
-    """No price: the guard says to declare one. No epochs: to declare them. Unread data: to give it."""
+    """The guard says whether to declare a price or the epochs, or to give data that was not read."""
     facts = worlds.world([worlds.want()], inputs=Inputs(guards=Guards(max_cost=5.0)))
     with pytest.raises(GuardError, match="1 training's cost is unknown: TunedModel/bot") as caught:
         worlds.make_plan(facts)

@@ -76,7 +76,7 @@ def test_the_stacks_project_pays_then_the_environments(wire: Wire, stack: Stack,
 
 
 def test_on_this_machine_tuning_jobs_need_no_place() -> None:
-    """An emulator has a project and a location of its own; Google's service has what is named."""
+    """An emulator has its own project and location. Google's service needs those of the user."""
     local = opened(VERTEX, {}, endpoint=HERE)
     assert (local.location, local.find_target(contact=False).project) == ("us-central1", "local")
     assert local.find_target(contact=True).project == ""
@@ -93,7 +93,7 @@ def test_each_api_has_a_form_of_manifest() -> None:
 
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api.kinds[0].name)
 def test_a_variable_of_an_api_is_a_setting(api: Api) -> None:
-    """Whatever an API reads of the environment stands in the table of settings, so it is checked by name."""
+    """Every variable that an API reads is in the table of settings, so it is checked by name."""
     assert {api.endpoint_variable} <= api.variables <= SETTINGS.keys()
     assert not api.project_variable or api.project_variable in SETTINGS
 
@@ -123,7 +123,7 @@ def test_jobs_and_copies_share_their_connections(wire: Wire) -> None:
 
 
 def test_a_copy_without_a_place_is_warned_about() -> None:
-    """A bucket is not asked for: a copy has no data. An emulator has a place of its own."""
+    """It needs no bucket, because a copy has no data. An emulator has a place of its own."""
     warned = VERTEX.check(Stack(), Settings({}), [COPY])
     assert [(found.severity, found.summary) for found in warned] == [
         (Severity.WARNING, "no project is set for ModelCopy/a, but plan needs one"),

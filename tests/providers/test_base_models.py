@@ -27,7 +27,7 @@ def rows() -> Iterator[tuple[str, Base]]:
 
 @pytest.mark.parametrize(("kind", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
 def test_a_row_says_when_and_where_it_was_read(kind: str, row: Base) -> None:
-    """Every row has the day on which it was read and a source, dates that are dates, and sizes that exist."""
+    """Every row has a source and the day of reading. Its dates are dates, and its sizes exist."""
     assert row.source
     assert date.fromisoformat(row.read) <= date(2027, 12, 31)
     for day in filter(None, (row.released, row.retires)):
@@ -47,7 +47,7 @@ def test_what_has_retired_is_not_tunable_and_what_replaces_it_is(kind: str, row:
 
 @pytest.mark.parametrize(("kind", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
 def test_a_replacement_can_be_tuned_and_does_not_retire_earlier(kind: str, row: Base) -> None:
-    """Whatever row retires, what is offered instead is tunable and has no earlier date."""
+    """Each row that retires is replaced by one that can be tuned and has no earlier date."""
     found = choose_replacement(KINDS[kind].bases, row, date.fromisoformat(row.read))
     if found is not None:
         assert found.tunable
@@ -82,7 +82,7 @@ def test_each_api_has_dates_of_its_own() -> None:
 
 
 def test_what_retired_in_october_2026_is_not_named_as_tunable() -> None:
-    """The 2.5 generation is over for tuning jobs, three of the 3.x are not. The doubtful one comes last."""
+    """Tuning jobs cannot use 2.5 any more, but three of 3.x. The doubtful one comes last."""
     tunable = [row.name for row in TUNING_JOB.bases.values() if row.tunable]
     assert [name for name in tunable if name.startswith("gemini-")] == [
         "gemini-3.5-flash",
@@ -107,7 +107,10 @@ def test_what_retired_in_october_2026_is_not_named_as_tunable() -> None:
     ],
 )
 def test_what_is_offered_for_tuning_jobs(name: str, today: date, offered: str | None) -> None:
-    """What one page only calls tunable comes last, 3.6 to 3.8 never, and nothing that retires earlier."""
+    """A base model that only one page calls tunable comes last.
+
+    Neither 3.6 to 3.8 nor an earlier date is offered.
+    """
     base = TUNING_JOB.find_base(name)
     assert base is not None
     found = choose_replacement(TUNING_JOB.bases, base, today)
@@ -115,5 +118,5 @@ def test_what_is_offered_for_tuning_jobs(name: str, today: date, offered: str | 
 
 
 def test_what_the_table_does_not_know_has_no_row() -> None:
-    """A base model of somebody else is no error."""
+    """A base model of somebody else gives no error."""
     assert TUNING_JOB.find_base("somebody-elses") is None

@@ -64,7 +64,7 @@ def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None
 
 
 def test_the_last_request_of_a_zombie_arrives_late_and_has_no_effect(project: Project, gs: Store) -> None:
-    """A create whose fence was checked in time is held on its way until another run has made that model.
+    """The fence of a create was checked in time, but the request arrives after another run made that model.
 
     The service answers that the id exists, so nothing is trained twice, and the zombie sends nothing more.
     """
@@ -102,9 +102,9 @@ def test_the_last_request_of_a_zombie_arrives_late_and_has_no_effect(project: Pr
 
 
 def test_a_call_that_waits_for_the_service_is_not_sent_by_a_zombie(project: Project, gs: Store) -> None:
-    """Held back by a 429, then stopped beyond its lease: the deletion that was lined up is never sent.
+    """A run waits because of a 429 and is then stopped beyond its lease.
 
-    Meanwhile another run has taken the model back into service.
+    Its deletion is never sent. Meanwhile another run has let the model serve again.
     """
     project.environ |= gs.environ
     keep = {"keep_deposed": "1h"}

@@ -29,7 +29,10 @@ def test_bill_text() -> None:
 
 
 def test_what_only_the_service_knows_is_no_hole() -> None:
-    """Of tuning jobs alone no column speaks of batch and steps; beside others a word does, and never a 0."""
+    """A bill of tuning jobs alone has no column for batch and steps.
+
+    Beside others it has a word, and never a 0.
+    """
     job = plans.create("job", bill=Bill(40, 220, 3, 0, 0))
     assert str(sum_bills([job])) == "1 training: 40 examples, 660 characters"
     _, _, headings, *rows = render_bill([job, job], width=UNLIMITED, paint=Paint(colour=False))
@@ -70,7 +73,7 @@ def test_total_adds_up() -> None:
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100])
 def test_no_name_in_a_bill_is_cut(width: int) -> None:
-    """Two long names that differ at the end stay two names: on lines of their own if there is no room."""
+    """Two long names that differ at the end stay two names. Without room they get lines of their own."""
     names = ["a-very-long-name-of-a-model-121", "a-very-long-name-of-a-model-122", "x"]
     trainings = [plans.create(name, bill=Bill(40, 220, 3, 2, 60)) for name in names]
     lines = list(render_bill(trainings, width=width, paint=Paint(colour=False)))
@@ -82,7 +85,10 @@ def test_no_name_in_a_bill_is_cut(width: int) -> None:
 
 
 def test_an_estimate_of_texts_only_is_at_least_so_much() -> None:
-    """In the table, below it, in a sentence and in the total. With an upper bound beside it, none is left."""
+    """The table, the lines below it, a sentence and the total say so.
+
+    With an upper bound too, none is left.
+    """
     images = Bill(40, 220, 3, 0, 0, tokens=55, price=0.00165, currency="USD", token_price=10, texts_only=True)
     training = plans.create("images", bill=images)
     assert describe_bill(images) == (
@@ -108,7 +114,7 @@ def test_money_under_a_cent_is_not_zero() -> None:
 
 
 def test_what_was_billed_stands_beside_the_estimate() -> None:
-    """The difference is counted in tokens, in the currency and in percent. Without an estimate nothing is."""
+    """The difference is in tokens, in the currency and in percent. Without an estimate there is none."""
     assert describe_billed(1_200, 0.36, "USD", 1_000) == (
         "1,200 tokens, 0.36 USD; the estimate was 1,000 tokens, 0.30 USD (+200 tokens, +0.06 USD, +20.0 %)"
     )
@@ -141,7 +147,7 @@ def test_what_was_billed_stands_beside_the_estimate() -> None:
 def test_the_cost_of_a_recorded_training(
     status: Status, estimate: RecordedEstimate | None, billed: int, said: str
 ) -> None:
-    """What was billed comes before the estimate; a failure without a bill is not known to cost anything."""
+    """The bill counts, or else the estimate. A failure without a bill may have cost nothing."""
     assert describe_cost(RecordedModel("x", status=status, estimate=estimate, billed_tokens=billed)) == said
 
 

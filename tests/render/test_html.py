@@ -134,7 +134,7 @@ def test_nothing_is_fetched() -> None:
 
 
 def test_every_model_has_a_row_a_section_and_its_curve() -> None:
-    """Nothing recorded is missing from the report; a curve stands where there are snapshots."""
+    """No recorded model is missing from the report. A model with snapshots has a curve."""
     page = render_report(
         plans.STATE, plans.STATUS, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, now=NOW
     )
@@ -186,7 +186,7 @@ def test_what_drift_explains_is_not_said_twice() -> None:
 
 
 def test_a_row_tells_scores_cost_and_the_end_of_the_base_model() -> None:
-    """The verdict and each score, what was billed, and the date with its verb, coloured by what it means."""
+    """It has the verdict and each score, the bill, and the end date in a colour for its meaning."""
     address, estimate = (
         plans.address("x"),
         RecordedEstimate(1_000, amount=0.01, currency="USD", token_price=9),
@@ -231,7 +231,7 @@ def test_what_is_not_known_of_a_model_is_not_shown() -> None:
 
 
 def test_every_cell_has_a_label() -> None:
-    """A narrow page shows a table as a list, so each cell names its column, which its head names too."""
+    """A narrow page shows a table as a list, so each cell has the name of its column."""
     page = render_report(
         plans.STATE,
         plans.STATUS,
@@ -261,7 +261,7 @@ def test_an_empty_state_is_a_page() -> None:
     texts,
 )
 def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title: str) -> None:
-    """For any losses, every point lies inside the picture, and there are no more points than can be seen."""
+    """Every point of any curve is inside the picture, and there are no more points than can be seen."""
     svg = draw_loss_curve(snapshots, title=title)
     for points in re.findall(r'points="([^"]*)"', svg):
         pairs = [tuple(map(float, pair.split(","))) for pair in points.split()]
@@ -270,7 +270,10 @@ def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title:
 
 
 def test_a_long_training_is_thinned() -> None:
-    """Of ten thousand snapshots, only as many as can be seen are drawn, the first and the last among them."""
+    """Of ten thousand snapshots only as many as can be seen are drawn.
+
+    The first and the last are among them.
+    """
     svg = draw_loss_curve([Snapshot(step, step // 10, 10_000.0 - step) for step in range(10_000)], title="x")
     (points,) = re.findall(r'points="([^"]*)"', svg)
     assert len(points.split()) == 300

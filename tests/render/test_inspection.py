@@ -40,7 +40,7 @@ MODEL = Inspection(
 
 
 def test_a_model_shows_each_of_its_data_sets() -> None:
-    """Counts, lengths, labels, and what is serious with its lines."""
+    """Each has counts, lengths and labels, and the serious findings with their lines."""
     assert show(MODEL) == [
         "TuningJob/faq",
         "",
@@ -101,7 +101,7 @@ def test_what_is_serious_is_coloured() -> None:
 
 
 def test_a_file_has_no_heading() -> None:
-    """Errors and an empty file are told; a control character of a label is not printed."""
+    """Errors and an empty file are reported. A control character of a label is not printed."""
     error = Diagnostic("not JSON", "Write JSON.", "d.jsonl", 3)
     found = Inspection("", (Inspected(Use.FILE, "d.jsonl", measure(), errors=(error,)),))
     assert show(found) == [
@@ -115,7 +115,7 @@ def test_a_file_has_no_heading() -> None:
 
 
 def test_what_cannot_be_read_says_why() -> None:
-    """Data that no call returns is no data set of nothing, and nothing is compared with it."""
+    """Data that no call returns is not an empty data set. Nothing is compared with it."""
     unread = Inspected(Use.TRAINING, "projects/p/locations/l/datasets/7", None, "no call returns it")
     found = Inspection("TuningJob/a", (unread, Inspected(Use.VALIDATION, "v.jsonl", HELD)))
     assert show(found)[3] == "  not read        no call returns it"
@@ -150,7 +150,7 @@ def test_many_pairs_are_cut_in_text_and_kept_in_json() -> None:
 
 
 def test_the_document_has_every_key() -> None:
-    """What is not known is null; estimates are called so."""
+    """An unknown value is null. Estimates are called estimates."""
     document: Any = build_inspection_document(MODEL)
     assert document["address"] == "TuningJob/faq"
     data = document["data"][1]

@@ -63,7 +63,7 @@ def test_blocks_are_whole(plan: Plan) -> None:
 @BIG
 @given(any_plan)
 def test_nobody_is_mentioned(plan: Plan) -> None:
-    """An at sign in somebody's text mentions nobody: outside of code, it never precedes a word."""
+    """Outside of code, an at sign never precedes a word, so nobody's text mentions anybody."""
     text = render_plan_comment(plan)
     outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert re.search(r"(?<![A-Za-z0-9])@[A-Za-z0-9]", outside) is None

@@ -99,7 +99,7 @@ def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
 
 
 def test_bills_are_summed_for_each_currency() -> None:
-    """The tokens without a price stand alone, and an estimate that lacks a training is no estimate."""
+    """Tokens without a price stand alone. An estimate that lacks a training is not shown."""
     run = summarize_run(
         (
             *TRAINED,
@@ -132,7 +132,7 @@ def test_bills_are_summed_for_each_currency() -> None:
 
 
 def test_a_bill_takes_the_place_of_the_estimate() -> None:
-    """Who is told what was billed need not read above it what it was about to cost."""
+    """A person who reads the bill need not read the estimate above it."""
     bill = Bill(20, 100, 5, 4, 25, price=1.5, currency="EUR")
     both = Plan((replace(plans.CREATE, address=A, bill=bill), replace(plans.CREATE, address=B, bill=bill)))
     first = (*TRAINED, Billed(A, "a-1", 900, 1.4, "EUR"))
@@ -157,7 +157,7 @@ def test_names_are_listed_whole() -> None:
 
 
 def test_a_narrow_terminal_breaks_bills_and_puts_names_on_their_own_lines() -> None:
-    """Nothing is cut; what has room stays on one line, in its column."""
+    """Nothing is cut. What has room stays on one line, in its column."""
     names = {A: "tunedModels/a-1", Address("TunedModel", "n" * 31): "tunedModels/" + "n" * 31 + "-2"}
     assert list(render_names(names, width=62)) == [
         "To call:",
@@ -173,7 +173,7 @@ def test_a_narrow_terminal_breaks_bills_and_puts_names_on_their_own_lines() -> N
 
 
 def test_what_goes_on_is_named_where_it_was_not_yet() -> None:
-    """As the last line, and in the stream; a price without a currency is of an unknown one."""
+    """It is the last line, and it is in the stream. A price without a currency is of an unknown one."""
     outcome = summarize_run((*TRAINED, Detached("timeout", (A,))))
     *_, last = render_ending("apply", outcome, elapsed=1, resume="reconciler wait")
     assert last == "To go on: reconciler wait"
@@ -188,7 +188,7 @@ def test_what_goes_on_is_named_where_it_was_not_yet() -> None:
 
 
 def test_no_names_are_no_lines() -> None:
-    """Nothing to call, nothing said; the command that lists the rest is named in any case."""
+    """If nothing can be called, nothing is said. The command that lists the others is always named."""
     assert list(render_names({})) == []
     assert list(render_names({}, more=1)) == ["  … and 1 other: reconciler output"]
     assert list(render_names({A: "tunedModels/a-1"})) == ["To call:", "  TunedModel/a  tunedModels/a-1"]

@@ -46,7 +46,10 @@ def test_visible(text: str, shown: str) -> None:
 
 @given(st.text())
 def test_nothing_that_steers_a_terminal_survives(text: str) -> None:
-    """No control, format (but joiners), surrogate or separator character is left, and UTF-8 can hold it."""
+    """Only joiners are left of control, format, surrogate and separator characters.
+
+    UTF-8 can write the rest.
+    """
     shown = escape(text)
     assert not [
         one
@@ -66,7 +69,7 @@ def test_quoted_tells_texts_apart(one: str, other: str) -> None:
     ("text", "width"), [("abc", 3), ("字字", 4), ("é", 1), ("e\u0301", 1), ("😀", 2), ("☎\ufe0f", 2), ("", 0)]
 )
 def test_cells(text: str, width: int) -> None:
-    """East Asian characters and emoji take two columns, combining marks none."""
+    """East Asian characters and emoji take two columns. Combining marks take none."""
     assert count_cells(text) == width
 
 
@@ -83,7 +86,7 @@ def test_cut_fits(text: str, width: int) -> None:
     [("abcdef", 6, "abcdef"), ("abcdef", 3, "ab…"), ("字字", 3, "字…"), ("字字", 2, "…"), ("abcdef", 1, "…")],
 )
 def test_a_cut_is_marked(text: str, width: int, short: str) -> None:
-    """An ellipsis stands for what was taken, and it alone where there is room for nothing else."""
+    """An ellipsis stands for the part that was cut. It stands alone if there is room for nothing else."""
     assert cut(text, width) == short
 
 

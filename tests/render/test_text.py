@@ -52,7 +52,7 @@ def fits(line: str, width: int) -> bool:
 @BIG
 @given(any_plan, st.sampled_from([0, 60, 80, 100]), st.booleans())
 def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) -> None:  # noqa: FBT001
-    """Whatever a manifest or a service says: lines fit, nothing but our colours is left, no data leaks."""
+    """For any text of a manifest or a service, lines fit, only our colours are left, and no data leaks."""
     lines = list(render_plan(plan, colour=colour, width=width))
     for line in lines:
         plain = SGR.sub("", line) if colour else line
@@ -192,7 +192,7 @@ def test_a_change_without_reason_and_place_is_its_title_alone() -> None:
 
 
 def test_a_failure_without_a_known_reason_still_advises() -> None:
-    """The operation may be gone: no empty error line, the same way on."""
+    """The operation may be gone. Then there is no empty error line, and the advice is the same."""
     lines = list(
         render_plan(
             Plan((replace(plans.FAILED, place="", steps=(ReportFailure("", RETRY_ADVICE),)),)),
@@ -229,7 +229,7 @@ def test_many_waiting_models_are_brief() -> None:
 
 
 def test_the_bill_has_a_total_and_marks_estimates() -> None:
-    """Several trainings are summed; an assumed default is marked and explained."""
+    """Several trainings are summed. An assumed default is marked and explained."""
     text = whole(render_plan(plans.EVERYTHING, colour=False, width=100))
     total = next(line for line in text.splitlines() if line.startswith("  total"))
     assert total.split() == ["total", "74", "264*", "23,668*", "0.18", "USD*"]
@@ -336,7 +336,10 @@ def test_failures_end_with_advice() -> None:
 
 
 def test_what_is_left_alone_for_a_reason_is_brief() -> None:
-    """A few are named with their reasons, the rest is counted; so are fields taken out of manifests."""
+    """A few are named with their reasons, and the others are counted.
+
+    So are fields removed from manifests.
+    """
     noted = [replace(plans.NO_OP, address=plans.address(f"n{n}"), notes=("an odd one",)) for n in range(30)]
     lines = whole(render_plan(Plan(tuple(noted)), colour=False, width=120)).splitlines()
     assert "Left as they are (30):" in lines

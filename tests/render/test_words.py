@@ -58,7 +58,7 @@ def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
 
 
 def test_the_summary_of_an_empty_destruction() -> None:
-    """Nothing to destroy: what manifests declare has no part in it."""
+    """If there is nothing to destroy, the summary does not speak of manifests."""
     assert summarize_plan(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
     part = Inputs(destroy=True, targets=("x",))
     assert summarize_plan(Plan((), inputs=part)) == "No changes. Nothing recorded was selected."
@@ -105,7 +105,7 @@ def test_a_kept_model_is_not_said_to_go() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.UNKNOWN])
 def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
-    """A model that its checks keep back is checked again, and nobody need fear another training."""
+    """A model that failed its checks is checked again. The plan says that nothing is trained."""
     again = plans.checked(verdict, *plans.TWO_CHECKS)
     assert find_wording(again).phrase == "will be checked again: unproven-dddddddd is trained"
     assert "nothing is trained; 2 checks must pass this time (2 billed calls)" in list(
@@ -136,7 +136,7 @@ def test_what_was_approved_before(steps: Steps, said: list[str]) -> None:
 
 
 def test_an_unpromoted_completion_says_so() -> None:
-    """What is only recorded is not said to be promoted, nor its predecessor to go."""
+    """The plan does not say that it is promoted or that its predecessor is deleted."""
     text = " ".join(list_consequences(plans.HELD_BACK))
     assert "not promoted" in text
     assert "deleted" not in text
@@ -144,7 +144,7 @@ def test_an_unpromoted_completion_says_so() -> None:
 
 
 def test_reasons_and_actions_are_words() -> None:
-    """Every reason but none can be read aloud; every action has its own value."""
+    """Every reason but NONE has a text, and every action has a value of its own."""
     assert all(str(reason) for reason in Reason if reason is not Reason.NONE)
     assert len(set(Action)) == len(Action)
 
@@ -179,7 +179,7 @@ def test_a_data_set_on_one_side_is_shown_alone(change: DataChange, said: str) ->
 
 
 def test_a_model_that_is_kept_is_listed_with_its_reasons() -> None:
-    """Only deposed models that nothing is done to, and only with a reason; hostile text steers nothing."""
+    """Only deposed models that nothing is done to are listed, and only with a reason. The text is escaped."""
     kept = Change(
         plans.address("bot"),
         Action.NO_OP,
@@ -195,7 +195,7 @@ def test_a_model_that_is_kept_is_listed_with_its_reasons() -> None:
 
 
 def test_a_plan_without_changes_counts_the_models_that_serve_after_a_rollback() -> None:
-    """They are not as their manifests declare, and there is nothing to do about them either."""
+    """They are not as their manifests declare, and yet there is nothing to do."""
     back = replace(plans.NO_OP, address=plans.HELD.address)
     assert summarize_plan(Plan((back, plans.HELD))) == "No changes. 1 model serves after a rollback."
     both = Plan((back, plans.HELD, plans.NO_OP))

@@ -40,7 +40,7 @@ def hanging() -> Iterator[Hanging]:
 
 
 def test_answers_and_errors_come_through() -> None:
-    """What the store says is what the caller gets, its errors with their types."""
+    """The caller gets what the store says, and errors with their types."""
     backend = Interruptible(MemoryBackend(MemoryStore(), lease=8.0))
     assert backend.read() is None
     version = backend.write(b"{}", expected=None)
@@ -56,7 +56,7 @@ def test_answers_and_errors_come_through() -> None:
 
 
 def test_a_stop_ends_a_call_that_hangs(hanging: Hanging) -> None:
-    """The store has its few seconds from the stop on, and then the call fails as any call of it may."""
+    """After the stop the store has a few seconds more. Then the call fails like any other."""
     seconds = itertools.count(0.0, 0.5)
     backend = Interruptible(hanging, lambda: True, clock=lambda: next(seconds))
     with pytest.raises(StateStoreError, match="does not answer, and this run is being stopped"):
@@ -65,7 +65,7 @@ def test_a_stop_ends_a_call_that_hangs(hanging: Hanging) -> None:
 
 
 def test_every_call_is_sent_however_late_it_is(hanging: Hanging) -> None:
-    """With the time used up, the lock is still given back by a store that answers."""
+    """Even when the time is over, a store that answers still gets its lock back."""
     seconds = itertools.count(0.0, 0.5)
     backend = Interruptible(hanging, lambda: True, clock=lambda: next(seconds))
     hanging.lock(ANN)
@@ -76,7 +76,7 @@ def test_every_call_is_sent_however_late_it_is(hanging: Hanging) -> None:
 
 
 def test_an_interrupt_does_not_wait(hanging: Hanging) -> None:
-    """Ctrl-C in the middle of a call is raised at once, and later calls are on short time."""
+    """Ctrl-C during a call is raised at once. Later calls have only a short time."""
     backend = Interruptible(hanging)
 
     def press() -> None:

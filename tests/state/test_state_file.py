@@ -167,7 +167,7 @@ def types_of(state: State) -> list[type]:
 @CALM
 @given(states())
 def test_every_state_reads_back_as_it_was_written(state: State) -> None:
-    """Equal in every value, in the type of every number, and in its bytes when written again."""
+    """It is equal in every value and in the type of every number. Written again, it has the same bytes."""
     data = dumps(state)
     read = loads(data, place="here")
     assert read == state
@@ -188,7 +188,7 @@ def test_bytes_do_not_depend_on_the_order_of_the_resources(state: State, random:
 @CALM
 @given(states(), st.data())
 def test_lines_that_are_kept_change_nothing(state: State, data: st.DataObject) -> None:
-    """Whatever was written before with the same lines at hand, the bytes are those of a fresh writer."""
+    """A writer that keeps lines of earlier states writes the same bytes as a new writer."""
     kept: dict[Address, tuple[Record, str]] = {}
     assert dumps(state, kept) == dumps(state)
     changed = {
@@ -400,7 +400,7 @@ def test_every_golden_file_has_its_value_and_the_newest_is_what_is_written_today
 
 
 def test_version_2_is_written_only_where_a_record_holds_what_version_1_cannot() -> None:
-    """Who never used what is new can go back to an older program; a path or formula 2 is a new fact."""
+    """Whoever does not use what is new can go back to an older program. A path or formula 2 is new."""
     plain = Record(A, serving=RecordedModel("a-1"))
     assert State(resources={A: plain}).version == 1
     assert State(resources={A: replace(plain, manifest="manifests/a.yaml")}).version == 2
@@ -411,7 +411,7 @@ def test_version_2_is_written_only_where_a_record_holds_what_version_1_cannot() 
 
 
 def test_version_5_is_written_only_where_an_endpoint_is_recorded() -> None:
-    """An older program would delete a model under a stable endpoint; a state without one stays readable."""
+    """An older program would delete a model under a stable endpoint. Without one it can read the state."""
     plain, endpoint = Record(A, serving=RecordedModel("a-1")), RecordedEndpoint("support")
     assert State(resources={A: plain}).version == 1
     assert State(resources={A: replace(plain, endpoint=endpoint)}).version == 5
@@ -431,7 +431,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("text", "by"), UNKNOWN, ids=["record", "serving", "data", "grant", "candidate"])
 def test_what_a_newer_program_recorded_is_kept_and_written_back(text: str, by: str) -> None:
-    """A key of a record that is not known here locks nobody out, and is not lost by the next write."""
+    """An unknown key of a record does not refuse the state, and the next write keeps it."""
     golden = (GOLDEN / "version-1.json").read_text()
     state = loads(golden.replace(text, by, 1).encode(), place="here")
     assert json.loads(dumps(state)) == json.loads(golden.replace(text, by, 1))
@@ -442,7 +442,7 @@ REFUSED = yaml.safe_load((HERE / "cases" / "state" / "refused.yaml").read_text()
 
 @pytest.mark.parametrize("case", REFUSED, ids=[case["claim"] for case in REFUSED])
 def test_a_state_that_is_not_understood_is_refused(case: dict[str, str]) -> None:
-    """Each case is one way for a file to be no state; the message says where and what to do."""
+    """Each case is a file that is not a state. The message says where it is wrong, and what to do."""
     golden = (GOLDEN / "version-1.json").read_text()
     text = case["text"] if "text" in case else golden.replace(case["replace"], case["by"])
     assert text != golden
@@ -457,7 +457,7 @@ def test_a_state_that_is_not_understood_is_refused(case: dict[str, str]) -> None
 @CALM
 @given(st.data())
 def test_a_state_cut_anywhere_is_refused(data: st.DataObject) -> None:
-    """No prefix of a state is a state, except the one that lacks only the last newline."""
+    """A state that is cut at any byte is refused, unless only the last line end is missing."""
     whole = (GOLDEN / "version-1.json").read_bytes()
     cut = data.draw(st.integers(0, len(whole) - 2))
     with pytest.raises(StateCorruptError):
@@ -467,7 +467,7 @@ def test_a_state_cut_anywhere_is_refused(data: st.DataObject) -> None:
 @CALM
 @given(st.data())
 def test_a_flipped_byte_is_refused_or_still_a_state(data: st.DataObject) -> None:
-    """Nothing but our own errors ever comes out of a damaged file."""
+    """A damaged file raises nothing but our own errors."""
     damaged = bytearray((GOLDEN / "version-1.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -510,7 +510,7 @@ def test_half_characters_from_a_service_do_not_stop_a_commit() -> None:
 
 
 def test_a_model_in_two_slots_is_never_written() -> None:
-    """What would be deleted in one slot while it serves in another stops before it is recorded."""
+    """A model that serves in one slot could be deleted in the other, so it is not recorded."""
     both = State(
         resources={
             A: Record(A, serving=RecordedModel("same")),
@@ -545,7 +545,7 @@ def test_a_candidate_may_share_a_pinned_id_with_the_model_that_goes_first() -> N
 
 
 def test_numbers_that_are_not_finite_are_never_written() -> None:
-    """NaN is no JSON."""
+    """JSON has no NaN."""
     with pytest.raises(StateError, match="not JSON compliant"):
         dumps(State(resources={A: Record(A, serving=RecordedModel("a", sent={"temperature": float("nan")}))}))
 
@@ -596,14 +596,14 @@ def test_a_state_of_something_else_is_refused(check: Callable[[], None], says: l
 
 
 def test_names_that_agree_or_are_unknown_are_no_reason_to_refuse() -> None:
-    """A nameless state, and a command that cannot know, pass."""
+    """A state without a name passes, and so does a command that cannot know the name."""
     check_foreign(NAMED, stack="numbers", service="google", project="p1")
     check_foreign(NAMED, stack=None, service=None, project="")
     check_foreign(State(), stack="numbers", service="emulator", project="p2")
 
 
 def test_a_nameless_state_takes_the_first_names_and_keeps_them() -> None:
-    """Names are filled in where there were none and never replaced; resources stay as they are."""
+    """Missing names are filled in, and never replaced. Resources stay as they are."""
     nameless = State(resources={A: Record(A, serving=RecordedModel("a-1"))})
     named = nameless.with_names(stack="numbers", service="google", project="p1")
     assert (named.stack, named.service, named.project) == ("numbers", "google", "p1")
@@ -625,7 +625,7 @@ def test_a_nameless_state_takes_the_first_names_and_keeps_them() -> None:
     ],
 )
 def test_what_the_reader_would_refuse_is_not_written(model: RecordedModel) -> None:
-    """A state that is written can be read: a record with a value that makes no sense is named instead."""
+    """Every written state can be read. The error names a record with an impossible value."""
     with pytest.raises(StateError, match="TunedModel/a: this record could not be read again") as refused:
         dumps(State(lineage="x").put(Record(A, candidate=model)))
     # The message does not call the state itself damaged.
@@ -634,14 +634,14 @@ def test_what_the_reader_would_refuse_is_not_written(model: RecordedModel) -> No
 
 @pytest.mark.parametrize("serial", ["9" * 4300, "9" * 5000, str(2**63), "1e400", "NaN", "-1", '"1"'])
 def test_a_serial_beyond_int64_is_refused_when_it_is_read(serial: str) -> None:
-    """It could not be counted on, nor written again."""
+    """Nobody could count on from it, or write it again."""
     text = dumps(State(lineage="x", serial=7)).decode().replace('"serial": 7', f'"serial": {serial}')
     with pytest.raises(StateCorruptError):
         loads(text.encode(), place="here")
 
 
 def test_a_state_that_would_be_too_large_is_not_written() -> None:
-    """What nobody reads is not written: the bound of the reader is the bound of the writer."""
+    """The reader and the writer have the same bound."""
     with pytest.raises(StateError, match="larger than 64 MB"):
         dumps(State(stack="x" * (bounds.STATE + 1)))
 
@@ -649,7 +649,7 @@ def test_a_state_that_would_be_too_large_is_not_written() -> None:
 @pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "2026-11-28T10:00:00", "9" * 5000])
 @pytest.mark.parametrize("key", ["started", "deposed"])
 def test_a_time_of_ours_that_is_none_is_refused(key: str, time: str) -> None:
-    """What is counted with, the lag and keep_deposed, must be a time."""
+    """The lag and keep_deposed are counted from these times."""
     now = "2026-11-28T10:00:00Z"
     changed: dict[str, Any] = {key: now}
     text = dumps(State(lineage="x").put(Record(A, candidate=RecordedModel("a", **changed))))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.state_store import DEFAULT_STATE
-from reconciler.datasets.data_cache import DataCache, Use
+from reconciler.datasets.cache_use import Use
+from reconciler.datasets.open_cache import OpenCache
 
 _USES: Mapping[str, Use] = {
     "validate": Use.READ | Use.WRITE,
@@ -25,9 +26,9 @@ _USES: Mapping[str, Use] = {
 """What the commands may do. All others, such as drift, only read."""
 
 
-def open_data_cache(invocation: Invocation, paths: Sequence[str]) -> DataCache:
+def open_data_cache(invocation: Invocation, paths: Sequence[str]) -> OpenCache:
     """Open what was remembered of the data of these manifests. Nothing is read before it is needed."""
-    return DataCache(_find_folder(Path(paths[0])), _USES.get(invocation.command, Use.READ))
+    return OpenCache(_find_folder(Path(paths[0])), _USES.get(invocation.command, Use.READ))
 
 
 def _find_folder(path: Path) -> Path:

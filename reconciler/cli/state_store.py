@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -39,6 +37,8 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
         UsageError, StateError: the address is invalid, or the state cannot be opened.
         ManifestError: only the Stack names the address, and its host is not trusted with credentials.
     """
+    import socket
+
     from reconciler.state.backends import open_backend
     from reconciler.state.session import StateManager
 
@@ -87,6 +87,8 @@ def choose_state(invocation: Invocation, stack: Stack, settings: Settings) -> tu
 
 
 def _find_user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user id without a name

@@ -12,19 +12,18 @@ import stat
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from enum import Flag, auto
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from reconciler import __version__, bounds, files
+from reconciler.datasets.cache_use import NAME, Use
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import Found, Lengths, Lines, Survey
 from reconciler.model import Layout
 from reconciler.textfiles import find_work_tree
 
-NAME = "data-cache.json"
 LEAST = 64 * bounds.MB // 1024
 """Bytes. A smaller file is measured in a millisecond, so it is not remembered."""
 FORMULA = 1
@@ -38,14 +37,6 @@ _MOST_SHARED = 100
 _SETTLED = 2_000_000_000
 """Nanoseconds. A file that changed later than that may change again without another time."""
 _IGNORED = f"/{NAME}\n/.gitignore\n"
-
-
-class Use(Flag):
-    """What a command may do with what is remembered."""
-
-    NOTHING = 0
-    READ = auto()
-    WRITE = auto()
 
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]

@@ -1,7 +1,7 @@
 """Finds the files of the data sets that manifests name, and measures each file once.
 
 Rule: a manifest may come from a pull request, so a data file stays inside the git work tree, whatever
-links lead to it.
+links lead to it. What reads files is imported for the first file.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler import files, textfiles
-from reconciler.datasets.data_cache import DataCache, Source, Warned, name_file_version, name_source
-from reconciler.datasets.formats import FORMATS, find_extension, find_limit
 from reconciler.datasets.lookalikes import advise_extension
-from reconciler.datasets.measure import EMPTY, FORMS, measure, measure_rows
+from reconciler.datasets.measured_rows import EMPTY, measure_rows
+from reconciler.datasets.open_cache import OpenCache
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import (
@@ -30,6 +30,9 @@ from reconciler.datasets.survey import (
 from reconciler.formats import count_noun
 from reconciler.model import PLAIN, DataSet, Example, Layout
 from reconciler.problems import HasPlace, Place, Problems, Refusal
+
+if TYPE_CHECKING:
+    from reconciler.datasets.data_cache import Source, Warned
 
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a create's JSON body (the guide: at most 4 MB)."""
@@ -52,11 +55,11 @@ class DataSets:
     """
 
     def __init__(
-        self, problems: Problems, *, reads_training: bool = True, cache: DataCache | None = None
+        self, problems: Problems, *, reads_training: bool = True, cache: OpenCache | None = None
     ) -> None:
         self._problems = problems
         self._reads_training = reads_training
-        self._cache = cache or DataCache()
+        self._cache = cache or OpenCache()
         self._measured: dict[tuple[str, str, Layout, bool], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
@@ -112,6 +115,8 @@ class DataSets:
             multimodal=found.multimodal,
         )
         self._keep(data, found)
+        from reconciler.datasets.data_cache import name_source
+
         self._sources[_identify(data)] = name_source(real, form, layout, is_validation=is_validation)
         return data
 
@@ -144,7 +149,7 @@ class DataSets:
         if not all(pair):  # one of them was dropped
             return Found()
         sources = (self._sources[_identify(training)], self._sources[_identify(held)])
-        known = self._cache.find_shared(*sources)
+        known = self._cache.get().find_shared(*sources)
         if known is not None:
             return known
         for data, source, lines in zip((training, held), sources, pair, strict=True):
@@ -152,11 +157,14 @@ class DataSets:
                 again = self._read_again(str(data.file), data.layout, source)
                 lines.fill(again.survey.lines if again else Lines())
         found = find_shared(*pair)
-        self._cache.remember_shared(*sources, found)
+        self._cache.get().remember_shared(*sources, found)
         return found
 
     def _read_again(self, path: str, layout: Layout, source: Source) -> Measured | None:
         """Measure a remembered file, whose examples are to be compared; None if it is no longer good."""
+        from reconciler.datasets.formats import find_limit
+        from reconciler.datasets.measure import FORMS, measure
+
         form = FORMS[source.form]
         try:
             with files.open_regular(path, most=find_limit(path, form)) as stream:
@@ -181,6 +189,10 @@ class DataSets:
     def _measure(
         self, path: str, node: HasPlace, written: str, known: tuple[str, str, Layout, bool]
     ) -> Measured | None:
+        from reconciler.datasets.data_cache import Warned, name_file_version, name_source
+        from reconciler.datasets.formats import find_limit
+        from reconciler.datasets.measure import FORMS, measure
+
         real, name, layout, is_validation = known
         form = FORMS[name]
         source = name_source(real, name, layout, is_validation=is_validation)
@@ -188,7 +200,7 @@ class DataSets:
             with files.open_regular(path, most=find_limit(path, form)) as stream:
                 now = time.time_ns()
                 version = name_file_version(os.fstat(stream.fileno()), now)
-                entry = self._cache.find(source, version, node.file)
+                entry = self._cache.get().find(source, version, node.file)
                 if entry is not None:
                     self._warn(path, entry.warnings)
                     return entry.to_measured()
@@ -203,7 +215,7 @@ class DataSets:
         warnings = [Warned(one.line, one.column, one.summary, one.detail) for one in noted.list_warnings()]
         self._warn(path, warnings)
         if found is not None and is_same:
-            self._cache.remember(source, version, node.file, found, warnings)
+            self._cache.get().remember(source, version, node.file, found, warnings)
         return found
 
     def _warn(self, path: str, warnings: Collection[Warned]) -> None:
@@ -286,6 +298,8 @@ def _refuse_path(folder: str, written: str) -> Refusal | None:
     # os.path, because Path raises for a name that is too long
     if slashed != written and not os.path.exists(path) and os.path.exists(f"{folder}/{slashed}"):  # noqa: PTH110
         return Refusal(f"{written}: there is no such file", f"Write the path with '/': {slashed}.")
+    from reconciler.datasets.formats import FORMATS, find_extension
+
     if find_extension(written) not in FORMATS:
         is_below = ".." not in Path(written).parts and not Path(written).is_absolute()
         if is_below and os.path.isdir(path):  # noqa: PTH112

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from reconciler.datasets.chat import CHATS, is_multimodal
+from reconciler.datasets.chat import CHATS
 from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.formats import find_extension, read_batches
+from reconciler.datasets.measured_rows import EMPTY, measure_rows
 from reconciler.datasets.pairs import PAIRS
-from reconciler.datasets.rows import Batch, Form, Measured, Row
-from reconciler.datasets.survey import Surveyor, warn_of
+from reconciler.datasets.rows import Form, Measured
+from reconciler.datasets.survey import warn_of
 from reconciler.datasets.text import Stream
-from reconciler.identity import encode_example
 from reconciler.model import PLAIN, Layout
-from reconciler.problems import Place, Problems, Refusal
+from reconciler.problems import Place, Problems
 
 FORMS: Mapping[str, Form] = {"": PAIRS, **CHATS}
 """The forms of data sets under the names that `DataSet.form` has."""
-
-EMPTY = Refusal("the data set is empty", "Write at least one example.")
 
 
 def measure(
@@ -59,37 +56,3 @@ def survey(stream: Stream, path: str, form: Form, problems: Problems, *, layout:
     found = measure_rows(read_batches(stream, path, form, problems, layout), form, complaints, unit)
     complaints.close()
     return found
-
-
-def measure_rows(
-    rows: Iterable[Row | Batch], form: Form, noting: Problems | Complaints, unit: str = "line"
-) -> Measured:
-    """Measure rows, leaving out those that are refused after noting why. `unit`: see `Surveyor`."""
-    digest, surveyor = hashlib.sha256(), Surveyor(unit)
-    examples = size = multimodal = 0
-    for found in rows:
-        if isinstance(found, Batch):
-            digest.update(found.lines)
-            examples += len(found.numbers)
-            size += len(found.lines) + found.pairs * form.frame
-            surveyor.add_all(found.numbers, found.asked, found.lengths, found.outputs, found.output_lengths)
-            continue
-        place, row = found
-        if isinstance(row, Refusal):
-            noting.error(place, *row)
-            continue
-        refusal = form.check(row)
-        if refusal is not None:
-            noting.error(place, *refusal)
-            continue
-        advice = form.advise(row)
-        if advice is not None:
-            noting.warning(place, *advice)
-        line = encode_example(row) + b"\n"
-        digest.update(line)
-        examples += 1
-        size += len(line) + (0 if row.line else form.frame)
-        multimodal += is_multimodal(row)
-        surveyor.add(place.line, row, is_long=advice is not None)
-    surveyed = surveyor.close()
-    return Measured(examples, digest.hexdigest(), surveyed.characters, size, multimodal, surveyed)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from reconciler import bounds, textfiles
-from reconciler.datasets.data_cache import DataCache
+from reconciler.datasets.open_cache import OpenCache
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.kind import Kind
 from reconciler.manifests import sources
@@ -114,7 +114,7 @@ def load(
     variables: Mapping[str, str],
     allow_empty: bool = False,
     reads_training: bool = True,
-    cache: DataCache | None = None,
+    cache: OpenCache | None = None,
 ) -> Loaded:
     """Read manifests, and measure their training data.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.datasets.data_cache import DataCache
 from reconciler.datasets.data_sets import ADVISED, DataSets, warn_of_few
+from reconciler.datasets.open_cache import OpenCache
 from reconciler.kind import Kind
 from reconciler.manifests.content import Reading, keep_unpinned
 from reconciler.manifests.documents import Document
@@ -32,7 +32,7 @@ class ModelReader:
         trees: Trees,
         *,
         reads_training: bool = True,
-        cache: DataCache | None = None,
+        cache: OpenCache | None = None,
     ) -> None:
         self.declarations: list[Declaration] = []
         self._kinds = kinds

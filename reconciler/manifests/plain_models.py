@@ -19,7 +19,6 @@ from reconciler.kind import Kind
 from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.content import Content, Reading
 from reconciler.manifests.documents import Document
-from reconciler.manifests.job_data import read_data_sets
 from reconciler.manifests.kinds import API_VERSION
 from reconciler.manifests.places import BESIDE
 from reconciler.manifests.references import Declaration
@@ -199,6 +198,8 @@ def _read_pairs(
 def _read_addresses(
     document: Document, data_sets: DataSets, found: Mapping[str, Any], rest: int
 ) -> tuple[DataSet, ...]:
+    from reconciler.manifests.job_data import read_data_sets
+
     del found
     return read_data_sets(document, data_sets, rest)
 

@@ -11,7 +11,8 @@ from reconciler.datasets.chat import SUPERVISED
 from reconciler.datasets.formats import FORMATS, find_extension, find_limit
 from reconciler.datasets.inspection import Inspected, Inspection, Use
 from reconciler.datasets.lookalikes import advise_extension
-from reconciler.datasets.measure import FORMS, measure_rows, survey
+from reconciler.datasets.measure import FORMS, survey
+from reconciler.datasets.measured_rows import measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Form
 from reconciler.datasets.text import Stream, open_parts

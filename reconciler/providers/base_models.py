@@ -26,12 +26,12 @@ class PackagedBases(Mapping[str, Base]):
 
     @cached_property
     def _rows(self) -> Mapping[str, Base]:
-        import importlib.resources
+        import pkgutil
 
         from reconciler import bounds, strictjson
 
-        data = importlib.resources.files(self.package).joinpath(FILE).read_bytes()
-        document = strictjson.loads(data, most=bounds.MANIFEST)
+        data = pkgutil.get_data(self.package, FILE)  # importlib.resources takes long to import
+        document = strictjson.loads(data or b"", most=bounds.MANIFEST)
         rows = (_build({**document["common"], **row}) for row in document["rows"])
         return {row.name: row for row in rows}
 

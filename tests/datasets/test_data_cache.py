@@ -15,8 +15,10 @@ from reconciler.cli.apis import list_kinds
 from reconciler.cli.data_memory import open_data_cache
 from reconciler.cli.invocation import Invocation
 from reconciler.datasets import data_cache
-from reconciler.datasets.data_cache import DataCache, Use, name_file_version
+from reconciler.datasets.cache_use import Use
+from reconciler.datasets.data_cache import name_file_version
 from reconciler.datasets.measure import measure
+from reconciler.datasets.open_cache import OpenCache
 from reconciler.errors import ManifestError
 from reconciler.manifests.loading import load
 from tests.datasets.conftest import workspace
@@ -79,13 +81,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(Path(path).name)
         return measure(stream, path, *rest, **more)
 
-    monkeypatch.setattr("reconciler.datasets.data_sets.measure", note)
+    monkeypatch.setattr("reconciler.datasets.measure.measure", note)
     return names
 
 
 def read(use: Use = BOTH, *paths: str) -> tuple[object, ...]:
     """Load the manifests as a command does: what they declare, and every message."""
-    cache = DataCache(Path("state"), use)
+    cache = OpenCache(Path("state"), use)
     try:
         loaded = load(paths or ("manifests",), kinds=list_kinds(), variables={}, cache=cache)
     except ManifestError as error:
@@ -261,7 +263,7 @@ def test_a_file_that_changes_while_it_is_measured_is_not_remembered(monkeypatch:
             file.write(b"\n")
         return measure(stream, path, *rest, **more)
 
-    monkeypatch.setattr("reconciler.datasets.data_sets.measure", meddle)
+    monkeypatch.setattr("reconciler.datasets.measure.measure", meddle)
     read()
     assert not Path("state/data-cache.json").exists()
 
@@ -366,5 +368,5 @@ def test_the_folder_is_beside_the_manifests(
     if there:
         Path(there).mkdir(parents=True)
     cache = open_data_cache(Invocation("validate"), (path,))
-    assert str(cache.folder).removeprefix(f"{tmp_path}/") == folder
-    assert str(open_data_cache(Invocation("validate"), (str(tmp_path / path),)).folder).endswith(folder)
+    assert str(cache._folder).removeprefix(f"{tmp_path}/") == folder
+    assert str(open_data_cache(Invocation("validate"), (str(tmp_path / path),))._folder).endswith(folder)

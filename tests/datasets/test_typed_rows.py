@@ -15,7 +15,8 @@ from reconciler.datasets import formats, text, typed_rows
 from reconciler.datasets.chat import PREFERENCE, SUPERVISED
 from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.formats import read_batches, read_rows
-from reconciler.datasets.measure import FORMS, measure_rows
+from reconciler.datasets.measure import FORMS
+from reconciler.datasets.measured_rows import measure_rows
 from reconciler.datasets.rows import Batch, Row
 from reconciler.model import PLAIN, Layout
 from reconciler.problems import Problems

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.datasets.inspection import Inspected, Inspection, Use
-from reconciler.datasets.measure import measure_rows
+from reconciler.datasets.measured_rows import measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
 from reconciler.errors import Diagnostic

@@ -1,4 +1,4 @@
-"""Puts variables in the place of `${var.NAME}`, in every text of a manifest except its training data.
+"""Replaces `${var.NAME}` and `${workspace}` in every text of a manifest except its training data.
 
 Rule: a variable is text. The field that it fills decides whether that text must be a number.
 """
@@ -14,11 +14,13 @@ PREFIX = "RECONCILER_VAR_"
 """The prefix of a variable's name in the environment."""
 NAME = "[A-Za-z_][A-Za-z0-9_-]*"
 """A variable's name, as a regular expression."""
-REFERENCE_PATTERN = rf"\$\{{\s*var\.{NAME}\s*\}}"
+REFERENCE_PATTERN = rf"\$\{{\s*(var\.{NAME}|workspace)\s*\}}"
 """A reference, as a regular expression for the JSON Schema."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([^}\n]*)\})?")
-_ADVICE = "Write ${var.NAME}, or $${ for a literal ${."
+_WORKSPACE = "default"
+"""What `${workspace}` stands for. Every state has this one workspace."""
+_ADVICE = "Write ${var.NAME} or ${workspace}, or $${ for a literal ${."
 
 
 class Substituted(str):
@@ -50,6 +52,8 @@ def substitute(text: str, variables: Mapping[str, str]) -> tuple[str, tuple[Refu
 def _find_variable(written: str, reference: str | None, variables: Mapping[str, str]) -> str | Refusal:
     if reference is None:
         return Refusal("'${' is not closed", _ADVICE)
+    if reference.strip() == "workspace":
+        return _WORKSPACE
     prefix, _, name = reference.strip().partition(".")
     if prefix != "var" or not re.fullmatch(NAME, name, re.ASCII):
         return Refusal(f"{written} is not a variable", _ADVICE)

@@ -42,6 +42,8 @@ STACK = (
         ("$${${var.a}}", "${1}"),
         ("$var.a $(a) $ {", "$var.a $(a) $ {"),
         ("${var.tricky}", "${var.a}"),
+        ("support-${workspace}", "support-default"),
+        ("${ workspace }-$${workspace}", "default-${workspace}"),
     ],
 )
 def test_substitute(text: str, expected: str) -> None:
@@ -52,14 +54,26 @@ def test_substitute(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["${a}", "${var.}", "${var.a.b}", "${}", "${", "${var.a", "${\n}", "${var.1}"]
+    "text",
+    [
+        "${a}",
+        "${workspaces}",
+        "${workspace.a}",
+        "${var.}",
+        "${var.a.b}",
+        "${}",
+        "${",
+        "${var.a",
+        "${\n}",
+        "${var.1}",
+    ],
 )
 def test_no_reference(text: str) -> None:
     """Any other text after ${ is a problem, and stays unchanged."""
     found, problems = substitute(text, {"a": "1"})
     assert found == text
     assert len(problems) == 1
-    assert problems[0][1] == "Write ${var.NAME}, or $${ for a literal ${."
+    assert problems[0][1] == "Write ${var.NAME} or ${workspace}, or $${ for a literal ${."
 
 
 def test_precedence(tmp_path: Path) -> None:
@@ -186,3 +200,19 @@ def test_a_data_path_may_hold_a_variable(workspace: Path, load_manifests: Load, 
     assert load_manifests(variables={"value": "numbers"}).desired[0].data[0].shown == "data/numbers.jsonl"
     (found,) = refused(variables={"value": "../../../etc/passwd"})
     assert "leads out of the working directory" in found.summary
+
+
+def test_an_endpoint_may_be_named_after_the_workspace(workspace: Path, load_manifests: Load) -> None:
+    """`${workspace}` in serving.endpoint is the workspace of the state."""
+    (workspace / "manifests" / "support.yaml").write_text(
+        "apiVersion: reconciler/v1\n"
+        "kind: TuningJob\n"
+        "metadata: {name: support}\n"
+        "spec:\n"
+        "  base_model: gemini-2.5-flash\n"
+        "  supervised_tuning_spec: {training_dataset_uri: gs://data/train.jsonl}\n"
+        'serving: {endpoint: "support-${workspace}"}\n'
+    )
+    (desired,) = load_manifests().desired
+    assert desired.serving is not None
+    assert desired.serving.endpoint == "support-default"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,11 +120,22 @@ class RecordSelection:
 
     def is_recorded(self) -> bool:
         """Return whether the word is a recorded address. False if the state cannot be read."""
+        return self._is_named(lambda _loaded, state: state.resources)
+
+    def is_declared(self) -> bool:
+        """Return whether the default folder declares the word. False if it cannot be read."""
+        return self._is_named(lambda loaded, _state: self._load_names(loaded, ()))
+
+    def _is_named(self, find: Callable[[Loaded, State], Collection[Address]]) -> bool:
+        """Return whether the word is one of these addresses. False if they cannot be read."""
+        from reconciler.records import find_named
+
         try:
             with wiring.open_operation(self.invocation, lambda _loaded, _state: ()) as operation:
-                return self.find_exact(operation.read_state()) is not None
+                known = find(operation.loaded, operation.read_state())
         except ReconcilerError:
             return False
+        return self._word is not None and len(find_named(self._word, known)) == 1
 
     def _is_path(self, word: str) -> bool:
         return self._takes_paths and os.path.lexists(word)

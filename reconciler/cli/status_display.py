@@ -27,16 +27,24 @@ Found = tuple[ModelStatus, ...]
 
 
 def read_words(words: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the words of a command line: an address, a wildcard or a label that is no path is a target."""
-    from reconciler.cli.record_selection import may_be_address
+    """Read the words of a command line: addresses, wildcards and labels are targets, others are paths.
 
-    targets = [
-        word
-        for word in words
-        if (may_be_address(word) or set(word) & set("*?[=")) and not os.path.lexists(word)
-    ]
+    A word that is both an address and a path is the address, if it is recorded or declared.
+    """
+    targets = [word for word in words if _is_target(word, given)]
     paths = tuple(word for word in words if word not in targets)
     return {**given, "paths": paths, "targets": (*given["targets"], *targets)}
+
+
+def _is_target(word: str, given: Mapping[str, Any]) -> bool:
+    from reconciler.cli.record_selection import RecordSelection, may_be_address
+
+    if not os.path.lexists(word):
+        return may_be_address(word) or bool(set(word) & set("*?[="))
+    if not may_be_address(word):
+        return False
+    selection = RecordSelection("status", word, {**given, "paths": ()})
+    return selection.is_recorded() or selection.is_declared()
 
 
 def show_once(operation: Operation, console: Console) -> Found:

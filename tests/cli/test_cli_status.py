@@ -192,6 +192,24 @@ def test_a_terminal_shows_one_table_that_is_redrawn(project: Project) -> None:
     assert lines[2:5] == ["", "1 trained, not promoted.", "To promote what is trained: reconciler wait"]
 
 
+def test_an_address_wins_over_a_path_of_its_name(project: Project) -> None:
+    """A recorded address does, and a declared one. `./NAME` is the path, and so is any other name of one."""
+    project.declare(model("one"))
+    project.apply()
+    project.declare(model("one"), model("two"))
+    for name in ("one", "two", "free"):
+        project.declare(model("other"), file=f"{name}/other.yaml")
+
+    def list_shown(word: str) -> list[str]:
+        shown = project.run("status", word, "--json", expect=0).json()["models"]
+        return [found["address"] for found in shown]
+
+    whole = ["TunedModel/one", "TunedModel/other"]  # what the folder declares, and what is recorded
+    assert list_shown("one") == ["TunedModel/one"]
+    assert list_shown("two") == ["TunedModel/two"]
+    assert list_shown("./one") == list_shown("two/") == list_shown("free") == whole
+
+
 def test_no_color_prints_no_colour_on_a_terminal(training: Project) -> None:
     """NO_COLOR is honoured. Otherwise a condition is coloured."""
     _, text = on_terminal(training, "status", answer=None)

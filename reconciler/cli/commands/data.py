@@ -21,7 +21,7 @@ def command(*, word: str, as_json: bool, no_color: bool, **given: Any) -> int:
 
     Counts, lengths, estimated tokens, repeated examples, inputs with several outputs, labels, and examples of
     the validation data or of a check that are trained too. An object in Cloud Storage is read part by part,
-    and not kept. A word with a dot or a slash is a FILE.
+    and not kept. A FILE ends in .jsonl, .json or .csv.
     """
     console = Console.open(as_json=as_json, no_color=no_color)
     inspection = inspect(word, given)

@@ -32,7 +32,7 @@ def command(
     """Show what every declared and recorded model does: whether it serves, trains, waits or has failed.
 
     Changes nothing, and takes no lock. With --watch it ends with 3 if it is stopped while a model is in
-    training.
+    training. If ADDR is also the name of a file or folder, the address is meant; write ./NAME for the path.
     """
     from reconciler.cli import status_display
 

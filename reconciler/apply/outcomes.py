@@ -144,8 +144,9 @@ def _build_events(  # noqa: C901, PLR0912  # a row for each step
         case steps.AwaitDeployment():
             return _report_deployment(step, task, record, outcome)
         case steps.Undeploy():
-            gone = ", ".join(recording.list_undeployed(step, record))
-            return (Completed(address, Verb.UNDEPLOY, step.endpoint, detail=gone),) if gone else ()
+            gone = recording.list_undeployed(step, record)
+            detail = f"{'deployment' if len(gone) == 1 else 'deployments'} {', '.join(gone)}"
+            return (Completed(address, Verb.UNDEPLOY, step.endpoint, detail=detail),) if gone else ()
         case steps.DeleteEndpoint():
             return (Completed(address, Verb.DELETE_ENDPOINT, step.id),)
         case steps.AwaitDrain():

@@ -64,9 +64,15 @@ def write_source(model: RecordedModel, live: Live | None = None) -> str:
     return f"{name}#{model.checkpoint}" if name and model.checkpoint else name
 
 
+def split_source(source: str) -> tuple[str, str]:
+    """Split a source into the model and the checkpoint that was chosen for it, "" if none was."""
+    name, _, checkpoint = source.partition("#")
+    return name, checkpoint
+
+
 def read_checkpoint(source: str) -> str:
     """Read the checkpoint that a source names, "" if none was chosen. A copy's checkpoint has the same id."""
-    return source.partition("#")[2]
+    return split_source(source)[1]
 
 
 def read_source(state: State, address: Address, *, service: str, word: str) -> CopySource | SourceFault:

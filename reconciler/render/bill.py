@@ -49,6 +49,8 @@ def describe_billed(tokens: int, amount: float | None, currency: str, expected: 
     said += "" if amount is None else f", {format_price(amount, currency)}"
     if not expected:
         return said
+    if tokens == expected:
+        return f"{said}, as estimated"
     estimate = count_noun(expected, "token")
     difference = f"{tokens - expected:+,} tokens"
     if amount is not None and tokens:

@@ -147,18 +147,19 @@ def render_ending(
         elapsed: seconds that the run took.
         cost: of the run's trainings, None to leave it out. It is left out too if all of them were billed.
         resume: the commands to run next, "" if they were named before.
-        width: cells of a line, 0 for no limit. The first line and commands are never wrapped: scripts read
-            them, and people copy them.
+        width: cells of a line, 0 for no limit, as in a pipe: scripts read the first line. Commands are never
+            wrapped, because people copy them.
     """
     counts = describe_counts(summary)
     name = command.capitalize()
     took = format_duration(elapsed) if elapsed >= 1 else "less than 1s"
     if summary.failed:
-        yield f"{name} failed in part after {took}: {counts}. What was done is recorded."
+        first = f"{name} failed in part after {took}: {counts}. What was done is recorded."
     elif summary.left or summary.stopped:
-        yield f"{name} is not finished after {took}: {counts}."
+        first = f"{name} is not finished after {took}: {counts}."
     else:
-        yield f"{name} complete in {took}: {counts}."
+        first = f"{name} complete in {took}: {counts}."
+    yield from wrap(first, width)
     if cost is not None and cost.price and cost.trainings > len(summary.billed):
         whose = "its training" if cost.trainings == 1 else f"{cost.trainings:,} trainings"
         yield f"Cost of {whose}: {cost.price}{cost.mark}."

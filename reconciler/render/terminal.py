@@ -16,7 +16,7 @@ UNLIMITED = 0
 
 _JOINERS = frozenset("\u200c\u200d")  # Persian, Indic scripts and emoji need them
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_WORD_LIMIT = 120
+WORD_LIMIT = 120
 """A word (an id, a URL, a path, a command) of at most this many cells is kept whole, to be copied."""
 
 _LEAST_NAME = 20
@@ -135,7 +135,7 @@ def _split_words(text: str, room: int) -> Iterator[str]:
         if not word:
             continue
         rest = word
-        while count_cells(rest) > room and (not rest.isascii() or len(rest) > _WORD_LIMIT):
+        while count_cells(rest) > room and (not rest.isascii() or len(rest) > WORD_LIMIT):
             head = _take_cells(rest, room)
             yield head
             rest = rest[len(head) :]

@@ -51,7 +51,10 @@ _COPY_LEGEND = {
 
 def list_legend(changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
     """List each symbol of these changes with its meaning, in a fixed order."""
-    used = {(find_wording(change).symbol, change.is_copy) for change in changes}
+    changes = list(changes)
+    used = {(find_wording(change).symbol, change.is_copy) for change in changes if not change.is_blocked}
+    if any(change.is_blocked for change in changes):
+        yield "!", "blocked: nothing is done until what it depends on is there"
     for symbol, meaning in LEGEND.items():
         copied = _COPY_LEGEND.get(symbol, meaning)
         if (symbol, False) in used or ((symbol, True) in used and copied == meaning):
@@ -128,7 +131,8 @@ def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for
             return Wording(".", "will be forgotten", "to forget", 9)
         case Action.FAILED:
             made = "copied" if change.is_copy else "trained"
-            return Wording("!", f"has failed: {id}" if id else f"cannot be {made}", "failed", 2)
+            counted = "blocked" if change.is_blocked else "failed"
+            return Wording("!", f"has failed: {id}" if id else f"cannot be {made}", counted, 2)
         case Action.WAIT:
             return Wording("", f"is still {_name_making(change)}: {id}", rank=10)
         case Action.RECORD:
@@ -392,10 +396,15 @@ def list_kept(plan: Plan) -> list[str]:
 
 def describe_context(context: Context) -> str:
     """Describe where the plan would be applied: endpoint, project and kind of credential, in one line."""
+    return ", ".join(list_context(context))
+
+
+def list_context(context: Context) -> list[str]:
+    """List where the plan would be applied: endpoint, project and kind of credential."""
     project = f"project {escape(context.project)}" if context.project else "no project"
     if context.embedded:
-        return f"emulator inside this command, {project}"
+        return ["emulator inside this command", project]
     emulated = " (emulator)" if context.service == "emulator" else ""
     endpoint = escape(context.endpoint) or "no endpoint"
     credential = escape(context.credential) if context.credential not in {"", "none"} else "no credential"
-    return f"{endpoint}{emulated}, {project}, {credential}"
+    return [f"{endpoint}{emulated}", project, credential]

@@ -100,7 +100,7 @@ def _endpoint_stream() -> str:
         Completed(address, Verb.CREATE_ENDPOINT, "support"),
         Started(address, Verb.DEPLOY, "roman-ffffffff"),
         Completed(address, Verb.DEPLOY, "roman-ffffffff", detail="to the endpoint support"),
-        Completed(address, Verb.UNDEPLOY, "support", detail="42"),
+        Completed(address, Verb.UNDEPLOY, "support", detail="deployment 42"),
         Failed(address, Verb.DELETE_ENDPOINT, "503 UNAVAILABLE", "Apply again", "support"),
     ]
     records = [*stream.build_plan_records(plans.ENDPOINTS, NOW)]

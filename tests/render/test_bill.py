@@ -115,6 +115,7 @@ def test_money_under_a_cent_is_not_zero() -> None:
 
 def test_what_was_billed_stands_beside_the_estimate() -> None:
     """The difference is in tokens, in the currency and in percent. Without an estimate there is none."""
+    assert describe_billed(1_000, 0.3, "USD", 1_000) == "1,000 tokens, 0.30 USD, as estimated"
     assert describe_billed(1_200, 0.36, "USD", 1_000) == (
         "1,200 tokens, 0.36 USD; the estimate was 1,000 tokens, 0.30 USD (+200 tokens, +0.06 USD, +20.0 %)"
     )

@@ -140,6 +140,21 @@ def test_the_checkpoints_of_a_model_are_listed_and_the_chosen_one_is_marked() ->
     assert "checkpoint 2 chosen (best), prompts 2 of 2 (1.00)" in lines
 
 
+@pytest.mark.parametrize("checkpoint", ["", "2"])
+def test_a_copy_is_not_tuned(checkpoint: str) -> None:
+    """It tells once what it was copied from, with the checkpoint that was chosen for its source."""
+    origin = "projects/1/locations/us/models/2@1"
+    model = plans.model(
+        "x-1", source=f"{origin}#{checkpoint}" if checkpoint else origin, sent={"source": origin}
+    )
+    record = Record(plans.address("x", "ModelCopy"), serving=model)
+    live = replace(plans.LIVE, id="x-1", snapshots=(), outputs={"copied from": origin, "base model": "b"})
+    lines = [" ".join(line.split()) for line in render_record(record, live, colour=False, width=200)]
+    said = f"copied from {origin}, checkpoint 2" if checkpoint else f"copied from {origin}"
+    assert [line for line in lines if "from" in line] == [said]
+    assert "base model b" in lines
+
+
 def test_a_pending_model_says_so() -> None:
     """A model whose create request may not have been sent is not called "in training"."""
     pending = Record(plans.address("x"), candidate=plans.model("x-1", status=None))

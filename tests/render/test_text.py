@@ -57,10 +57,12 @@ def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) 
     for line in lines:
         plain = SGR.sub("", line) if colour else line
         assert escape(plain) == plain
-    for line in lines[1:-1]:  # scripts read the first and the last line, so these are never wrapped
-        assert width == UNLIMITED or fits(SGR.sub("", line), width), line
+    plain_lines = [SGR.sub("", line) for line in lines]
+    assert [line for line in plain_lines if width != UNLIMITED and not fits(line, width)] == []
     assert SECRET not in whole(lines)
-    assert SGR.sub("", lines[-1]) == summarize_plan(plan)
+    summary = summarize_plan(plan)
+    assert " ".join(plain_lines).endswith(summary)
+    assert width != UNLIMITED or plain_lines[-1] == summary  # a script reads it from a pipe
 
 
 @BIG
@@ -69,7 +71,7 @@ def test_any_drift_fits_and_steers_nothing(found: list[Drift], width: int) -> No
     """A drift report is as harmless as a plan."""
     lines = list(render_drift(found, plans.CONTEXT, colour=False, width=width))
     assert [line for line in lines if escape(line) != line] == []
-    assert [line for line in lines[1:-1] if not fits(line, width)] == []
+    assert [line for line in lines if not fits(line, width)] == []
 
 
 @given(events)
@@ -93,11 +95,13 @@ def test_any_error_is_harmless(found: list[Diagnostic]) -> None:
         assert [line for line in lines if escape(line) != line] == []
 
 
-def test_the_first_line_names_endpoint_project_and_credential() -> None:
-    """At any width, the plan names the service and the project."""
-    for width in (40, 80, 200):
-        first = next(render_plan(plans.SMALL, colour=False, width=width))
-        assert first.startswith("https://generativelanguage.googleapis.com, project tuned-prod, access token")
+def test_a_plan_begins_with_endpoint_project_credential_and_stack() -> None:
+    """Their names are never cut. In a pipe the first line has them all, because scripts read it."""
+    said = "https://generativelanguage.googleapis.com, project tuned-prod, access token, stack search-k3x9"
+    for width in (40, 60, 80, 200, UNLIMITED):
+        lines = list(render_plan(plans.SMALL, colour=False, width=width))
+        assert " ".join(lines[: lines.index("")]) == said
+    assert next(render_plan(plans.SMALL, colour=False, width=UNLIMITED)) == said
 
 
 def test_nothing_is_printed_for_what_does_not_change() -> None:
@@ -163,6 +167,30 @@ def test_long_values_stand_below_each_other() -> None:
         "      ~ reader_project_numbers = [100, 101, 102, 103, 104, …",
         "                                 -> [200, 201, 202, 203, 20…",
     ]
+
+
+def test_a_resource_name_is_never_cut() -> None:
+    """It gets a line of its own where it has no room beside its field, because people copy it."""
+    old, new = (f"projects/123/locations/us/models/{number * 19}@1" for number in "12")
+    field = FieldChange("source", old, new, forces_replacement=True)
+    change = replace(plans.UPDATE, fields=(field, FieldChange("base_model", None, new)))
+    lines = list(render_plan(Plan((change,)), colour=False, width=60, show_header=False))
+    assert lines[3:9] == [
+        "      ~ source     =",
+        f'          "{old}"',
+        f'          -> "{new}"',
+        "          # forces replacement",
+        "      + base_model =",
+        f'          "{new}"',
+    ]
+
+
+def test_what_is_blocked_is_not_called_failed() -> None:
+    """Nothing was tried. What it waits for is said once."""
+    text = whole(render_plan(plans.COPIES, colour=False, width=UNLIMITED))
+    assert "  ! blocked: nothing is done until what it depends on is there\n" in text
+    assert "failed" not in text
+    assert "\n      error: it is away\n" in text
 
 
 def test_a_remark_is_never_cut() -> None:

@@ -15,7 +15,7 @@ from reconciler.plan.inputs import Context
 from reconciler.plan.steps import ReportFailure, SetPermissions, find_step
 from reconciler.render import words
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
-from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, put_side_by_side, wrap
+from reconciler.render.terminal import UNLIMITED, Paint, escape, put_side_by_side, wrap, wrap_items
 from reconciler.render.text.bill import render_bill
 from reconciler.render.text.rows import Row, choose_colour, render_rows
 
@@ -31,8 +31,7 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool 
     Args:
         plan: what to show.
         colour: whether escape sequences may be used.
-        width: cells of a line, 0 for no limit. The first and the last line are never wrapped, because
-            scripts read them.
+        width: cells of a line, 0 for no limit, as in a pipe: scripts read the first and the last line.
         show_header: False leaves out the first line and the legend (a saved plan shown again, a test).
     """
     lines = _render_plan(plan, Paint(colour), width, show_header=show_header)
@@ -67,7 +66,7 @@ def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> 
         yield ""
         yield from wrap(copied, width)
     yield ""
-    yield paint(words.summarize_plan(plan), "bold")
+    yield from (paint(line, "bold") for line in wrap(words.summarize_plan(plan), width))
 
 
 def render_drift(
@@ -84,7 +83,7 @@ def render_drift(
         yield from _render_title(symbol, title, style, width, paint)
         yield from render_drift_body(drift, width, paint)
     yield ""
-    yield paint(summarize_drift(drifts), "bold")
+    yield from (paint(line, "bold") for line in wrap(summarize_drift(drifts), width))
 
 
 def render_drift_body(drift: Drift, width: int = UNLIMITED, paint: Paint = _PLAIN) -> Iterator[str]:
@@ -98,13 +97,8 @@ def render_drift_body(drift: Drift, width: int = UNLIMITED, paint: Paint = _PLAI
 def _render_header(context: Context, width: int, paint: Paint) -> Iterator[str]:
     if context == Context():
         return
-    first = words.describe_context(context)
-    stack = f"stack {escape(context.stack)}" if context.stack else ""
-    if stack and (width == UNLIMITED or count_cells(first) + 2 + count_cells(stack) <= width):
-        first, stack = f"{first}, {stack}", ""
-    yield paint(first, "bold")
-    if stack:
-        yield cut(stack, width)
+    parts = [*words.list_context(context), *([f"stack {escape(context.stack)}"] if context.stack else [])]
+    yield from (paint(line, "bold") for line in wrap_items(parts, width))
 
 
 def _render_notes(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
@@ -146,7 +140,8 @@ def render_change_body(change: Change, width: int = UNLIMITED, paint: Paint = _P
         yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _narrow(width)))
     if failure := find_step(change.steps, ReportFailure):
         if failure.error:
-            for line in wrap(f"error: {escape(failure.error)}", _narrow(width)):
+            error = failure.error.removeprefix(f"{change.reason}: ")  # the reason stands above
+            for line in wrap(f"error: {escape(error)}", _narrow(width)):
                 yield " " * 6 + paint(line, "red")
         yield from wrap(escape(failure.advice), width, indent=" " * 6)
     yield from render_rows(_list_rows(change), indent=6, width=width, paint=paint)

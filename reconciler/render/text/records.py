@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from reconciler.formats import count_noun
-from reconciler.model import Checkpoint, Live, Status, describe_scores
+from reconciler.model import SOURCE, Checkpoint, Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
+from reconciler.plan.copies import split_source
 from reconciler.render.bill import describe_billed, describe_estimated_price, describe_tokens
 from reconciler.render.terminal import Paint, count_cells, escape, pad, put_side_by_side, wrap
 from reconciler.render.text.chart import draw_loss_chart
@@ -154,7 +155,10 @@ def list_model_facts(
     end = f", which {base.said}" if base is not None and base.said else ""
     is_direct = base is not None and base.name == model.source
     yield "commit", escape(model.commit)
-    yield "tuned from", escape(model.source + (end if is_direct else ""))
+    if is_copy := SOURCE in model.sent:
+        yield "copied from", escape(_describe_origin(model.source))
+    else:
+        yield "tuned from", escape(model.source + (end if is_direct else ""))
     yield "base model", escape(base.name + end) if base is not None and not is_direct else ""
     for data in model.data:
         assumed = ", assumed from the manifest" if data.assumed else ""
@@ -192,8 +196,16 @@ def list_model_facts(
     yield "kept until", escape(model.kept_until)
     yield from _list_checkpoint_facts(model, live)
     for label, text in (live.outputs if live else {}).items():
+        if is_copy and text == split_source(model.source)[0]:
+            continue  # told above
         is_count = text.isdecimal() and label.startswith("data: ")
         yield escape(label), f"{int(text):,}" if is_count else escape(text)
+
+
+def _describe_origin(source: str) -> str:
+    """Describe what a copy was made from: the model, and the checkpoint that was chosen for it, if any."""
+    name, checkpoint = split_source(source)
+    return f"{name}, checkpoint {checkpoint}" if checkpoint else name
 
 
 def _list_checkpoint_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:

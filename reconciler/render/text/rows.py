@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reconciler.model import Value
-from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, pad, quote, wrap
+from reconciler.render.terminal import (
+    UNLIMITED,
+    WORD_LIMIT,
+    Paint,
+    count_cells,
+    cut,
+    escape,
+    pad,
+    quote,
+    wrap,
+)
 from reconciler.render.values import format_value
 
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
@@ -65,6 +75,13 @@ def _render_row(row: Row, name: str, indent: str, width: int, paint: Paint) -> I
     start = indent + paint(row.symbol or " ", *choose_colour(row.symbol)) + lead[len(indent) + 1 :]
     room = max(width - count_cells(lead), _LEAST) if width != UNLIMITED else UNLIMITED
     remark = f" {row.remark}" if row.remark else ""
+    if names := _list_long_names(row, room):
+        yield start.rstrip()
+        hanging = " " * (len(indent) + 4)
+        yield from (hanging + name for name in names)
+        if remark:
+            yield hanging + paint(row.remark, "red")
+        return
     lines = _format_values(row, room)
     if not remark or room == UNLIMITED or count_cells(lines[-1]) + count_cells(remark) <= room:
         yield from _join_lines(lines, paint(remark, "red"), start, len(lead))
@@ -80,6 +97,21 @@ def _render_row(row: Row, name: str, indent: str, width: int, paint: Paint) -> I
 def _join_lines(lines: list[str], end: str, start: str, hanging: int) -> Iterator[str]:
     for index, line in enumerate(lines):
         yield (" " * hanging if index else start) + line + (end if index == len(lines) - 1 else "")
+
+
+def _list_long_names(row: Row, room: int) -> list[str]:
+    """List the values, if one is a resource name without room: people copy names, so none is cut."""
+    values = [value for value in (row.before, row.after) if value is not None]
+    if row.text or room == UNLIMITED or not any(_is_long_name(value, room) for value in values):
+        return []
+    first, *others = map(format_value, values)
+    return [first, *(f"-> {other}" for other in others)]
+
+
+def _is_long_name(value: Value, room: int) -> bool:
+    if not isinstance(value, str) or len(quote(value)) <= room or len(value) > WORD_LIMIT:
+        return False
+    return value.isascii() and value.count("/") > 1 and " " not in value
 
 
 def _format_values(row: Row, room: int) -> list[str]:

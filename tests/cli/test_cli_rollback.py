@@ -146,7 +146,7 @@ def test_drift_notes_what_is_held_back_and_fails_if_the_stack_says_so(project: P
     assert f"{NEW} is held back since" in project.plan("--format", "markdown").out
     assert f"held back {NEW}" in project.run("show", expect=0).out
     assert f"held back {NEW}  ACTIVE" in project.run("show", "one", expect=0).out
-    assert "serving after a rollback" in project.run("report", expect=0).out
+    assert '<span class="wait">held back</span></h3>' in project.run("report", expect=0).out
     (planned,) = [line for line in project.plan("--json").records() if line["type"] == "planned_change"]
     assert (planned["change"]["deposed"], planned["reconciler"]["reason"]) == (NEW, "rollback holds it back")
     project.declare(stack("team", drift={"fail_on": ["held_back"]}), file="manifests/stack.yaml")

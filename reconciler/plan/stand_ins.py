@@ -1,10 +1,9 @@
 """Finds what the copies of an approved plan are called by now.
 
 While its source does not serve, a copy is approved under an id that stands in: it is made from the address of
-the source. When the source serves the model that was approved, the copy gets its own id.
+the source. When the model that the source is to serve has a name, the copy gets its own id.
 
-Rule: it is the approved copy only if its source serves what the plan said it would. Another model is another
-copy.
+Rule: it is the approved copy only if it is of the model that the plan said. Another model is another copy.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from reconciler.plan.base_models import find_source
 from reconciler.plan.change import Plan
 from reconciler.plan.copies import is_unnamed, write_source
 from reconciler.plan.facts import Facts
+from reconciler.plan.recording import find_model
 from reconciler.plan.steps import Create, Serves, find_step
 from reconciler.state.values import Record, RecordedModel
 
@@ -95,11 +95,11 @@ def _find_name(copy: _Waiting, facts: Facts, known: Mapping[Address, StandIn]) -
     above, awaited = known.get(copy.after.address), copy.after.model
     if above is not None and above.approved.id == awaited:
         awaited = above.named.id
-    parent = facts.state.resources.get(copy.after.address)
-    serving = parent.serving if parent is not None else None
-    if serving is None or serving.id != awaited:
+    source_address = copy.after.address
+    model = find_model(facts.state.resources.get(source_address, Record(source_address)), awaited)
+    if model is None:
         return None
-    source = write_source(serving, facts.find_live(copy.after.address, serving.id))
+    source = write_source(model, facts.find_live(source_address, awaited))
     generation = next(facts.list_generations(copy.desired, source, [copy.create.generation]))
     named = replace(copy.approved, id=generation.id, digest=generation.digest, source=source)
     return StandIn(copy.approved, named, find_source(copy.desired, facts.get_kind(copy.desired.address))[0])

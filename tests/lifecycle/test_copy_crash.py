@@ -15,12 +15,13 @@ from reconciler.errors import ExitCode
 from reconciler.events import Failed
 from reconciler.model import SOURCE, Address, Desired, Serving, Stack
 from reconciler.operation.serving import find_outputs
+from reconciler.plan.change import Plan
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
 from tests.lifecycle.apis import PROJECT as DEV
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.kill_points import SHARDS, KillPoints
-from tests.lifecycle.simulation import address, want
+from tests.lifecycle.simulation import Process, address, want
 from tests.limits import repeats
 
 SAMPLE = 101
@@ -146,6 +147,39 @@ def test_a_copy_killed_at_any_point_is_finished_by_the_next_run(
     It tries every eighth point, or all.
     """
     kill_points(emulator, SCENES[name]).try_shard(shard)
+
+
+def apply_again(emulator: Emulator, scene: Scene) -> KillPoints:
+    """A saved plan of a scene. Its run is killed, and the same plan is applied again."""
+    approved: list[Plan] = []
+
+    def prepare() -> EmulatedSimulation:
+        sim = begin(emulator, scene)
+        approved[:] = [sim.plan()]
+        return sim
+
+    def run(sim: EmulatedSimulation, process: Process) -> None:
+        sim.follow(process, process.operation.recheck(approved[0]))
+
+    return KillPoints(begin=prepare, check=lambda sim: check_end(sim, scene), run=run, finish=run)
+
+
+SAVED = ("with its source", "replace")
+"""Scenes in which the copy has no id of its own yet when the plan is saved."""
+
+
+def test_a_saved_plan_killed_at_some_points_goes_on(emulator: Emulator) -> None:
+    """The plan stays true: what it approved is done once. The points are a sample."""
+    apply_again(emulator, SCENES["with its source"]).try_some(7, SAMPLE)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("name", SAVED)
+def test_a_saved_plan_killed_at_any_point_goes_on(emulator: Emulator, name: str, shard: int) -> None:
+    """The plan stays true: what it approved is done once. It tries every eighth point, or all."""
+    apply_again(emulator, SCENES[name]).try_shard(shard)
 
 
 FAULTS = {

@@ -101,6 +101,17 @@ def test_a_source_that_began_to_serve_is_progress() -> None:
     ]
 
 
+def test_a_source_that_is_trained_and_not_promoted_yet_is_progress() -> None:
+    """Its model has a name already, so the copy has its own id."""
+    record = serves(APPROVED)
+    assert record.serving is not None
+    trained = replace(record, serving=None, candidate=replace(record.serving, promoted=""))
+    assert check(APPROVED, around(recorded=[trained], shown=BEGUN)) == [
+        ("first", Action.CREATE, copy_id()),
+        ("bot", Action.COMPLETE, id_of()),
+    ]
+
+
 @pytest.mark.parametrize("status", ["pending", "CREATING", "ACTIVE"])
 def test_a_copy_that_the_same_plan_began_is_progress(status: str) -> None:
     """A run that was interrupted after it had named the copy, or asked for it."""

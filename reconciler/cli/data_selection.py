@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.cli import wiring
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.record_selection import may_be_address
+from reconciler.datasets.data_cache import DataCache
 from reconciler.datasets.inspection import Inspection
 from reconciler.manifests import Loaded
 from reconciler.model import Desired
@@ -30,10 +31,13 @@ def inspect(word: str, given: Mapping[str, Any]) -> Inspection:
     loaded, _ = wiring.load_manifests(invocation, wiring.read_settings())
     desired = _find_desired(word, loaded)
     if not any(data.uri for data in desired.data):
-        return inspect_model(desired, lambda _uri: None)
+        return inspect_model(desired, lambda _uri: None, DataCache())
     kind = desired.address.kind
     with wiring.open_operation(invocation, lambda _loaded, _state: {kind}) as operation:
-        return inspect_model(desired, operation.providers[kind].read_data)
+        cache = operation.data_cache.get()
+        found = inspect_model(desired, operation.providers[kind].read_data, cache)
+        cache.close(())
+    return found
 
 
 def _find_desired(word: str, loaded: Loaded) -> Desired:

@@ -126,6 +126,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             against the state, and no credential is looked for.
     """
     from reconciler.cli import offline_checks, start_emulator
+    from reconciler.cli.data_memory import open_data_cache
     from reconciler.cli.endpoints import Services
     from reconciler.operation import Operation
 
@@ -186,5 +187,6 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             tell=print_message,
             uploads=uploads,
             variables=services.variables,
+            data_cache=open_data_cache(invocation, inputs.paths),
             read_sources=make_source_reader(invocation, loaded.stack, loaded.desired, settings),
         )

@@ -63,6 +63,7 @@ def find_data_set(
                 f"{written}: the service reads JSONL only, and this name does not end in .jsonl",
                 "Name a file beside the manifest instead: it is converted and uploaded.",
             )
+        found.cache.name(written)
         return DataSet("", 0, 0, shown=written, field=field, uri=written)
     if re.fullmatch(_DATA_SET, written, re.ASCII):
         # its digest is that of the name, because no call returns its content

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,8 @@ FORMULA = 1
 _WRITTEN_BY = f"reconciler {__version__}, formula {FORMULA}"
 _MOST = 5_000
 """Entries. The ones that were named last are kept."""
+_MOST_COMPARED = 200
+"""Comparisons of objects. The last ones are kept."""
 _MOST_SHARED = 100
 """Data sets that one entry is compared with."""
 _SETTLED = 2_000_000_000
@@ -49,6 +51,7 @@ class Source(msgspec.Struct, frozen=True):
     Attributes:
         place: the real path of a file, or the address of an object.
         form: see `measure.FORMS`.
+        command: "data" if that command measured it, which gives no warnings, and shows labels.
         columns: of the layout, and its delimiter.
         is_validation: it is not for training.
     """
@@ -57,12 +60,15 @@ class Source(msgspec.Struct, frozen=True):
     form: str
     columns: tuple[str, str, str, str] = ("", "", "", ",")
     is_validation: bool = False
+    command: str = ""
 
 
-def name_source(place: str, form: str, layout: Layout, *, is_validation: bool) -> Source:
-    """Name what is measured, as it is remembered."""
+def name_source(
+    place: str, form: str, layout: Layout, *, is_validation: bool = False, command: str = ""
+) -> Source:
+    """Name what is measured, as it is remembered. See `Source`."""
     columns = (layout.text_input, layout.output, layout.system_instruction, layout.delimiter)
-    return Source(place, form, columns, is_validation)
+    return Source(place, form, columns, is_validation, command)
 
 
 class Warned(msgspec.Struct, frozen=True):
@@ -126,15 +132,39 @@ class Entry(msgspec.Struct):
         return all(bool(found.count) == bool(found.pairs) for found in told)
 
 
+class Compared(msgspec.Struct):
+    """How an object differs from other data.
+
+    Attributes:
+        place, version: of the object.
+        before, after: the digests of the data that was looked for in it, and of the data beside it.
+        numbers: examples added, removed and the same; None if the object is not the data of that digest.
+    """
+
+    place: str
+    version: str
+    before: str
+    after: str
+    numbers: tuple[_Count, _Count, _Count] | None
+
+
 class _Document(msgspec.Struct):
     written_by: str
     entries: list[Entry]
+    compared: list[Compared]
 
 
 class _Heading(msgspec.Struct):
     """What is read first, because the rest of another version's document may be anything."""
 
     written_by: str
+
+
+class _Memory(NamedTuple):
+    """What earlier runs have remembered."""
+
+    entries: Mapping[Source, Entry] = {}
+    compared: Sequence[Compared] = ()
 
 
 class DataCache:
@@ -148,7 +178,8 @@ class DataCache:
     def __init__(self, folder: Path | None = None, use: Use = Use.NOTHING) -> None:
         self.folder = folder
         self._use = Use.NOTHING if folder is None else use
-        self._before: dict[Source, Entry] | None = None
+        self._before: _Memory | None = None
+        self._compared: list[Compared] = []
         self._now: dict[Source, Entry] = {}
         self._is_changed = False
 
@@ -156,7 +187,7 @@ class DataCache:
         """Find what was measured in exactly this version. None if that is not known."""
         entry = self._now.get(source)
         if entry is None and Use.READ in self._use and version:
-            entry = self._read().get(source)
+            entry = self._read().entries.get(source)
         if entry is None or not version or entry.version != version:
             return None
         named = os.path.realpath(manifest)
@@ -219,84 +250,104 @@ class DataCache:
         theirs.shared = [*kept[-_MOST_SHARED:], (training, ours.version, found)]
         self._is_changed = True
 
-    def close(self, manifests: Collection[str]) -> None:
+    def find_compared(self, place: str, version: str, before: str, after: str) -> Compared | None:
+        """Find how an object differs from other data, if that is known of this version."""
+        asked = (place, version, before, after)
+        known = self._read().compared if Use.READ in self._use and version else ()
+        return next((one for one in known if (one.place, one.version, one.before, one.after) == asked), None)
+
+    def remember_compared(self, compared: Compared) -> None:
+        """Remember how an object differs from other data. Does nothing for version ""."""
+        if compared.version and self._use:
+            self._compared.append(compared)
+            self._is_changed = True
+
+    def close(self, manifests: Collection[str], named: Collection[str] = ()) -> None:
         """Write what is new, if there is anything. What cannot be written is not remembered.
 
         Args:
             manifests: the manifests that were read. What they no longer name is forgotten.
+            named: the files and objects that they name.
         """
         if Use.WRITE not in self._use or self.folder is None:
             return
         read = {os.path.realpath(path) for path in manifests}
         before = self._read()
-        kept = {
-            source: entry
-            for source, entry in before.items()
-            if source not in self._now and entry.manifest not in read and _is_current(entry)
-        }
-        if not self._is_changed and len(kept) + len(self._now.keys() & before.keys()) == len(before):
+        kept = [
+            entry
+            for source, entry in before.entries.items()
+            if source not in self._now
+            and (source.place in named or entry.manifest not in read)
+            and Path(entry.manifest).exists()
+            and _is_current(entry)
+        ]
+        if not self._is_changed and len(kept) + len(self._now) == len(before.entries):
             return
-        entries = [*kept.values(), *self._now.values()][-_MOST:]
-        content = _encode(entries)
+        entries = [*kept, *self._now.values()][-_MOST:]
+        last = {(one.place, one.before, one.after): one for one in (*before.compared, *self._compared)}
+        compared = [*last.values()][-_MOST_COMPARED:]
+        content = _encode(entries, compared)
         while len(content) > bounds.DATA_CACHE:
-            entries = entries[len(entries) // 2 + 1 :]
-            content = _encode(entries)
+            entries, compared = entries[len(entries) // 2 + 1 :], compared[len(compared) // 2 + 1 :]
+            content = _encode(entries, compared)
         with suppress(OSError):
             _write(self.folder, content)
 
-    def _read(self) -> dict[Source, Entry]:
+    def _read(self) -> _Memory:
         if self._before is None:
-            self._before = {} if self.folder is None else _read_entries(self.folder / NAME)
+            self._before = _Memory() if self.folder is None else _read_memory(self.folder / NAME)
         return self._before
 
 
-def name_file_version(found: os.stat_result, now: int) -> str:
+def name_file_version(found: os.stat_result, now: int, *, least: int | None = None) -> str:
     """Write what tells that a file is the same. "" for a file that is small, or that changed just now.
 
     Args:
         found: of the open file, before it is read.
         now: nanoseconds since 1970, when that was found.
+        least: bytes that it must have, by default LEAST.
     """
+    least = LEAST if least is None else least
     changed = max(found.st_mtime_ns, found.st_ctime_ns)
-    if found.st_size < LEAST or now - changed < _SETTLED:
+    if found.st_size < least or now - changed < _SETTLED:
         return ""
     parts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
     return "-".join(map(str, parts))
 
 
 def _is_current(entry: Entry) -> bool:
-    """Return whether an entry that this run did not need is still good for another one."""
-    if not Path(entry.manifest).exists():
-        return False
+    """Return whether a file is still the one that was measured. Of an object, only its service knows."""
     if entry.source.place.startswith("gs://"):
         return True
     try:
         found = Path(entry.source.place).stat()
     except (OSError, ValueError):
         return False
-    return name_file_version(found, time.time_ns()) == entry.version
+    return name_file_version(found, time.time_ns(), least=0) == entry.version
 
 
 _HEADING, _DOCUMENT = msgspec.json.Decoder(_Heading), msgspec.json.Decoder(_Document)
 
 
-def _encode(entries: list[Entry]) -> bytes:
-    return msgspec.json.encode(_Document(_WRITTEN_BY, entries)) + b"\n"
+def _encode(entries: list[Entry], compared: list[Compared]) -> bytes:
+    return msgspec.json.encode(_Document(_WRITTEN_BY, entries, compared)) + b"\n"
 
 
-def _read_entries(path: Path) -> dict[Source, Entry]:
+def _read_memory(path: Path) -> _Memory:
     """Read what is remembered. Nothing if it is not ours, or is not as we write it."""
     try:
         with files.open_regular(path, most=bounds.DATA_CACHE) as opened:
             found = os.fstat(opened.fileno())
             content = opened.read(bounds.DATA_CACHE)
         if _is_writable_by_others(found):
-            return {}
+            return _Memory()
         if _HEADING.decode(content).written_by != _WRITTEN_BY:
-            return {}
-        return {entry.source: entry for entry in _DOCUMENT.decode(content).entries if entry.is_sound()}
+            return _Memory()
+        document = _DOCUMENT.decode(content)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
-        return {}
+        return _Memory()
+    sound = {entry.source: entry for entry in document.entries if entry.is_sound()}
+    return _Memory(sound, document.compared)
 
 
 def _is_writable_by_others(found: os.stat_result) -> bool:

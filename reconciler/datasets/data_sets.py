@@ -52,6 +52,9 @@ class DataSets:
         problems: notes what is wrong with a file.
         reads_training: False finds the files of training data, and does not read them.
         cache: what earlier runs have measured.
+
+    Attributes:
+        cache: the same.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class DataSets:
     ) -> None:
         self._problems = problems
         self._reads_training = reads_training
-        self._cache = cache or OpenCache()
+        self.cache = cache or OpenCache()
         self._measured: dict[tuple[str, str, Layout, bool], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
@@ -94,6 +97,7 @@ class DataSets:
             self._problems.error(node.place, *where)
             return None
         self._paths[key] = path, real = where
+        self.cache.name(real)
         if not (self._reads_training or is_validation):
             return DataSet("", 0, 0, file=path, shown=written, form=form, layout=layout)
         known = (real, form, layout, is_validation)
@@ -149,7 +153,7 @@ class DataSets:
         if not all(pair):  # one of them was dropped
             return Found()
         sources = (self._sources[_identify(training)], self._sources[_identify(held)])
-        known = self._cache.get().find_shared(*sources)
+        known = self.cache.get().find_shared(*sources)
         if known is not None:
             return known
         for data, source, lines in zip((training, held), sources, pair, strict=True):
@@ -157,7 +161,7 @@ class DataSets:
                 again = self._read_again(str(data.file), data.layout, source)
                 lines.fill(again.survey.lines if again else Lines())
         found = find_shared(*pair)
-        self._cache.get().remember_shared(*sources, found)
+        self.cache.get().remember_shared(*sources, found)
         return found
 
     def _read_again(self, path: str, layout: Layout, source: Source) -> Measured | None:
@@ -200,7 +204,7 @@ class DataSets:
             with files.open_regular(path, most=find_limit(path, form)) as stream:
                 now = time.time_ns()
                 version = name_file_version(os.fstat(stream.fileno()), now)
-                entry = self._cache.get().find(source, version, node.file)
+                entry = self.cache.get().find(source, version, node.file)
                 if entry is not None:
                     self._warn(path, entry.warnings)
                     return entry.to_measured()
@@ -215,7 +219,7 @@ class DataSets:
         warnings = [Warned(one.line, one.column, one.summary, one.detail) for one in noted.list_warnings()]
         self._warn(path, warnings)
         if found is not None and is_same:
-            self._cache.get().remember(source, version, node.file, found, warnings)
+            self.cache.get().remember(source, version, node.file, found, warnings)
         return found
 
     def _warn(self, path: str, warnings: Collection[Warned]) -> None:

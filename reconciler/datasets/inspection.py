@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.datasets.rows import Measured
-from reconciler.datasets.survey import Found, find_shared
+from reconciler.datasets.survey import Found
 from reconciler.errors import Diagnostic
 
 
@@ -28,6 +28,8 @@ class Inspected:
         measured: None if it cannot be read.
         why: the reason why it cannot be read.
         errors: what is wrong in it. Its other examples are measured all the same.
+        shared: which of its examples are in the training data too. None if it is the training data, or if
+            that is not known.
     """
 
     use: Use
@@ -35,6 +37,7 @@ class Inspected:
     measured: Measured | None
     why: str = ""
     errors: tuple[Diagnostic, ...] = ()
+    shared: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,6 @@ class Inspection:
         """Find the training data that other data is compared with; None if it is not measured."""
         first = self.sets[0]
         return None if held is first or held.measured is None else first.measured
-
-    def find_shared(self, held: Inspected) -> Found | None:
-        """Find the examples of other data that are in the training data too; None if that is not known."""
-        training = self.find_training(held)
-        if training is None or held.measured is None:
-            return None
-        return find_shared(training.survey.lines, held.measured.survey.lines)
 
     def find_percent(self, held: Inspected) -> int | None:
         """Find how many percent of the training data's bytes validation data has; None if unknown."""

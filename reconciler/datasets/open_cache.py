@@ -21,10 +21,14 @@ class OpenCache:
     Args:
         folder: where it is kept; None for nowhere.
         use: what may be done with it.
+
+    Attributes:
+        folder: the same.
     """
 
     def __init__(self, folder: Path | None = None, use: Use = Use.NOTHING) -> None:
-        self._folder, self._use = folder, use
+        self.folder, self._use = folder, use
+        self._named: set[str] = set()
         self._cache: DataCache | None = None
 
     def get(self) -> DataCache:
@@ -32,10 +36,14 @@ class OpenCache:
         if self._cache is None:
             from reconciler.datasets.data_cache import DataCache
 
-            self._cache = DataCache(self._folder, self._use)
+            self._cache = DataCache(self.folder, self._use)
         return self._cache
+
+    def name(self, place: str) -> None:
+        """Keep what is remembered of a file or an object, because a manifest names it."""
+        self._named.add(place)
 
     def close(self, manifests: Collection[str]) -> None:
         """Close the cache, see `DataCache.close`. Does nothing if nothing was ever remembered."""
-        if self._cache is not None or (self._folder is not None and (self._folder / NAME).exists()):
-            self.get().close(manifests)
+        if self._cache is not None or (self.folder is not None and (self.folder / NAME).exists()):
+            self.get().close(manifests, self._named)

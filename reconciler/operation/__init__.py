@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler import observe
 from reconciler.datasets.examples import read_examples
+from reconciler.datasets.open_cache import OpenCache
 from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanError, UsageError
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
@@ -70,6 +71,7 @@ class Operation:
             returns it.
         remark: a warning about a selection by label, once it was made. "" for none.
         read_sources: takes addresses of other states, and this run's service. Returns what they serve.
+        data_cache: what is remembered of data at the services.
         variables: the environment variables that name "endpoint" and "project", for advice.
     """
 
@@ -95,6 +97,7 @@ class Operation:
     remark: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     read_sources: SourceReader = lambda _sources, _service: {}
+    data_cache: OpenCache = field(default_factory=OpenCache)
 
     def read_state(self) -> State:
         """Read the state. StateForeignError if it is another stack's, service's or project's."""
@@ -138,7 +141,7 @@ class Operation:
             return plan
         from reconciler.operation.former_data import compare_data
 
-        return compare_data(plan, facts, self.providers)
+        return compare_data(plan, facts, self.providers, self.data_cache.get())
 
     def read_facts(self, state: State | None = None, *, briefly: bool = False) -> Facts:
         """Read everything that a decision depends on, without the lock; `state` if it was read just now.

@@ -16,15 +16,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from reconciler import bounds, files
+from reconciler.datasets.data_cache import Compared, DataCache
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.formats import read_rows
 from reconciler.datasets.measure import FORMS
 from reconciler.datasets.text import Stream, open_parts
 from reconciler.difference import DataChange, ExampleChange
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.git import Versions
 from reconciler.identity import encode_example
 from reconciler.model import PLAIN, DataSet, Example, Layout
@@ -48,48 +50,58 @@ _DATA_FILE = re.compile(r"[\w./-]{1,200}\.(?:jsonl|json|csv)\b")
 _Hashes = Counter[int]
 
 
-def compare_data(plan: Plan, facts: Facts, providers: Providers) -> Plan:
-    """Return the plan with what changed in each data set, as far as that can be found out."""
+def compare_data(plan: Plan, facts: Facts, providers: Providers, cache: DataCache) -> Plan:
+    """Return the plan with what changed in each data set, as far as that can be found out.
+
+    An object that was compared before, and is the same, is not read again.
+    """
     changes = tuple(
-        replace(change, data=tuple(_compare(change, data, facts, providers) for data in change.data))
+        replace(change, data=tuple(_compare(change, data, facts, providers, cache) for data in change.data))
         if change.data
         else change
         for change in plan.changes
     )
+    cache.close(())
     return replace(plan, changes=changes)
 
 
-def _compare(change: Change, data: DataChange, facts: Facts, providers: Providers) -> DataChange:
+def _compare(
+    change: Change, data: DataChange, facts: Facts, providers: Providers, cache: DataCache
+) -> DataChange:
     now = next((one for one in change.datasets if one.field == data.field), None)
     sizes = (data.before_examples or 0, data.after_examples)
     if now is None or now.uri or not data.before_digest or max(sizes) > MOST_EXAMPLES:
         return data
-    before = _find_former(change, data, now, facts, providers)
-    after = None if before is None else _collect_now(now)
-    if before is None or after is None:
-        return data
-    same = (before & after).total()
-    return replace(data, compared=ExampleChange(after.total() - same, before.total() - same, same))
-
-
-def _find_former(
-    change: Change, data: DataChange, now: DataSet, facts: Facts, providers: Providers
-) -> _Hashes | None:
-    """Find the former examples by their digest."""
     left = MOST_BYTES
-    for place in (*_list_files(change, now, facts), *_list_objects(change, data, facts, providers)):
+    for place in chain(_list_files(change, now, facts), _list_objects(change, data, facts, providers)):
         if place.size > left:
             continue
         left -= place.size
+        asked = (place.path, place.version, data.before_digest, now.digest)
+        known = cache.find_compared(*asked)
+        if known is not None:
+            if known.numbers is None:
+                continue
+            return replace(data, compared=ExampleChange(*known.numbers))
         layout = PLAIN if place.is_object else now.layout
         try:
             with place.open() as stream:
-                found = _collect(_read(stream, place.path, now.form, layout), data.before_digest)
+                before = _collect(_read(stream, place.path, now.form, layout), data.before_digest)
+        except ManifestError:
+            before = None
         except (ReconcilerError, OSError):
             continue  # what cannot be read is not compared
-        if found is not None:
-            return found
-    return None
+        if before is None:
+            cache.remember_compared(Compared(*asked, None))
+            continue
+        after = _collect_now(now)
+        if after is None:
+            return data
+        same = (before & after).total()
+        numbers = (after.total() - same, before.total() - same, same)
+        cache.remember_compared(Compared(*asked, numbers))
+        return replace(data, compared=ExampleChange(*numbers))
+    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +112,14 @@ class _Place:
         path: tells the format.
         size: in bytes, 0 for an object, whose size is known when it is read.
         is_object: it was converted by an earlier run.
+        version: of an object, see `StoredData`.
     """
 
     path: str
     size: int
     open: Callable[[], AbstractContextManager[Stream]]
     is_object: bool = False
+    version: str = ""
 
 
 def _list_files(change: Change, now: DataSet, facts: Facts) -> Iterator[_Place]:
@@ -144,13 +158,14 @@ def _list_objects(change: Change, data: DataChange, facts: Facts, providers: Pro
     for model in record.models:
         live = facts.find_live_of(record, model)
         uri = live.data.get(data.field, "") if live else ""
-        if uri and any(recorded.digest == data.before_digest for recorded in model.data):
-            yield _Place(uri, 0, partial(_open, providers, change, uri), is_object=True)
-
-
-def _open(providers: Providers, change: Change, uri: str) -> Stream:
-    parts = providers[change.address.kind].read_data(uri)
-    return open_parts(iter(()) if parts is None else parts)
+        if not uri or all(recorded.digest != data.before_digest for recorded in model.data):
+            continue
+        try:
+            stored = providers[change.address.kind].read_data(uri)
+        except ReconcilerError:
+            continue
+        if stored is not None:
+            yield _Place(uri, 0, partial(open_parts, stored.parts), is_object=True, version=stored.version)
 
 
 def _read(stream: Stream, path: str, form: str, layout: Layout) -> Iterator[Example]:

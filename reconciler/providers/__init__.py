@@ -177,6 +177,19 @@ class Endpoints(Protocol):
         """Return the answer of the endpoint with this resource name, as text."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredData:
+    """Data that lies at a service.
+
+    Attributes:
+        version: as long as it is the same, so is the content. "" if the service does not tell it.
+        parts: the content, in parts that are fetched as they are needed. Each may raise like every method.
+    """
+
+    version: str
+    parts: Iterator[bytes]
+
+
 class Provider(Protocol):
     """Serves one kind of model.
 
@@ -211,10 +224,10 @@ class Provider(Protocol):
         A data set that does not exist keeps the digest "".
         """
 
-    def read_data(self, uri: str) -> Iterator[bytes] | None:
-        """Read data that lies at the service, in parts that are fetched as they are needed, and not kept.
+    def read_data(self, uri: str) -> StoredData | None:
+        """Find data that lies at the service. Its content is not fetched yet, and never kept.
 
-        None if the service does not return such data. Each part may raise like every method.
+        None if the service does not return such data.
 
         Raises:
             NotFoundError: there is no such data.

@@ -49,7 +49,7 @@ def _build_data(inspection: Inspection, inspected: Inspected) -> Json:
         if survey and survey.labels
         else None,
         "long": {"count": survey.long, "numbers": list[Json](survey.long_lines)} if survey else None,
-        "also_trained": _build_found(inspection.find_shared(inspected)),
+        "also_trained": _build_found(inspected.shared),
         "percent_of_training": inspection.find_percent(inspected),
         "why": inspected.why or None,
         "errors": [encode(error) for error in inspected.errors],

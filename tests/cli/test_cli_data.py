@@ -39,8 +39,16 @@ def test_all_data_of_a_model_is_told(project: Project) -> None:
     assert document["data"][0]["contradictions"] == {"count": 1, "pairs": [[1, 3]]}
 
 
+def count_requests(project: Project) -> tuple[int, int]:
+    """Count the requests for objects: those that ask what they are, and those for their content."""
+    log = [request for request in project.service.log() if "/o/" in request["path"]]
+    project.service.forget_log()
+    media = sum(request["query"].get("alt") == "media" for request in log)
+    return len(log) - media, media
+
+
 def test_an_object_in_a_bucket_is_read_and_not_kept(project: Project) -> None:
-    """The object is streamed with the credential that is set. No file of the project changes."""
+    """The object is streamed with the credential that is set. Only what was found in it is remembered."""
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     upload(project.service, "train", CONTRADICTION)
     project.declare(stack("s", project="p", location="us-central1"), job(data="gs://bucket/train.jsonl"))
@@ -50,8 +58,40 @@ def test_an_object_in_a_bucket_is_read_and_not_kept(project: Project) -> None:
     out = project.run("data", name, expect=0).out
     assert "training data: gs://bucket/train.jsonl\n  examples        5\n" in out
     assert "  contradictions  1 input has several outputs: lines 1 and 3\n" in out
-    assert sorted(path for path in project.root.rglob("*") if path.is_file()) == before
+    cache = project.root / "state/data-cache.json"
+    assert sorted(path for path in project.root.rglob("*") if path.is_file()) == sorted([*before, cache])
+    assert "q1" not in cache.read_text()
     assert {method for method, _ in project.service.sent("GET", "POST", "PUT")} == {"GET"}
+
+
+def test_an_unchanged_object_is_not_read_again(project: Project) -> None:
+    """One request for its generation tells. Then every word is the same, and a changed object is read."""
+    project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
+    upload(project.service, "train", CONTRADICTION)
+    upload(project.service, "held", [("q2", "no"), ("q9", "no")])
+    manifest = job(data="gs://bucket/train.jsonl")
+    manifest["spec"]["supervised_tuning_spec"]["validation_dataset_uri"] = "gs://bucket/held.jsonl"
+    project.declare(stack("s", project="p", location="us-central1"), manifest)
+    name = manifest["metadata"]["name"]
+    project.service.forget_log()
+    first = project.run("data", name, expect=0).out
+    assert "  labels          yes 60 % (3), no 40 % (2)\n" in first
+    assert "  also trained    1 of them: line 1 is line 2 there\n" in first
+    assert count_requests(project) == (2, 2)
+    assert project.run("data", name, expect=0).out == first
+    document = project.run("data", name, "--json", expect=0).json()
+    assert count_requests(project) == (4, 0)
+    written = (project.root / "state/data-cache.json").read_bytes()
+    project.run("validate", expect=0)
+    assert (project.root / "state/data-cache.json").read_bytes() == written
+    upload(project.service, "held", [("q2", "no"), ("q1", "yes")])
+    changed = project.run("data", name, expect=0).out
+    assert "  also trained    2 of them: line 1 is line 2 there; line 2 is line 1 there\n" in changed
+    (project.root / "state/data-cache.json").unlink()
+    assert project.run("data", name, expect=0).out == changed
+    upload(project.service, "held", [("q2", "no"), ("q9", "no")])
+    (project.root / "state/data-cache.json").write_bytes(b"{")
+    assert project.run("data", name, "--json", expect=0).json() == document
 
 
 def test_an_object_that_is_not_there_says_so(project: Project) -> None:

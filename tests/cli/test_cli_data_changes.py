@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.cli.harness import Project, model, stack
+from tests.cli.test_cli_data import count_requests
 from tests.cli.test_tuning_job import job
 
 ROWS = [(str(number), str(number + 1)) for number in range(28)]
@@ -46,6 +47,15 @@ def trained(project: Project) -> None:
     declare(project, "n.jsonl")
     project.apply("--auto-approve")
     commit(project)
+
+
+def overwrite(project: Project) -> None:
+    """Write something else over the object that an earlier run uploaded."""
+    objects = project.service.call("GET", "storage/v1/b/bucket/o")["items"]
+    (name,) = [found["name"] for found in objects]
+    project.service.call(
+        "POST", f"upload/storage/v1/b/bucket/o?name={name}&uploadType=media", {"not": "data"}
+    )
 
 
 def say(project: Project) -> str:
@@ -124,7 +134,21 @@ def test_an_upload_of_an_earlier_run_is_the_former_data(project: Project) -> Non
     project.declare(settings, job())
     project.apply("--auto-approve")
     write(project, "n.jsonl", CHANGED)
+    count_requests(project)
     assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+    assert count_requests(project) == (1, 1)
+    assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+    assert count_requests(project) == (1, 0)
+    written = (project.root / "state/data-cache.json").read_bytes()
+    overwrite(project)
+    assert say(project) == "28 -> 30 examples"
+    assert count_requests(project) == (1, 1)
+    assert say(project) == "28 -> 30 examples"
+    assert count_requests(project) == (1, 0)
+    assert (project.root / "state/data-cache.json").read_bytes() != written
+    write(project, "n.jsonl", CHANGED[::-1])
+    (project.root / "state/data-cache.json").write_bytes(b"[")
+    assert say(project) == "28 -> 30 examples"
 
 
 def test_git_is_asked_only_about_data_that_changed(project: Project) -> None:

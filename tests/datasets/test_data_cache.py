@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from reconciler.cli.invocation import Invocation
 from reconciler.datasets import data_cache
 from reconciler.datasets.cache_use import Use
 from reconciler.datasets.data_cache import name_file_version
+from reconciler.datasets.inspection import Inspection
 from reconciler.datasets.measure import measure
 from reconciler.datasets.open_cache import OpenCache
 from reconciler.errors import ManifestError
 from reconciler.manifests.loading import load
+from reconciler.operation.inspecting import inspect_model
+from reconciler.providers import StoredData
 from tests.datasets.conftest import workspace
 
 __all__ = ["workspace"]
@@ -315,6 +318,48 @@ def test_git_is_told_to_ignore_the_file() -> None:
     assert Path("state/.gitignore").read_text() == "mine\n"
 
 
+@remembering
+@pytest.mark.parametrize("changed", ["", "object", "file", "both"])
+def test_an_object_beside_a_local_file_is_read_only_if_one_of_them_changed(changed: str) -> None:
+    """Also the numbers that need the hashes of both are remembered: what is trained and held back."""
+    read_parts: list[str] = []
+    versions = {"gs://bucket/t.jsonl": "1/a", "gs://bucket/v.jsonl": "1/a"}
+
+    def find(uri: str) -> StoredData:
+        def read() -> Iterator[bytes]:
+            read_parts.append(uri)
+            for asked in ("q3", "x", versions[uri]):
+                turns = [("user", asked), ("model", "a3")]
+                chat = {"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]}
+                yield json.dumps(chat).encode() + b"\n"
+
+        return StoredData(versions[uri], read())
+
+    def inspect(use: Use = BOTH) -> Inspection:
+        cache = OpenCache(Path("state"), use).get()
+        found = inspect_model(desired, find, cache)
+        cache.close(())
+        return found
+
+    text = STACK + declare("d", "gs://bucket/t.jsonl", "gs://bucket/v.jsonl")
+    Path("manifests/jobs.yaml").write_text(text, encoding="utf-8")
+    (desired,) = load(("manifests",), kinds=list_kinds(), variables={}).desired
+    plain = inspect(Use.NOTHING)
+    assert [one.shared and one.shared.count for one in plain.sets] == [None, 3, 1]
+    assert inspect() == plain
+    read_parts.clear()
+    assert inspect() == plain
+    assert read_parts == []
+    if changed in {"object", "both"}:
+        versions["gs://bucket/t.jsonl"] = "2/b"
+    if changed in {"file", "both"}:
+        write_pairs("h.jsonl", [("x", "a3"), ("q3", "a3")])
+    assert inspect() == inspect(Use.NOTHING)
+    read_parts.clear()
+    assert (inspect() == plain) is (changed == "")
+    assert read_parts == []
+
+
 @pytest.mark.parametrize(
     ("command", "reads", "writes"),
     [
@@ -368,5 +413,5 @@ def test_the_folder_is_beside_the_manifests(
     if there:
         Path(there).mkdir(parents=True)
     cache = open_data_cache(Invocation("validate"), (path,))
-    assert str(cache._folder).removeprefix(f"{tmp_path}/") == folder
-    assert str(open_data_cache(Invocation("validate"), (str(tmp_path / path),))._folder).endswith(folder)
+    assert str(cache.folder).removeprefix(f"{tmp_path}/") == folder
+    assert str(open_data_cache(Invocation("validate"), (str(tmp_path / path),)).folder).endswith(folder)

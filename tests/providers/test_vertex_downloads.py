@@ -25,9 +25,9 @@ def upload(stand: Stand, content: bytes) -> None:
 def read(stand: Stand) -> Iterator[bytes]:
     """Read gs://bucket/d.jsonl."""
     provider, _ = stand.provider()
-    parts = provider.read_data("gs://bucket/d.jsonl")
-    assert parts is not None
-    return parts
+    stored = provider.read_data("gs://bucket/d.jsonl")
+    assert stored is not None
+    return stored.parts
 
 
 def test_parts_make_the_whole(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +37,22 @@ def test_parts_make_the_whole(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> 
     parts = list(read(stand))
     assert [len(part) for part in parts] == [1000, 1000, 1000, 890]
     assert b"".join(parts) == CONTENT
+
+
+def test_the_version_tells_whether_the_content_is_the_same(stand: Stand) -> None:
+    """It is the generation and the checksum, so an object that was written again is another one."""
+    versions = []
+    for content in (b"a", None, b"b", b"a"):
+        if content is not None:
+            upload(stand, content)
+        stored = stand.provider()[0].read_data("gs://bucket/d.jsonl")
+        assert stored is not None
+        generation, _, checksum = stored.version.partition("/")
+        assert generation.isdecimal()
+        versions.append((generation, checksum))
+    assert versions[0] == versions[1]
+    assert len({generation for generation, _ in versions}) == 3
+    assert versions[0][1] == versions[3][1] != versions[2][1]
 
 
 def test_an_empty_object_has_no_part(stand: Stand) -> None:

@@ -9,6 +9,7 @@ from reconciler.datasets.inspection import Inspected, Inspection, Use
 from reconciler.datasets.measured_rows import measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
+from reconciler.datasets.survey import Found, find_shared
 from reconciler.errors import Diagnostic
 from reconciler.model import Example
 from reconciler.problems import Place, Problems
@@ -33,8 +34,13 @@ MODEL = Inspection(
     "TuningJob/faq",
     (
         Inspected(Use.TRAINING, "data/t.jsonl", TRAINING),
-        Inspected(Use.VALIDATION, "data/v.jsonl", HELD),
-        Inspected(Use.CHECK, "data/h.jsonl", measure(("x", "y"))),
+        Inspected(
+            Use.VALIDATION,
+            "data/v.jsonl",
+            HELD,
+            shared=find_shared(TRAINING.survey.lines, HELD.survey.lines),
+        ),
+        Inspected(Use.CHECK, "data/h.jsonl", measure(("x", "y")), shared=Found()),
     ),
 )
 

@@ -19,7 +19,7 @@ from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Example
-from reconciler.providers import Fence
+from reconciler.providers import Fence, StoredData
 from reconciler.providers.google.calls import get_or_none
 from reconciler.providers.google.json import (
     JsonObject,
@@ -71,8 +71,10 @@ class Bucket:
             raise explain_wrong_type(uri, "an object", found, "one with a checksum")
         return hashlib.sha256(encode_canonical(what)).hexdigest(), read_count(found, "size") or 0
 
-    def read(self, uri: str) -> Iterator[bytes]:
-        """Read an object once, in parts that are fetched as they are needed.
+    def read(self, uri: str) -> StoredData:
+        """Find an object. Its parts can be read once.
+
+        Its version is its generation and its checksum.
 
         Raises:
             NotFoundError: there is no such object.
@@ -89,13 +91,11 @@ class Bucket:
             )
         if not size.isdecimal():
             raise explain_wrong_type(uri, "size", size, "a number")
-        return read_parts(
-            self._regions.open_storage(),
-            _find_path(uri),
-            uri,
-            size=int(size),
-            generation=read_text(found, "generation"),
+        generation, checksum = read_text(found, "generation"), read_text(found, "crc32c")
+        parts = read_parts(
+            self._regions.open_storage(), _find_path(uri), uri, size=int(size), generation=generation
         )
+        return StoredData(f"{generation}/{checksum}" if generation and checksum else "", parts)
 
     def _get_object(self, uri: str) -> JsonObject | None:
         bucket, name = _parse_uri(uri)

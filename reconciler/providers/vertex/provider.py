@@ -21,7 +21,7 @@ from reconciler.model import (
     Permission,
     Prompt,
 )
-from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, StoredData, Training
 from reconciler.providers.google.calls import ask_model
 from reconciler.providers.google.json import JsonObject, explain_another, read_text
 from reconciler.providers.google.refusals import Asked, explain
@@ -137,8 +137,8 @@ class VertexProvider:
             for model in placed
         ]
 
-    def read_data(self, uri: str) -> Iterator[bytes] | None:
-        """Read an object in Cloud Storage. None for a data set of Vertex AI, which no call returns."""
+    def read_data(self, uri: str) -> StoredData | None:
+        """Find an object in Cloud Storage. None for a data set of Vertex AI, which no call returns."""
         return self._bucket.read(uri) if is_object(uri) else None
 
     def _set_place(self, desired: Desired) -> Desired:

@@ -95,7 +95,7 @@ def _list_findings(survey: Survey, multimodal: int) -> Iterator[tuple[str, str, 
 def _list_comparisons(
     inspection: Inspection, inspected: Inspected, measured: Measured
 ) -> Iterator[tuple[str, str, bool]]:
-    percent, shared = inspection.find_percent(inspected), inspection.find_shared(inspected)
+    percent, shared = inspection.find_percent(inspected), inspected.shared
     if percent is not None:
         yield "size", f"{percent} % of the bytes of the training data", percent > VALIDATION_BYTES
     training = inspection.find_training(inspected)

@@ -32,7 +32,7 @@ README = TEXTS["README.md"]
 EVERYTHING = "\n".join(TEXTS.values())
 KINDS = list_kinds()
 STEADY = {"RECONCILER_EMULATOR_SECONDS": "0.1", "RECONCILER_TODAY": "2026-11-29"}
-"""For commands whose output is compared: a fast emulator, and a day on which no base model retires soon."""
+"""Settings for commands whose output is compared. The emulator is fast, and no base model retires soon."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\b(?:RECONCILER|GOOGLE|GEMINI|TF_HTTP|AWS|AZURE_STORAGE|STORAGE)_[A-Z0-9_]*\b")
 

@@ -45,7 +45,7 @@ import time
 while True:
     time.sleep(0.05)
 """
-"""Sleeps in short pieces: a signal that comes just before a sleep is noticed only after that sleep."""
+"""It sleeps in short pieces, because a signal just before a sleep is noticed only after that sleep."""
 
 
 def start(folder: Path, program: str, *, fresh: bool = False) -> subprocess.Popen[str]:

@@ -143,7 +143,7 @@ OWN_WRITING = {
     "state/backends/bucket.py",
     "strictjson.py",
 }
-"""Modules that read JSON which they made themselves, or a piece of a request that we sent."""
+"""Modules that read JSON of their own, or a piece of a request that we sent."""
 
 
 def _json_calls(path: Path) -> Iterator[tuple[str, ast.Call]]:

@@ -50,7 +50,7 @@ LINES = {
         ),
     ),
 }
-"""File to the lines that it gets, each with the line (or its beginning) that they follow or stand before."""
+"""The lines that each file gets, each with (the beginning of) the line that they follow or precede."""
 
 MANIFEST = """\
 apiVersion: reconciler/v1

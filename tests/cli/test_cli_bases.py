@@ -15,9 +15,9 @@ from tests.cli.harness import Project, model, stack
 from tests.cli.test_tuning_job import job, write_data
 
 SOON = {"RECONCILER_TODAY": "2027-03-01"}
-"""Within 90 days, and not within 60, of the floors of gemini-3.1-flash-lite and gemini-3.5-flash."""
+"""A day within 90 days, and not within 60, before the end of gemini-3.1-flash-lite and gemini-3.5-flash."""
 NEAR = {"RECONCILER_TODAY": "2027-04-01"}
-"""Within 60 days of them."""
+"""A day within 60 days before their end."""
 FAR = {"RECONCILER_TODAY": "2026-12-01"}
 WARNING = (
     "TuningJob/bot stands on gemini-3.1-flash-lite, which retires not before 7 May 2027, in 67 days at the "

@@ -12,7 +12,7 @@ from tests.cli.test_cli_bases import join_lines
 from tests.cli.test_tuning_job import job, listed, only, posted, write_data
 
 FEBRUARY = {"RECONCILER_TODAY": "2027-02-10"}
-"""Within 90 days of the end of gemini-3.1-flash-lite, and not of that of its replacement."""
+"""A day within 90 days before the end of gemini-3.1-flash-lite, and long before that of its replacement."""
 ENDING, REPLACEMENT = "gemini-3.1-flash-lite", "gemini-3.5-flash"
 SYSTEM = "Sort the mail. Answer with one word: delivery, refund or account."
 MAILS = [

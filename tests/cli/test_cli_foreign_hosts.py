@@ -46,7 +46,7 @@ OTHERS = {
 }
 CREDENTIALS = ("token", "key", "service_account", "authorized_user", "external_account")
 SENT = {"token": MARKS["token"], "key": MARKS["key"]}
-"""By whom a request may be known; of the others it is the token that was fetched for them."""
+"""The secret in a request, by credential. The other credentials send the token that was fetched for them."""
 COMMANDS = (
     ("plan",),
     ("apply", "--auto-approve"),
@@ -91,7 +91,7 @@ FILES = {
         job(data=f"gs://{EVIL}:443@{EVIL}/x.jsonl"),
     ],
 }
-"""What somebody's pull request may hold."""
+"""Files that somebody's pull request may contain."""
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +321,7 @@ STANDING: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
 ELSEWHERE = [f"https://{EVIL}/x", "https://{}:8443/x", "http://{}/x", f"//{EVIL}/x"]
 EACH = [(door, location) for door in STANDING for location in ELSEWHERE]
 NOW = [(door, location) for door, location in EACH if door == "Gemini" or location == ELSEWHERE[0]]
-"""Every place for one door, and another host for every door."""
+"""Every place with one door, and every door with another host."""
 
 
 @pytest.mark.parametrize(("door", "location"), [*NOW, *repeats(*(one for one in EACH if one not in NOW))])

@@ -12,7 +12,7 @@ from tests.cli.harness import PAIRS, Project, identity, model, stack
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
 FRESH = [*PAIRS[:-1], ("20", "thirty")]
-"""Data of a model that is not an earlier one under a new name."""
+"""Data that no other model has, so that its model is not taken for an earlier one under a new name."""
 
 
 def changes(document: dict[str, Any]) -> dict[str, Any]:

@@ -35,9 +35,9 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "emulator": ("emulator", "--port", "0"),
 }
 NOW = ("validate", "show")
-"""What `make test` tries. `make test-all` tries the others."""
+"""The commands that `make test` tries. `make test-all` tries the others."""
 UNLIKE_0 = {"force-unlock": 1}
-"""Exit codes: there is no lock to break."""
+"""Exit codes that are not 0. There is no lock to break."""
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ VARIABLES = (
     *("HTTPS_PROXY", "http_proxy", "ALL_PROXY"),
 )
 LOGINS = ("RECONCILER_STATE", "HTTPS_PROXY", "http_proxy", "ALL_PROXY", "TF_HTTP_LOCK_ADDRESS")
-"""Whose values hold a secret as the password of an address."""
+"""Variables whose values have a secret as the password of an address."""
 COMMANDS = (
     ("validate",),
     ("plan",),
@@ -124,7 +124,7 @@ WHOLE = (
     ("report",),
     ("schema",),
 )
-"""Every command, and every form that it prints."""
+"""Every command, with every form of its output."""
 
 
 @pytest.mark.thorough

@@ -19,9 +19,9 @@ from tests.lifecycle.test_endpoints import endpoints, record, served, serving, s
 from tests.limits import repeats
 
 ONE = Check("one 1", "1")
-"""What only the best checkpoint of the data "one" has learnt, if one is the best."""
+"""The pair that only the best checkpoint of the data "one" has learnt, if one is the best."""
 EASY = Check("one 0", "0")
-"""What each checkpoint has learnt."""
+"""The pair that each checkpoint has learnt."""
 
 
 def chosen(checkpoint: str, *checks: Check, data: str = "one", **more: Any) -> Desired:

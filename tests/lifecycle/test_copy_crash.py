@@ -201,7 +201,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 
 EACH = [(call, loss) for call in FAULTS for loss in LOSSES]
 NOW = [(call, loss) for call, loss in EACH if call == "copy" or loss == "dropped after"]
-"""Every loss of one call, and the worst loss of every call."""
+"""One call with every loss, and every call with the worst loss."""
 
 
 @pytest.mark.parametrize(("call", "loss"), [*NOW, *repeats(*(one for one in EACH if one not in NOW))])

@@ -43,9 +43,9 @@ from tests.limits import examples
 LIVES = 400
 """How many lives `make test-all` tries."""
 EMULATED_LIVES = int(os.environ.get("EMULATED_LIVES", "12"))
-"""How many it tells on the emulator, where each takes a second or two."""
+"""How many lives `make test-all` tries on the emulator, where each takes a second or two."""
 PARENTS = {"a": None, "kid": "a", "grandkid": "kid", "job": None, "subjob": "job"}
-"""Names to what they may be tuned from; two of them are TuningJobs, so that a stack is often mixed."""
+"""The possible parents of each name. Two names are TuningJobs, so that a stack is often mixed."""
 NAMES = sorted(PARENTS)
 
 
@@ -106,7 +106,7 @@ PLACES = [
     for what in ("create", "write", "update", "delete", "set_permissions", "generate")
     for when in ("before", "after")
 ]
-"""Where it matters most that a process dies."""
+"""The places where the death of a process matters most."""
 
 
 def runs(among: Sequence[str]) -> st.SearchStrategy[Run]:

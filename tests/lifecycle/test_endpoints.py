@@ -22,7 +22,7 @@ from tests.lifecycle.simulation import address, want
 
 BOT = address("bot", VERTEX.kind)
 US = HOME.replace("us-central1", "us")
-"""Where the models of Gemini 3.x jobs are."""
+"""The location of the models of Gemini 3.x jobs."""
 
 
 def served(data: str = "one", *, endpoint: str = "support", **serving: Any) -> Desired:

@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, Any] = {
     "vertex_over_quota": "queue",
     "vertex_cancel_seconds": 0.5,
 }
-"""Of the emulator, unless a row says otherwise."""
+"""Settings of the emulator, unless a row says otherwise."""
 
 CASES = [
     (name, api.kind.name)

@@ -17,7 +17,7 @@ from tests.lifecycle.crash_proxy import AFTER, BEFORE
 
 SHARDS = 3
 SAMPLE = 37
-"""`make test` tries one point of so many: a number that meets requests and writes, before and after."""
+"""`make test` tries one point of so many. It meets requests and writes, before and after their effect."""
 
 
 def points(made: CrashHarness) -> list[tuple[Callable[[int, str], None], int, str]]:

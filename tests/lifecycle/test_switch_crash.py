@@ -67,7 +67,7 @@ SWITCHES = {
 }
 
 MIXED = {"interrupt", "replace by a checkpoint"}
-"""What mixes two of the others, and takes as long as four."""
+"""A scene that mixes two of the others, and takes as long as four."""
 
 
 def check_answers(sim: EmulatedSimulation, switch: Switch) -> None:

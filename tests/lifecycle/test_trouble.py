@@ -21,7 +21,7 @@ WHOLE = (
     want("c", epochs=6),
     want("p", epochs=6, id="pinned", replace="delete_first"),
 )
-"""A create with everything, a child, a replacement and a delete_first; with a deletion in `trouble`."""
+"""A create with everything, a child, a replacement and a delete_first. `trouble` adds a deletion."""
 
 
 def trouble(*, keeps_creating: bool = False) -> Simulation:

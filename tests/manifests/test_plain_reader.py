@@ -33,7 +33,7 @@ FILES = sorted(
 ANYTHING = settings(max_examples=examples(300), deadline=None)
 
 SLOWLY = "\n#\t\n"
-"""A comment that says nothing, and that the quick reader does not read because of its tab."""
+"""A comment that the quick reader does not read, because it has a tab."""
 
 
 def _describe(value: object) -> object:

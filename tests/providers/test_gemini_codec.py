@@ -452,7 +452,7 @@ def test_a_failed_model_alone_has_no_reason() -> None:
 
 
 NONSENSE = [float("nan"), float("inf"), "NaN", "-Infinity", 10**400, "9" * 5000, -1e300, True, [], {}, "x"]
-"""Values that no figure has."""
+"""Values that are not possible for a figure."""
 
 
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:20])

@@ -261,7 +261,7 @@ def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: V
 
 OTHER = f"{NUMBERED}/endpoints/5"
 LOOK = [answer(DONE), answer(DONE)]
-"""The job, and the job under its project's other name, which is asked for once."""
+"""The answers about the job, and about its project's other name, which is asked for once."""
 ELSEWHERE = "projects/123/locations/europe-west4/endpoints/5"
 
 

@@ -34,7 +34,7 @@ HOME = "projects/p/locations/us-central1"
 MODELS_HOME = "projects/p/locations/us"
 SOURCE = "gemini-3.1-flash-lite"
 TAKES_A_KEY = "translation-llm-002"
-"""A base model that is tuned under a customer's own key; Gemini 3.x is not."""
+"""A base model that can be tuned under a customer's own key. Gemini 3.x cannot."""
 ID = "numbers-aaaaaaaa"
 EVALUATION_CONFIG = {
     "metrics": [{"exactMatchSpec": {}, "aggregationMetrics": ["AVERAGE"]}],

@@ -29,7 +29,7 @@ from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Wire, answer, listening, refusal
 
 EXAMPLES = [Example(str(number), "x" * 4000) for number in range(400)]
-"""Some 1.6 MB: seven parts of one quantum, the last one short."""
+"""Examples of about 1.6 MB. They are seven parts of one quantum, of which the last is short."""
 DATA = DataSet("d", len(EXAMPLES), 0, shown="big.jsonl")
 PUTS = {"method": "PUT", "path": "/upload/"}
 

@@ -77,11 +77,11 @@ WAYS_OUT = {
     "conflict": "git checkout",
     "another program's": "Leave it to Terraform, and give another place with --state.",
 }
-"""Part of a breakage's name to what its message advises; any other state may be deleted."""
+"""The advice of a message by a part of the breakage's name. Any other state may be deleted."""
 
 
 NOW = ["truncated", "conflict markers", "another program's", "a number for an id", "newer"]
-"""One of each advice, for what is no JSON and for JSON of another shape."""
+"""One breakage for each advice: for a file that is no JSON, and for JSON of another shape."""
 
 
 @pytest.mark.parametrize("how", [*NOW, *repeats(*(how for how in BREAKAGES if how not in NOW))])

@@ -28,7 +28,7 @@ from tests.render.strategies import SECRET, drifts, events, texts
 from tests.render.strategies import plans as any_plan
 
 _LEAD = 36
-"""Cells before a value at most: indentation, symbol, name, equals sign."""
+"""The most cells before a value: indentation, symbol, name and equals sign."""
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 BIG = settings(

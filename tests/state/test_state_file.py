@@ -44,7 +44,7 @@ from tests.limits import examples
 HERE = Path(__file__).parents[1]
 GOLDEN = HERE / "golden" / "state"
 CALM = settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
+"""It has no deadline, because a busy machine is no failure."""
 
 A, B = Address("TunedModel", "a"), Address("TunedModel", "b")
 

@@ -15,7 +15,7 @@ EXAMPLES = {"training_data": (Example("1", "2"),)}
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Moves only when somebody sleeps."""
+    """A clock that moves only when somebody sleeps."""
     return FakeClock()
 
 

@@ -65,7 +65,7 @@ def start(folder: Path, program: str, *, fresh: bool = False) -> subprocess.Pope
 
 
 def look(folder: Path, *, fresh: bool) -> dict[str, Any]:
-    """What a program finds when it starts."""
+    """Return what a program finds when it starts."""
     with start(folder, FOUND, fresh=fresh) as process:
         said, _ = process.communicate("said", timeout=NET)
         found: dict[str, Any] = json.loads(said)

@@ -70,7 +70,7 @@ PLACES: list[Attributes] = [
 
 @st.composite
 def wants(draw: st.DrawFn) -> tuple[Desired, Desired]:
-    """Two manifests of one meaning."""
+    """Two manifests with one meaning."""
     kind, ways = draw(st.sampled_from([("TuningJob", JOB), ("TunedModel", TUNED)]))
 
     def want() -> Desired:

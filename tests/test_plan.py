@@ -174,7 +174,7 @@ def word(digest: str) -> str:
 
 
 def bill(training: Bill | None) -> dict[str, Any] | None:
-    """What a training amounts to, without what is unset."""
+    """The bill of a training, without the values that are not set."""
     if training is None:
         return None
     return {field.name: value for field in fields(training) if (value := getattr(training, field.name))}

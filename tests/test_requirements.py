@@ -28,7 +28,7 @@ BUILD = PROJECT["build-system"]["requires"]
 
 
 def pins(name: str) -> dict[str, str]:
-    """Package to version."""
+    """The version of each package."""
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", FILES[name], re.MULTILINE)
     return {canonicalize_name(package): version for package, version in found}
 

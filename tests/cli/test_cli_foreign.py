@@ -125,7 +125,7 @@ def test_a_file_name_is_escaped_in_a_note(project: Project) -> None:
 
 
 def strict(text: str) -> Any:
-    """Parse JSON as a strict reader does: NaN is an error."""
+    """Parse JSON as a strict reader does, for which NaN is an error."""
 
     def refuse(name: str) -> None:
         raise ValueError(name)

@@ -47,7 +47,7 @@ class Firewall(Proxy):
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Of all hosts."""
+    """The authority of the certificates of all hosts."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 

@@ -468,7 +468,7 @@ def replaced(project: Project, *names: str) -> None:
 
 
 def let_pass(project: Project, name: str) -> None:
-    """Record of the deposed model of NAME that its time has come."""
+    """Record that the time of NAME's deposed model has come."""
     state = project.state()
     (record,) = [entry for entry in state["resources"] if entry["address"] == f"TunedModel/{name}"]
     record["deposed"][0] |= {"deposed": "2020-01-01T00:00:00Z", "kept_until": "2020-01-02T00:00:00Z"}

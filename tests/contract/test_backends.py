@@ -74,7 +74,7 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
 
     @pytest.fixture
     def unreachable(self) -> Backend:
-        """Nobody listens there."""
+        """A store at an address at which nobody listens."""
         return open_backend("gs://bucket/p", environ={"STORAGE_EMULATOR_HOST": DEAD})
 
     def test_a_reply_lost_after_the_effect_is_no_defeat(self, site: Site, gcs: Server) -> None:
@@ -154,7 +154,7 @@ class TestS3(BackendContract, BreakableContract, LeaseContract, UnreachableContr
 
     @pytest.fixture
     def unreachable(self, s3: dict[str, str]) -> Backend:
-        """Nobody listens there."""
+        """A store at an address at which nobody listens."""
         return open_backend("s3://bucket/p", environ={**s3, "AWS_ENDPOINT_URL_S3": DEAD})
 
     def test_a_bucket_that_does_not_exist_is_no_empty_state(self, s3: dict[str, str]) -> None:
@@ -173,7 +173,7 @@ class TestAzure(BackendContract, BreakableContract, LeaseContract, UnreachableCo
 
     @pytest.fixture
     def unreachable(self) -> Backend:
-        """Nobody listens there."""
+        """A store at an address at which nobody listens."""
         environ = {
             "AZURE_STORAGE_ACCOUNT": "devstoreaccount1",
             "AZURE_STORAGE_KEY": AZURITE_KEY,
@@ -205,7 +205,7 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
 
     @pytest.fixture
     def unreachable(self) -> Backend:
-        """Nobody listens there."""
+        """A store at an address at which nobody listens."""
         environ = {"TF_HTTP_LOCK_ADDRESS": f"{DEAD}/lock", "TF_HTTP_RETRY_WAIT_MIN": "0"}
         return open_backend(f"{DEAD}/state", environ=environ)
 

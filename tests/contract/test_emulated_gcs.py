@@ -24,13 +24,13 @@ from tests.contract.sites import remote
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Running]:
-    """One emulator for all tests, each with its own prefix."""
+    """An emulator for all tests. Each test has its own prefix."""
     with run_emulator() as served:
         yield served
 
 
 def control(emulator: Running, path: str, change: object) -> None:
-    """Post to the emulator's own side."""
+    """Post to the emulator's control plane."""
     requests.post(f"{emulator.url}/emulator/{path}", json=change, timeout=5).raise_for_status()
 
 

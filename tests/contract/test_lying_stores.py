@@ -27,7 +27,7 @@ REFUSALS = [400, 403, 404, 409, 412, 423, 500, 502, 503]
 
 
 def refused(backend: Backend, data: bytes = DATA, expected: str | None = None) -> StateError:
-    """How a write is refused."""
+    """Write, and return how the store refused it."""
     with pytest.raises(StateError) as caught:
         backend.write(data, expected=expected)
     return caught.value

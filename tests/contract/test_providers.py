@@ -232,7 +232,7 @@ class FakeBench:
 
 @pytest.fixture
 def emulator() -> Iterator[EmulatorBench]:
-    """An emulator of this test's own."""
+    """An emulator for this test alone."""
     settings = Settings(training_seconds=3600.0)
     with run_emulator(settings=settings) as served, requests.Session() as session:
         session.trust_env = False
@@ -253,12 +253,12 @@ class TestVertex(ProviderContract, TrainingContract, FaultContract):
 
     @pytest.fixture
     def bench(self, vertex: VertexBench) -> Bench:
-        """On the emulator."""
+        """The provider on an emulator."""
         return vertex
 
     @pytest.fixture
     def faulty(self, vertex: VertexBench) -> FaultyBench:
-        """The same: it can be made to fail."""
+        """The same bench, which can also be made to fail."""
         return vertex
 
 
@@ -276,12 +276,12 @@ class TestCopies(ProviderContract, FaultContract):
 
     @pytest.fixture
     def bench(self, copies: CopyBench) -> Bench:
-        """On the emulator."""
+        """The provider on an emulator."""
         return copies
 
     @pytest.fixture
     def faulty(self, copies: CopyBench) -> FaultyBench:
-        """The same: it can be made to fail."""
+        """The same bench, which can also be made to fail."""
         return copies
 
 
@@ -298,12 +298,12 @@ class TestGemini(
 
     @pytest.fixture
     def bench(self, emulator: EmulatorBench) -> Bench:
-        """On the emulator."""
+        """The provider on an emulator."""
         return emulator
 
     @pytest.fixture
     def faulty(self, emulator: EmulatorBench) -> FaultyBench:
-        """The same: it can be made to fail."""
+        """The same bench, which can also be made to fail."""
         return emulator
 
 

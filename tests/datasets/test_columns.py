@@ -41,7 +41,7 @@ def _measure(name: str, content: str, layout: Layout, form: str = SUPERVISED) ->
 
 
 def _refuse(name: str, content: str, layout: Layout) -> list[str]:
-    """What is said of data that is not."""
+    """Return the problems of data that is not sound."""
     with pytest.raises(ManifestError) as caught:
         _measure(name, content, layout)
     return [f"{one.line}: {one.summary}\n{one.detail}" for one in caught.value.diagnostics]

@@ -36,11 +36,11 @@ class Slow(io.RawIOBase):
         self._content = io.BytesIO(content)
 
     def readable(self) -> bool:
-        """It is for reading."""
+        """Return True, because the stream is for reading."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader gives
-        """At most 100 bytes."""
+        """Read at most 100 bytes."""
         chunk = self._content.read(min(len(buffer), 100))
         buffer[: len(chunk)] = chunk
         return len(chunk)

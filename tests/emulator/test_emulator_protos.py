@@ -19,7 +19,7 @@ class Protos:
 
     @cached_property
     def glm(self) -> Any:
-        """Those of the Gemini API."""
+        """The protos of the Gemini API."""
         with warnings.catch_warnings():
             # google.api_core warns that support for this version of Python will end.
             warnings.simplefilter("ignore", FutureWarning)
@@ -27,7 +27,7 @@ class Protos:
 
     @cached_property
     def operations(self) -> Any:
-        """Those of long-running operations."""
+        """The protos of long-running operations."""
         return importlib.import_module("google.longrunning.operations_pb2")
 
 

@@ -13,13 +13,13 @@ from tests.fakes import FakeClock
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Moves only when somebody sleeps."""
+    """A clock that moves only when somebody sleeps."""
     return FakeClock()
 
 
 @pytest.fixture
 def pace(clock: FakeClock) -> Pace:
-    """On that clock, never stopped."""
+    """A pace on that clock, which nobody stops."""
     return Pace(clock, clock.sleep, lambda: False)
 
 

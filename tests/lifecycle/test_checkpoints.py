@@ -37,7 +37,7 @@ def learns_best(sim: EmulatedSimulation, checkpoint: str) -> EmulatedSimulation:
 
 
 def deployed(sim: EmulatedSimulation, id: str = "support") -> list[tuple[str, str, int]]:
-    """Our id, checkpoint and share of everything that stands on an endpoint."""
+    """Our id, the checkpoint and the share of everything that is deployed to an endpoint."""
     shown = endpoints(sim)[id]
     shares = shown.get("trafficSplit", {})
     return [
@@ -65,7 +65,7 @@ def asked(sim: EmulatedSimulation, since: int = 0) -> int:
 
 
 def calls(sim: EmulatedSimulation) -> list[tuple[str, str]]:
-    """Method and path of every request."""
+    """The method and path of every request."""
     return [(request["method"], request["path"]) for request in sim.emulator.log()]
 
 

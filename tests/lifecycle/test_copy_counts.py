@@ -32,7 +32,7 @@ def copies(count: int) -> tuple[Desired, ...]:
 
 
 def count_requests(sim: EmulatedSimulation) -> Counter[str]:
-    """What a plan asks of the places of the copies: a collection, or a single resource."""
+    """Count what a plan asks in the places of the copies, by collection or single resource."""
     before = sim.emulator.log()[-1]["sequence"]
     assert not sim.plan().has_work
     asked = [entry["path"] for entry in sim.emulator.log(after=before)]

@@ -124,7 +124,7 @@ def runs(among: Sequence[str]) -> st.SearchStrategy[Run]:
 
 
 def rollbacks(among: Sequence[str]) -> st.SearchStrategy[RollBack]:
-    """Somebody goes back, or undoes that."""
+    """A rollback by somebody, or its undoing."""
     return st.builds(
         RollBack,
         st.sampled_from(among),
@@ -134,7 +134,7 @@ def rollbacks(among: Sequence[str]) -> st.SearchStrategy[RollBack]:
 
 
 def accidents(among: Sequence[str]) -> st.SearchStrategy[Event]:
-    """What happens without anybody's intention."""
+    """Events that nobody intends."""
     return st.one_of(
         st.just(Lose()),
         st.builds(Vanish, st.sampled_from(among)),

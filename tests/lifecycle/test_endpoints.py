@@ -50,14 +50,14 @@ def endpoints(sim: EmulatedSimulation) -> dict[str, dict[str, Any]]:
 
 
 def split(sim: EmulatedSimulation, id: str = "support") -> dict[str, int]:
-    """Our id of each model on an endpoint, to its share of the requests."""
+    """The share of the requests of each model on an endpoint, by our id."""
     shown = endpoints(sim)[id]
     shares = shown.get("trafficSplit", {})
     return {one["displayName"]: shares.get(one["id"], 0) for one in shown.get("deployedModels", [])}
 
 
 def record(sim: EmulatedSimulation) -> Record:
-    """Of the only address."""
+    """The record of the only address."""
     return sim.state.resources[BOT]
 
 

@@ -39,7 +39,7 @@ NOW = CASES[::7]
 
 
 def declared(wants: Wants, api: Api) -> tuple[Desired, ...]:
-    """Manifests of the API's kind."""
+    """The manifests of the API's kind."""
     return tuple(want(kind=api.kind, **manifest) for manifest in wants)
 
 

@@ -44,7 +44,7 @@ class JobCrashHarness(CrashHarness):
     """Set back by a real run: the service chooses the names, so a kept state would name other jobs."""
 
     def begin(self) -> None:
-        """Back to the beginning: an empty service, then what was applied before."""
+        """Go back to the beginning: an empty service, and then what was applied before."""
         self.proxy.reset()
         self.service.control("reset", {})
         self.service.settings(**QUICK)

@@ -61,7 +61,7 @@ def refused(sim: Simulation, error: Exception, times: int = 1) -> None:
 
 
 def waits(sim: Simulation, name: str = "a") -> tuple[str, str, str]:
-    """What a pending create waits for, since when, and the service's words."""
+    """The reason for which a pending create waits, since when, and the service's words."""
     model = sim.record(name).candidate
     assert model is not None
     return model.waiting, model.waiting_since, model.waiting_said

@@ -71,7 +71,7 @@ MIXED = {"interrupt", "replace by a checkpoint"}
 
 
 def check_answers(sim: EmulatedSimulation, switch: Switch) -> None:
-    """One of our endpoints has a model with all requests, if one had before."""
+    """Check that one of our endpoints has a model with all requests, if one had before."""
     if switch.before and switch.ids and not switch.interrupts:
         assert any(100 in split(sim, id).values() for id in endpoints(sim))
 

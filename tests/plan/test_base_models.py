@@ -163,7 +163,7 @@ def test_the_table_with_what_stands_on_it() -> None:
 
 
 def describe(own: Base, *others: Base, other: str = "TuningJob") -> str:
-    """What is said of a base model of one kind, where the other kind's table has these rows."""
+    """Describe a base model of one kind, if the other kind's table has these rows."""
     kinds = {
         "TunedModel": replace(TUNED_MODEL, bases={own.name: own}),
         other: replace(TUNING_JOB, bases={base.name: base for base in others}),

@@ -41,7 +41,7 @@ def around(
     alive: Iterable[Live] = (),
     inputs: Inputs | None = None,
 ) -> Facts:
-    """These, and one model that the plan leaves alone."""
+    """The world with these models, and one that the plan leaves alone."""
     return world(
         [IDLE, *desired], [IDLE_RECORD, *recorded], [live(IDLE_ID), *alive], inputs=inputs or Inputs()
     )
@@ -59,7 +59,7 @@ def check(approved: Plan, now: Facts) -> Plan:
 
 
 def actions(plan: Plan) -> list[tuple[str, str, str]]:
-    """What would be done, without no-ops."""
+    """List the actions of a plan, without no-ops."""
     return [(one.address.name, str(one.action), one.id) for one in plan.changes]
 
 

@@ -50,7 +50,7 @@ NOW = "2026-11-22T12:00:00Z"
 
 
 def score(right: int, *checks: AnyCheck) -> Score:
-    """So many right answers to checks of one part."""
+    """A score with so many right answers to checks of one part."""
     (first, *_) = checks
     name, asked = (first.shown, first.examples) if isinstance(first, HeldOut) else (PROMPTS, len(checks))
     return Score(name, digest_questions(checks), right, asked)
@@ -231,7 +231,7 @@ def test_the_checks_of_a_choice_are_those_of_the_plan() -> None:
 
 
 def drift(*deployments: Deployment, default: str = "2", checkpoint: str = "2") -> list[tuple[bool, str]]:
-    """What is found, as changed: whether at the endpoint, and the detail."""
+    """The findings of the class changed: whether each is about the endpoint, and its detail."""
     recorded = Record(BOT, chosen(checkpoint), endpoint=SUPPORT)
     live = worlds.live(ID, deployable=worlds.deployable(ID), checkpoints=THREE, default_checkpoint=default)
     endpoint = LiveEndpoint(NAME, "support", "us", deployments=deployments)

@@ -19,7 +19,7 @@ COPY = RecordedModel("support-waits")
 
 
 def read(record: Record | None, service: str = "google") -> CopySource | SourceFault:
-    """What a state with this record says to a run that is about google."""
+    """Read a state with this record, in a run for Google's service."""
     state = State("l", 1, service=service, resources={} if record is None else {BOT: record})
     return read_source(state, BOT, service="google", word="gs://dev")
 

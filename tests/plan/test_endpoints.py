@@ -108,7 +108,7 @@ def test_a_step_about_an_endpoint_that_is_not_recorded_changes_nothing() -> None
 
 
 def drift(*shown: LiveEndpoint, **changes: Any) -> list[Drift]:
-    """What has drifted."""
+    """The findings of drift."""
     return list(find_drift(world(*shown, **changes)))
 
 

@@ -17,7 +17,7 @@ NAMED = Stack(name="numbers")
 
 
 def explain(facts: Facts, live: Live, wish: Wish | None = None) -> Left | None:
-    """Why one model is left out."""
+    """Explain why one model is left out."""
     return Claims(facts, worlds.KIND).explain(live, wish or Wish())
 
 

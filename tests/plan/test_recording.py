@@ -43,7 +43,7 @@ BOTH = Record(address(), OLD, NEW)
 
 
 def after(step: Step, record: Record, outcome: Outcome) -> Record:
-    """What is recorded then."""
+    """Return the record after a step."""
     return recorded_after(step, record, outcome, NOW)
 
 

@@ -29,7 +29,7 @@ def resume(
     alive: Iterable[Live] = (),
     inputs: Inputs | None = None,
 ) -> Plan:
-    """What `wait` would do."""
+    """Plan what `wait` would do."""
     return plan_resumption(world(desired, recorded, alive, inputs=inputs))
 
 

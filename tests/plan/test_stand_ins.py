@@ -81,7 +81,7 @@ def find(approved: Plan, now: Facts) -> Mapping[Address, StandIn]:
 
 
 def check(approved: Plan, now: Facts) -> list[tuple[str, Action, str]]:
-    """What is still to be done of an APPROVED plan: name, action and id."""
+    """List what is still to be done of an APPROVED plan: name, action and id."""
     plan = verify(approved, *plan_with_facts(now))
     return [(change.address.name, change.action, change.id) for change in plan.changes]
 

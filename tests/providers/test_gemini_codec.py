@@ -84,7 +84,7 @@ VALUES: dict[FieldType, st.SearchStrategy[Value]] = {
 
 @st.composite
 def declared(draw: st.DrawFn) -> Attributes:
-    """Any fields a manifest can declare, source apart; one learning rate at most."""
+    """Any fields that a manifest can declare, without its source. There is at most one learning rate."""
     own = [path for path, row in TUNED_MODEL.fields.items() if row.role is not FieldRole.SOURCE]
     chosen = draw(st.sets(st.sampled_from([path for path in own if path not in LEARNING_RATES])))
     rate = draw(st.sampled_from([*LEARNING_RATES, None]))
@@ -305,7 +305,7 @@ def test_a_model_without_a_name_is_refused(name: object) -> None:
 
 
 def error_of(read: Callable[..., object], *arguments: object, **options: object) -> str:
-    """What a ServiceError says; every other exception goes through."""
+    """Return the text of a ServiceError. Every other exception is raised."""
     try:
         read(*arguments, **options)
     except ServiceError as error:

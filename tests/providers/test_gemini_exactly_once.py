@@ -73,7 +73,7 @@ class Service(Wire):
         return answer({"name": NAME, "baseModel": self.taken, "state": "CREATING"})
 
     def create(self, base: str) -> bytes:
-        """Train, or say that the id is taken."""
+        """Train a model, or answer that the id is taken."""
         if self.taken:
             return refusal(409, "exists", canonical="ALREADY_EXISTS")
         self.taken, self.made = base, self.clock.now

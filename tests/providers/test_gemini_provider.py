@@ -56,7 +56,7 @@ def create(provider: Provider) -> Accepted:
 
 
 def calls(wire: Wire) -> list[str]:
-    """Method and path of what arrived."""
+    """The method and path of each request that arrived."""
     return [f"{one.method} {urlsplit(one.target).path.removeprefix('/')}" for one in wire.requests]
 
 

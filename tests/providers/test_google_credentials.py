@@ -30,7 +30,7 @@ GOOGLE_KEY = {"GOOGLE_API_KEY": "key-2"}
 
 @pytest.fixture(autouse=True)
 def no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No gcloud login and no metadata server: google-auth asks the process's environment for these."""
+    """Hide any gcloud login and metadata server, which google-auth finds by the environment."""
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
@@ -226,7 +226,7 @@ class TokenServer:
 
 @pytest.fixture
 def tokens(tmp_path: Path, key: str) -> Any:
-    """A token endpoint of this test's own."""
+    """A token endpoint for this test alone."""
     with listening(Wire()) as wire:
         yield TokenServer(wire, tmp_path, key)
 
@@ -355,7 +355,7 @@ def test_the_files_quota_project_is_honoured(
 
 
 def described(url: str, environ: Mapping[str, str]) -> str:
-    """As whom that address would be asked."""
+    """Describe the credential for that address."""
     return connect(base_url=url, environ=environ).credential.description
 
 

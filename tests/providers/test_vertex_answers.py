@@ -35,14 +35,14 @@ MODEL = {"name": f"{NUMBERED}/models/9", "versionId": "1"}
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server of this test's own."""
+    """A server for this test alone."""
     with listening(Wire()) as served:
         yield served
 
 
 @pytest.fixture
 def provider(wire: Wire) -> VertexProvider:
-    """On the raw server, with patience that costs no time."""
+    """A provider on the raw server. Its waits take no time."""
     clock = FakeClock()
     transport = connect(base_url=wire.url, environ={}, clock=clock, sleep=clock.sleep)
     regions = Regions(project="p", location="us-central1", open=lambda _: transport, base_url=wire.url)
@@ -50,7 +50,7 @@ def provider(wire: Wire) -> VertexProvider:
 
 
 def deletion(provider: VertexProvider) -> Deletion:
-    """What the provider deletes with."""
+    """The deletion that the provider uses."""
     return Deletion(provider._regions, provider._jobs, unfenced)
 
 

@@ -66,7 +66,7 @@ class Stand:
         return recording
 
     def control(self, path: str, change: object) -> None:
-        """Post to the emulator's own side, at the time of our clock."""
+        """Post to the emulator's control plane, at the time of our clock."""
         self.clock.catch_up()
         assert self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5).ok
 
@@ -115,13 +115,13 @@ class Stand:
 
     @property
     def changes(self) -> list[str]:
-        """What was sent that changes something."""
+        """The requests so far that change something."""
         return [f"{method} {path.rpartition('/')[2]}" for method, path, *_ in self.sent if method != "GET"]
 
 
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    """An emulator of this test's own."""
+    """An emulator for this test alone."""
     settings = Settings(training_seconds=100, vertex_copy_seconds=100)
     with run_emulator(settings=settings) as served, requests.Session() as session:
         session.trust_env = False

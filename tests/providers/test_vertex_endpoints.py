@@ -23,7 +23,7 @@ NEW = EndpointHandle("support", project="p", near="us-central1")
 
 
 def trained(stand: Stand, *ids: str) -> list[Handle]:
-    """Models that are there."""
+    """Models that exist."""
     provider, _ = stand.provider()
     return [Handle(id, stand.train(provider, id).name) for id in ids or (ID,)]
 
@@ -54,7 +54,7 @@ def look(endpoints: VertexEndpoints, handle: EndpointHandle) -> LiveEndpoint:
 
 
 def changing(recording: Any) -> list[tuple[str, str]]:
-    """What was sent that changes something."""
+    """The requests so far that change something."""
     return [
         (method, path.rpartition("/")[2].partition(":")[2] or path.rpartition("/")[2])
         for method, path, *_ in recording.seen

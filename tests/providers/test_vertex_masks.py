@@ -136,7 +136,7 @@ def _make_for(job: dict[str, Any], made: dict[str, Any], key: str) -> dict[str, 
 
 
 def open_regions(service: Service) -> Regions:
-    """Our side of a service."""
+    """Open our side of a service."""
     return Regions(project="1", location="us-central1", open=lambda _: cast("Transport", service))
 
 

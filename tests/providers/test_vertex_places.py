@@ -27,7 +27,7 @@ TRAINED = ("us-central1", "europe-west4")
 
 @pytest.fixture
 def google() -> Iterator[Google]:
-    """Google's hosts, of this test's own."""
+    """Google's hosts, for this test alone."""
     with ExitStack() as closing:
         yield Google(
             {location: closing.enter_context(listening(Host(location=location))) for location in HOSTS}

@@ -53,7 +53,7 @@ class Recording(Transport):
     dies: tuple[int, str] | None
 
     def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """As Transport does."""
+        """See Transport.call."""
         self.seen.append((method, path, options.get("query") or {}, options.get("body")))
         changes = method != "GET" and not path.endswith(":generateContent")
         assert changes is (options.get("fence") is not None), f"{method} {path}"
@@ -73,7 +73,7 @@ class Stand:
         self.url, self.session, self.clock = url, session, EmulatorClock(url, session)
 
     def control(self, path: str, change: object) -> None:
-        """Post to the emulator's own side, at the time of our clock."""
+        """Post to the emulator's control plane, at the time of our clock."""
         self.clock.catch_up()
         assert self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5).ok
 
@@ -87,7 +87,7 @@ class Stand:
         return VertexProvider(regions, Bucket(regions, "gs://data/sets", lambda _: None)), recording
 
     def listed(self, collection: str) -> list[dict[str, Any]]:
-        """What the service has, at the time of our clock."""
+        """List what the service has, at the time of our clock."""
         self.clock.catch_up()
         homes = (HOME, MODELS_HOME)
         answers = [self.session.get(f"{self.url}/v1/{home}/{collection}", timeout=5).json() for home in homes]
@@ -105,7 +105,7 @@ class Stand:
 
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    """An emulator of this test's own."""
+    """An emulator for this test alone."""
     with run_emulator(settings=Settings(training_seconds=100)) as served, requests.Session() as session:
         session.trust_env = False
         yield Stand(served.url, session)
@@ -113,7 +113,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture(scope="module")
 def discovery() -> Any:
-    """Google's document."""
+    """Google's discovery document."""
     folder = resources.files("googleapiclient.discovery_cache.documents")
     return json.loads(folder.joinpath("aiplatform.v1.json").read_text())
 
@@ -211,7 +211,7 @@ def test_a_deletion_survives_a_crash_at_every_step(stand: Stand, stride: int) ->
 
 
 def killed(stand: Stand, count: int, when: str) -> bool:
-    """One model; a deletion that dies at its count-th call, if it has so many; another that finishes."""
+    """Let a deletion die at its count-th call, if it has so many, and let another one finish it."""
     provider, _ = stand.provider()
     handle = Handle(ID, stand.train(provider).name)
     dying, _ = stand.provider((count, when))

@@ -53,7 +53,7 @@ class Stand:
         return self.bucket.put(DATA, EXAMPLES, fence=unfenced)
 
     def content(self, uri: str) -> bytes:
-        """What lies there."""
+        """The content of the object."""
         name = uri.removeprefix("gs://data/").replace("/", "%2F")
         reply = requests.get(f"{self.url}/storage/v1/b/data/o/{name}?alt=media", timeout=5)
         assert reply.ok, reply.text
@@ -67,7 +67,7 @@ class Stand:
 
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    """An emulator of this test's own."""
+    """An emulator for this test alone."""
     with run_emulator() as served:
         yield Stand(served.url)
 

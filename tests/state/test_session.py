@@ -31,13 +31,13 @@ STRANGER = LockInfo("stranger-id", "apply", "ann@laptop", "https://ci.example/7"
 
 
 def recorded(state: State, *names: str) -> State:
-    """With a model each."""
+    """A state with a model at each address."""
     addresses = [Address("TunedModel", name) for name in names]
     return state.put(*(Record(address, RecordedModel(f"{address.name}-id")) for address in addresses))
 
 
 def stored(store: MemoryStore) -> State:
-    """What is in the store."""
+    """Return the state in the store."""
     assert store.stored is not None
     return loads(store.stored.data, place="memory")
 
@@ -55,7 +55,7 @@ class Time:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Pass it."""
+        """Let time pass."""
         self.slept.append(seconds)
         self.now += seconds
         self.meanwhile(self.now)

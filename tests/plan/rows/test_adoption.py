@@ -25,7 +25,7 @@ def desired(uri: str = "", digest: str = worlds.digest("one"), **others: object)
 
 
 def record(one: Desired, live: Live = LIVE, *recorded: Record, there: dict[str, str] | None = None) -> Record:
-    """What the command records of a live model."""
+    """Return what the command records of a live model."""
     return record_import(worlds.world([one], recorded, [live]), one, live, there or {})
 
 

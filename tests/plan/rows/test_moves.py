@@ -98,7 +98,7 @@ def test_a_message_names_five_of_many_that_fit() -> None:
 
 
 def take_over(old: RecordedModel, shown: Live, declared: Attributes) -> list[tuple[str, str]]:
-    """What becomes of a model that is recorded under an old name."""
+    """Return what becomes of a model that is recorded under an old name."""
     named = Stack(name="s")
     facts = world([want("new", attributes=declared)], [Record(address("old"), old)], [shown], stack=named)
     return [(one.address.name, str(one.action)) for one in make_plan(facts).changes]

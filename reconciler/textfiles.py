@@ -13,6 +13,14 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
+def is_printable(text: str) -> bool:
+    """Return whether a text holds only printable characters and line feeds.
+
+    Then no pattern of unusual characters matches, and searching for each would take several times as long.
+    """
+    return text.replace("\n", " ").isprintable()
+
+
 def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
     """Read a file as UTF-8, without its byte order mark; None after noting why not."""
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import files, textfiles
 from reconciler.datasets.lookalikes import advise_extension
-from reconciler.datasets.measured_rows import EMPTY, measure_rows
+from reconciler.datasets.measured_rows import EMPTY, measure_plain_pairs, measure_rows
 from reconciler.datasets.open_cache import OpenCache
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
@@ -241,6 +241,8 @@ class DataSets:
         if not examples:
             self._problems.error(find_place(None), *EMPTY)
             return None
+        if (plain := measure_plain_pairs(examples, REQUEST_LIMIT - rest)) is not None:
+            return plain
         noted = Problems()
         found = measure_rows(((_INSIDE, example) for example in examples), PAIRS, noted, "example")
         if noted:

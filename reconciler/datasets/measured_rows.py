@@ -6,13 +6,15 @@ Rule: this module imports no format of files, so that examples in a manifest nee
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from reconciler.datasets.chat import is_multimodal
 from reconciler.datasets.complaints import Complaints
+from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Batch, Form, Measured, Row
 from reconciler.datasets.survey import Surveyor
 from reconciler.identity import encode_example
+from reconciler.model import DataSet, Example
 from reconciler.problems import Problems, Refusal
 
 EMPTY = Refusal("the data set is empty", "Write at least one example.")
@@ -50,3 +52,20 @@ def measure_rows(
         surveyor.add(place.line, row, is_long=advice is not None)
     surveyed = surveyor.close()
     return Measured(examples, digest.hexdigest(), surveyed.characters, size, multimodal, surveyed)
+
+
+def measure_plain_pairs(examples: Sequence[Example], most: int) -> DataSet | None:
+    """Measure pairs in a manifest of which a survey has nothing to tell: sound ones, each with its own input.
+
+    Returns None for others, and for more than `most` bytes. `measure_rows` tells what is wrong with them.
+    """
+    if len({example.text_input for example in examples}) < len(examples):
+        return None
+    if any(PAIRS.check(example) is not None for example in examples):
+        return None
+    lines = b"".join([encode_example(example) + b"\n" for example in examples])
+    if len(lines) > most:
+        return None
+    characters = sum([len(example.text_input) + len(example.output) for example in examples])
+    digest = hashlib.sha256(lines).hexdigest()
+    return DataSet(digest, len(examples), characters, inline=tuple(examples))

@@ -134,18 +134,21 @@ def _advise_name(name: str, names: tuple[str, ...], takes: str) -> str:
 
 
 def _check_pair(example: Example) -> Refusal | None:
-    if not example.output:
+    text_input, output = example.text_input, example.output
+    if not output:
         return NO_OUTPUT
-    for name, text, most in (
-        ("text_input", example.text_input, INPUT_LIMIT),
-        ("output", example.output, OUTPUT_LIMIT),
-    ):
-        if len(text) > most:
-            return Refusal(
-                f"{name} has {len(text):,} characters, and the service takes {most:,}",
-                "Shorten it, or split the example.",
-            )
-    return None if is_text(example.text_input + example.output) else HALF_A_CHARACTER
+    if len(text_input) > INPUT_LIMIT:
+        return _refuse_long("text_input", text_input, INPUT_LIMIT)
+    if len(output) > OUTPUT_LIMIT:
+        return _refuse_long("output", output, OUTPUT_LIMIT)
+    return None if is_text(text_input) and is_text(output) else HALF_A_CHARACTER
+
+
+def _refuse_long(name: str, text: str, most: int) -> Refusal:
+    return Refusal(
+        f"{name} has {len(text):,} characters, and the service takes {most:,}",
+        "Shorten it, or split the example.",
+    )
 
 
 PAIRS = Form(

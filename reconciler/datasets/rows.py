@@ -150,6 +150,8 @@ def cut_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def is_text(text: str) -> bool:
     r"""Return whether every character is whole. JSON's \ud800 alone is half of one, and cannot be sent."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -154,7 +154,7 @@ def load(
         if document.kind == STACK:
             continue
         document.fill(values)
-        if not _is_manifest(document, kinds):
+        if not (_is_model(document, kinds) or _is_manifest(document, kinds)):
             continue
         if document.kind == REMOVED:
             removing.append(document)
@@ -215,6 +215,14 @@ def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
             f"A manifest begins with apiVersion: {API_VERSION}.",
         )
     return found
+
+
+def _is_model(document: Document, kinds: Mapping[str, Kind]) -> bool:
+    """Return whether a document is the manifest of a model, as nearly every one is."""
+    body, name = document.body, document.kind
+    if not isinstance(body, dict) or name not in kinds or name not in KINDS:
+        return False
+    return body.get("apiVersion") == API_VERSION and "format_version" not in body
 
 
 def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:

@@ -34,7 +34,7 @@ from reconciler.manifests.texts import (
     TUNED_MODEL_DISPLAY_NAME,
     parse_base_name,
 )
-from reconciler.model import Address, DataSet, Example, Lifecycle, Serving, Stack
+from reconciler.model import Address, Attributes, DataSet, Example, Lifecycle, Serving, Stack
 from reconciler.problems import Place
 from reconciler.settings.forms import LOCATION, PROJECT
 
@@ -169,7 +169,8 @@ class _Table:
         required: paths, of which one of each set must be there.
         choices: paths of which at most one may be there.
         parent: as `Declaration.parent_path`.
-        read_data: returns the data sets, see `form.Form.read_data_sets`. Also takes what was read.
+        read_data: returns the data sets, see `form.Form.read_data_sets`. It takes what was read, and the
+            attributes.
         checks_base: whether the base model's limits are documented.
     """
 
@@ -177,31 +178,33 @@ class _Table:
     required: tuple[frozenset[str], ...]
     choices: tuple[frozenset[str], ...]
     parent: str
-    read_data: Callable[[Document, DataSets, Mapping[str, Any], int], tuple[DataSet, ...]]
+    read_data: Callable[[Document, DataSets, Mapping[str, Any], Attributes], tuple[DataSet, ...]]
     checks_base: bool = False
 
 
 def _read_pairs(
-    document: Document, data_sets: DataSets, found: Mapping[str, Any], rest: int
+    document: Document, data_sets: DataSets, found: Mapping[str, Any], attributes: Attributes
 ) -> tuple[DataSet, ...]:
     if _EXAMPLES not in found:
+        rest = len(encode_canonical(attributes))
         data = data_sets.read_file(found[_FILE], document.at(_FILE), rest=rest)
         return () if data is None else (data,)
 
     def find_place(number: int | None) -> Place:
         return document.at(_DATA).key_place if number is None else document.at(_EXAMPLES).at([number]).place
 
-    inline = data_sets.read_inline(found[_EXAMPLES], find_place, rest=rest)
+    # the request cannot be too long: a plain document has at most a million characters, so four million bytes
+    inline = data_sets.read_inline(found[_EXAMPLES], find_place)
     return () if inline is None else (inline,)
 
 
 def _read_addresses(
-    document: Document, data_sets: DataSets, found: Mapping[str, Any], rest: int
+    document: Document, data_sets: DataSets, found: Mapping[str, Any], attributes: Attributes
 ) -> tuple[DataSet, ...]:
     from reconciler.manifests.job_data import read_data_sets
 
-    del found
-    return read_data_sets(document, data_sets, rest)
+    del found, attributes
+    return read_data_sets(document, data_sets, 0)
 
 
 _TABLES: Mapping[str, _Table] = {
@@ -309,8 +312,7 @@ class PlainModels:
         attributes = {path: found[key] for path, key in self._paths if key in found}
         if table.checks_base:
             check_base(document, kind.bases, self._stack.location or "")
-        rest = len(encode_canonical(attributes))
-        data = table.read_data(document, self._data_sets, found, rest)
+        data = table.read_data(document, self._data_sets, found, attributes)
         endpoint = found.get("serving.endpoint", "")
         declaration = Declaration(
             address=Address(kind.name, found["metadata.name"]),

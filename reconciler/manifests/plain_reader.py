@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifests.scalars import resolve
+from reconciler.textfiles import is_printable
 
 LONGEST = 1_000_000
 """The most characters of a document. A longer one may have more values than `yaml_builder` accepts."""
 DEEPEST = 24
 """The most levels of indentation, and the most levels of brackets in one line."""
 
-_FOREIGN = re.compile("[\t\r\ufeff\ud800-\udfff]|\\$\\{")
-"""Characters for which YAML has rules of their own, and references to variables."""
+_FOREIGN = re.compile("[\t\r\ufeff\ud800-\udfff]")
+"""Characters for which YAML has rules of their own."""
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,99}"
 _LETTER = r"[^\x00-')-.0-@FNT\[-^`fnt{-\u00a0]"
@@ -75,7 +76,7 @@ class PlainDocument:
 
 def read_plainly(text: str) -> list[PlainDocument] | None:
     """Read the documents of a text that are not empty. None if only `yaml_builder` can read it."""
-    if _FOREIGN.search(text):
+    if "${" in text or not (is_printable(text) or _FOREIGN.search(text) is None):
         return None
     documents: list[PlainDocument] = []
     before = 0

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from reconciler.problems import Place, Problems
-from reconciler.textfiles import find_place, refuse_control_characters
+from reconciler.textfiles import find_place, is_printable, refuse_control_characters
 
 if TYPE_CHECKING:
     import yaml
@@ -83,6 +83,8 @@ _ADVICE = (
 
 def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
     """Note what must not reach the parser; True if the text has it."""
+    if is_printable(text):
+        return False
     if refuse_control_characters(text, file, problems):
         return True
     match = _FOREIGN_BREAKS.search(text)

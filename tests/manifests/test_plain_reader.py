@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests.documents import read_documents, read_quickly
 from reconciler.manifests.located import YamlList, YamlMap
 from reconciler.manifests.model_reader import ModelReader
-from reconciler.manifests.plain_reader import LONGEST, read_plainly
-from reconciler.manifests.syntax import refuse_unreadable
+from reconciler.manifests.plain_reader import _FOREIGN, LONGEST, read_plainly
+from reconciler.manifests.syntax import _FOREIGN_BREAKS, refuse_unreadable
 from reconciler.manifests.trees import Trees
 from reconciler.model import Desired, Stack
 from reconciler.problems import Problems
+from reconciler.textfiles import _UNUSABLE, is_printable
 from tests.limits import examples
 from tests.manifests.conftest import KINDS, Load
 from tests.manifests.test_fuzz import PIECES, _mutated
@@ -308,3 +310,12 @@ def test_a_sound_manifest_is_read_once(workspace: Path, text: str) -> None:
     assert document.text._documents is None
     assert found.places["base_model"] == (text[: text.index("base_model")].count("\n") + 1, 15)
     assert document.text._documents is not None
+
+
+def test_printable_texts_have_no_unusual_characters() -> None:
+    """One check of a whole text stands for three searches: no character that it passes is refused by them."""
+    printable = "".join(filter(is_printable, map(chr, range(sys.maxunicode + 1))))
+    assert "a" in printable
+    assert "\n" in printable
+    for unusual in (_FOREIGN, _FOREIGN_BREAKS, _UNUSABLE):
+        assert unusual.search(printable) is None

@@ -65,7 +65,10 @@ def test_every_class_is_shown_by_a_case() -> None:
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds.worlds())
 def test_drift_is_about_records_and_what_is_our_own(world: Facts) -> None:
-    """It finds something for any world. The findings are sorted, and about no model that is not ours."""
+    """It works in any world.
+
+    The findings are sorted, about recorded addresses, and about no foreign model.
+    """
     own = frozenset((worlds.KIND, id) for id in list(world.observed.live[worlds.KIND])[::2])
     found = find_drift(world, own=own)
     managed = [drift.address for drift in found if drift.address is not None]

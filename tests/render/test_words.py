@@ -105,7 +105,7 @@ def test_a_kept_model_is_not_said_to_go() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.UNKNOWN])
 def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
-    """A model that failed its checks is checked again. The plan says that nothing is trained."""
+    """A model that its checks keep back is checked again. The plan says that nothing is trained."""
     again = plans.checked(verdict, *plans.TWO_CHECKS)
     assert find_wording(again).phrase == "will be checked again: unproven-dddddddd is trained"
     assert "nothing is trained; 2 checks must pass this time (2 billed calls)" in list(

@@ -197,7 +197,7 @@ def test_the_host_that_was_given_is_a_name(host: str, name: str, let_in: bool) -
 
 
 def test_the_servers_host_is_the_name_it_answers_to() -> None:
-    """A running emulator answers to its --host and to no other name."""
+    """Besides the names of loopback, a running emulator answers only to its --host."""
     with run_emulator(host=EVERYWHERE) as emulator:
         api = Api(emulator.url.replace(EVERYWHERE, "127.0.0.1"), requests.Session())
         assert ask(api, "GET", "v1beta/models", None, {"Host": f"{EVERYWHERE}:1"})[0] == 200

@@ -240,7 +240,7 @@ class _Layout(NamedTuple):
 def _list_layouts(*rows: object) -> tuple[_Layout, ...]:
     """List how programs write such rows, in which each text is "@": with spaces, and without."""
     written = [
-        json.dumps(row, separators=separators).encode() + b"\n"
+        json.dumps(row, separators=separators, allow_nan=False).encode() + b"\n"
         for row in rows
         for separators in ((", ", ": "), (",", ":"))
     ]

@@ -545,7 +545,9 @@ def test_ten_thousand_models_cost_one_write_and_no_second_read() -> None:
     with manager(backend).locked() as session:
         session.commit(recorded(session.state, *(f"m-{number}" for number in range(10_000))))
         session.commit(recorded(session.state, "one-more"))
-    assert backend.calls == ["lock", "read", "write", "write", "unlock"]
+    # A thread renews the lock by real time, so a busy machine may have renewed it meanwhile.
+    calls = [call for call in backend.calls if call != "renew"]
+    assert calls == ["lock", "read", "write", "write", "unlock"]
 
 
 class PowerCut(BaseException):

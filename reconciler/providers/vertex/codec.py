@@ -99,6 +99,11 @@ def read_endpoint_name(job: JsonObject) -> str:
     return read_text(_get_tuned(job), "endpoint")
 
 
+def is_stable_endpoint(endpoint: JsonObject) -> bool:
+    """Return whether an endpoint is a stable one. It has a name and labels of its own, whatever it serves."""
+    return labels.ENDPOINT in read_labels(endpoint)
+
+
 def _get_tuned(job: JsonObject) -> JsonObject:
     return require_object(job.get("tunedModel"), read_text(job, "name"), "tunedModel")
 
@@ -190,6 +195,7 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
     name = read_text(job, "name")
     place = names.parse(name, "tuningJobs")
     well = read_state(job) in _ENDED_WELL
+    twin = None if endpoint is None or is_stable_endpoint(endpoint) else endpoint
     if well and model is None:
         return None
     attributes = _read_attributes(job, name)
@@ -197,7 +203,7 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
     error = read_error(job)
     if well and model is not None:
         as_trained = {path: value for path, value in attributes.items() if path not in _MUTABLE}
-        attributes = as_trained | _read_mutable(attributes, model, endpoint)
+        attributes = as_trained | _read_mutable(attributes, model, twin)
         if endpoint is None:
             gone = read_endpoint_name(job) or "(none was made)"
             error = (
@@ -216,7 +222,7 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
         error=error,
         data=_read_data(job, name),
         label=read_labels(job).get(labels.ID, ""),
-        unclear=_find_unclear(model, endpoint) if well else {},
+        unclear=_find_unclear(model, twin) if well else {},
         billed_tokens=read_billed_tokens(job),
         deployable=read_model_name(job) if well else "",
         checkpoints=read_checkpoints(job, model) if well and model is not None else (),

@@ -250,10 +250,12 @@ class VertexProvider:
         return {"preTunedModel": model}, codec.read_labels(job).get(labels.ID, "")
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """Send a PATCH of these fields to the model, then to its endpoint."""
+        """Send a PATCH of these fields to the model, then to its endpoint, unless that is a stable one."""
         job = self._get_job(handle)
-        endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
-        for name, collection in ((codec.read_model_name(job), MODELS), (endpoint, ENDPOINTS)):
+        endpoint, parts = self._jobs.find_endpoint(job), [(codec.read_model_name(job), MODELS)]
+        if endpoint is None or not codec.is_stable_endpoint(endpoint):
+            parts.append((read_text(endpoint or {}, "name"), ENDPOINTS))
+        for name, collection in parts:
             before = self._jobs.get_resource(name, collection) if name else None
             if before is None:
                 raise NotFoundError(

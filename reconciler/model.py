@@ -528,6 +528,7 @@ class Live:
         permissions: None when they were not asked for.
         error: the operation's error where it was looked up, else "".
         times: RFC 3339 as received.
+        base: the base model that a copy stands on, if the service tells it. "" for other models.
         outputs: its other results to show, name to resource name or number.
         aliases: path to all names of a value that has several; `attributes` has one of them.
         data: path of each data set of which the service shows where it lies, to that address or name.
@@ -550,6 +551,7 @@ class Live:
     snapshots: tuple[Snapshot, ...] = ()
     permissions: tuple[Permission, ...] | None = None
     error: str = ""
+    base: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)

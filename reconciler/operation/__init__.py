@@ -19,7 +19,7 @@ from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanErr
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, find_named_elsewhere
-from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, StateSource
+from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Live, StateSource
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Drift, Plan
@@ -317,10 +317,15 @@ class Operation:
         self.remark = warn_of_unlabelled(known, (*self.inputs.targets, *self.inputs.excludes))
         return [address for address in found if self.loaded.whole or address in labels]
 
-    def list_base_ends(self, state: State, records: Iterable[Record]) -> dict[str, BaseEnd]:
-        """List the base model that each model of these records stands on, by the id of the model."""
+    def list_base_ends(
+        self, state: State, records: Iterable[Record], live: Iterable[Live]
+    ) -> dict[str, BaseEnd]:
+        """List the base model that each model of these records stands on, by the id of the model.
+
+        `live` are those models that the service was asked for.
+        """
         declared = {desired.address: desired for desired in self.loaded.desired}
-        return list_ends(BaseFinder(declared, state.resources, self.kinds), records, self.today)
+        return list_ends(BaseFinder(declared, state.resources, self.kinds), records, self.today, live)
 
     def find_provider(self, address: Address) -> Provider:
         """Return the provider of an address. UsageError for a kind of a newer version."""

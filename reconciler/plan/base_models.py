@@ -14,7 +14,7 @@ from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_rep
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.kind import FieldRole, Kind
-from reconciler.model import BASE_MODEL, Address, Desired
+from reconciler.model import BASE_MODEL, Address, Desired, Live
 
 if TYPE_CHECKING:
     from reconciler.state.values import Record, RecordedModel
@@ -94,7 +94,13 @@ class BaseFinder:
 
     def find_row(self, kind: str, name: str) -> Base | None:
         """Return the row of a base model. None if the kind or its table does not know it."""
-        return self.kinds[kind].find_base(name) if name and kind in self.kinds else None
+        return find_table(self.kinds, kind).find_base(name) if name and kind in self.kinds else None
+
+
+def find_table(kinds: Mapping[str, Kind], kind: str) -> Kind:
+    """Find the kind whose table of base models holds. A copy stands on what its API tunes."""
+    own = kinds[kind]
+    return next((other for other in kinds.values() if other.trains and other.api == own.api), own)
 
 
 def list_endings(finder: BaseFinder, addresses: Iterable[Address], today: date) -> tuple[Diagnostic, ...]:
@@ -134,7 +140,7 @@ def _warn(finder: BaseFinder, kind: str, name: str, addresses: list[Address], to
 
 def describe_way_on(kinds: Mapping[str, Kind], kind: str, row: Base, today: date) -> str:
     """Say in a sentence what to train on instead of a base model, if need be with another kind."""
-    own = kinds[kind]
+    own = find_table(kinds, kind)
     other = kinds.get(own.instead)
     if other is None or choose_replacement(own.bases, row, today) is not None:
         return describe_replacement(own.bases, row, today)
@@ -186,13 +192,19 @@ class BaseEnd:
         return self.days_left is not None and self.days_left <= WARN_WITHIN
 
 
-def list_ends(finder: BaseFinder, records: Iterable[Record], today: date) -> dict[str, BaseEnd]:
-    """List the base model of every recorded model, by the id of the model. Unknown ones are left out."""
+def list_ends(
+    finder: BaseFinder, records: Iterable[Record], today: date, live: Iterable[Live] = ()
+) -> dict[str, BaseEnd]:
+    """List the base model of every recorded model, by the id of the model. Unknown ones are left out.
+
+    `live` are models that the service shows: only it knows what a copy stands on.
+    """
+    shown = {model.id: model.base for model in live if model.base}
     return {
         model.id: _find_end(finder, record.address.kind, name, today)
         for record in records
         for model in record.models
-        if (name := finder.find_recorded(model))
+        if (name := finder.find_recorded(model) or shown.get(model.id, ""))
     }
 
 
@@ -200,7 +212,7 @@ def _find_end(finder: BaseFinder, kind: str, name: str, today: date) -> BaseEnd:
     row = finder.find_row(kind, name)
     if row is None:
         return BaseEnd(name)
-    instead = choose_replacement(finder.kinds[kind].bases, row, today)
+    instead = choose_replacement(find_table(finder.kinds, kind).bases, row, today)
     return BaseEnd(
         name,
         row.retires,

@@ -222,7 +222,7 @@ def _find_retirement(
     Returns the attributes of the Drift; {} if there is nothing to report.
     """
     own = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
-    row = finder.find_row(address.kind, str(own or finder.find_recorded(model)))
+    row = finder.find_row(address.kind, str(own or finder.find_recorded(model) or live.base))
     if row is not None and row.ends_within(facts.today, facts.stack.retire_within.total_seconds() / 86_400):
         said = describe_way_on(facts.kinds, address.kind, row, facts.today)
         return {

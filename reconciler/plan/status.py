@@ -170,7 +170,11 @@ def find_status(
     """
     resources = facts.state.resources
     records = [resources[address] for address in addresses if address in resources]
-    bases = list_ends(BaseFinder(facts.desired, facts.state.resources, facts.kinds), records, facts.today)
+    live = [
+        live for record in records for model in record.models if (live := facts.find_live_of(record, model))
+    ]
+    finder = BaseFinder(facts.desired, facts.state.resources, facts.kinds)
+    bases = list_ends(finder, records, facts.today, live)
     found: list[ModelStatus] = []
     for address in sorted(addresses):
         record = resources.get(address, Record(address))

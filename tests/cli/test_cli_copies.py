@@ -137,6 +137,21 @@ def test_a_copy_follows_what_another_stack_serves_and_trains_nothing(dev: Projec
     assert prod.run("generate", "ModelCopy/support", "1", expect=0).out
 
 
+def test_a_copy_stands_on_the_base_model_of_its_source(dev: Project, prod: Project) -> None:
+    """Production is told when it retires, by every command that tells it of a tuning job."""
+    dev.apply()
+    prod.apply()
+    prod.environ["RECONCILER_TODAY"] = "2027-04-01"
+    told = "ModelCopy/support is tuned from a base model that retires in 36 days at the earliest (note)"
+    assert told in prod.run("drift", expect=0).out
+    (found,) = prod.run("status", "--json", expect=0).json()["models"]
+    assert (found["base_model"]["name"], found["base_model"]["days_left"]) == ("gemini-3.1-flash-lite", 36)
+    shown = " ".join(prod.run("show", "support", expect=0).out.split())
+    assert "base model gemini-3.1-flash-lite, which retires not before 7 May 2027" in shown
+    end = '<span class="wait">retires not before 7 May 2027</span>'
+    assert f"gemini-3.1-flash-lite<br>{end}" in prod.run("report", expect=0).out
+
+
 def test_a_blocked_copy_leaves_the_others_alone(dev: Project, prod: Project) -> None:
     """Plan exits 1 and shows what can be done. Apply does that, and exits 4 because of the rest."""
     dev.apply()

@@ -21,7 +21,7 @@ from reconciler.plan.base_models import (
     list_uses,
 )
 from reconciler.providers.gemini.fields import PARENT, TUNED_MODEL
-from reconciler.providers.vertex.fields import TUNING_JOB
+from reconciler.providers.vertex.fields import MODEL_COPY, TUNING_JOB
 from reconciler.state.values import Record
 from tests import worlds
 
@@ -134,6 +134,19 @@ def test_the_end_of_each_recorded_model() -> None:
     ends = list_ends(finder(records=(record,), kind=undated), [record], TODAY)
     assert ends["bot-1"] == BaseEnd("models/flash")
     assert [BaseEnd("a", days_left=days).is_near for days in (91, 90, -1, None)] == [False, True, True, False]
+
+
+def test_the_end_of_a_copy_is_in_the_table_of_its_api() -> None:
+    """Only the service knows a copy's base model. Without a kind that trains there is no table for it."""
+    model = replace(worlds.model("copy-1"), sent={"source": "m@1"}, source="m@1")
+    record = Record(Address("ModelCopy", "copy"), model)
+    live = [worlds.live("copy-1", base="flash"), worlds.live("other")]
+    jobs = replace(TUNING_JOB, bases=KIND.bases)
+    for kinds, days_left in (((MODEL_COPY, jobs), 10), ((MODEL_COPY, TUNED_MODEL), None)):
+        found = BaseFinder({}, {record.address: record}, {kind.name: kind for kind in kinds})
+        end = list_ends(found, [record], TODAY, live)["copy-1"]
+        assert (end.name, end.days_left) == ("flash", days_left)
+        assert list_ends(found, [record], TODAY) == {}
 
 
 def test_the_table_with_what_stands_on_it() -> None:

@@ -180,7 +180,7 @@ def test_what_a_copy_shows(stand: Stand) -> None:
     assert found.aliases == {PROJECT: (number, PROD)}
     assert (found.traffic, found.label, found.error) == ((), "", "")
     assert found.outputs["copied from"] == stand.source
-    assert found.outputs["base model"] == "gemini-3.1-flash-lite"
+    assert found.base == "gemini-3.1-flash-lite"
     assert provider.get(made) == provider.get(Handle(ID)) == found
 
 

@@ -31,7 +31,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         console.print_note(operation.remark)
         live = find_curves(operation, part)
         models = look(operation)
-        bases = operation.list_base_ends(state, part.resources.values())
+        bases = operation.list_base_ends(state, part.resources.values(), live.values())
         page = render_report(
             part, models, live, operation.find_drift(), operation.context, now=timestamp(), bases=bases
         )

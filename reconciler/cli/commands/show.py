@@ -47,7 +47,7 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
             return
         main = record.serving or record.candidate or next(iter(record.models), None)
         live = None if main is None else find_live(operation, record.address, main)
-        bases = operation.list_base_ends(state, [record])
+        bases = operation.list_base_ends(state, [record], [] if live is None else [live])
     console.print_record(record, live, bases)
 
 

@@ -99,6 +99,7 @@ def read_copy(model: JsonObject, traffic: tuple[str, ...]) -> Live:
         deployable=read_deployable(model),
         checkpoints=read_checkpoints({}, model),
         default_checkpoint=read_text(model, "defaultCheckpointId"),
+        base=_read_base(model),
         outputs=_read_outputs(model),
         traffic=traffic,
     )
@@ -132,13 +133,14 @@ def _read_attributes(model: JsonObject, name: names.Name) -> dict[str, Value]:
 
 def _read_outputs(model: JsonObject) -> dict[str, str]:
     """Read what else the registry says of a copy, for people."""
-    base = pick_object(pick_object(model, "baseModelSource"), "genieSource")
-    found = {
-        "model": read_deployable(model),
-        "copied from": read_origin(model),
-        "base model": read_text(base, "baseModelUri").rpartition("/")[2],
-    }
+    found = {"model": read_deployable(model), "copied from": read_origin(model)}
     return {key: value for key, value in found.items() if value}
+
+
+def _read_base(model: JsonObject) -> str:
+    """Read the base model of a tuned model. "" if the registry does not name it."""
+    source = pick_object(pick_object(model, "baseModelSource"), "genieSource")
+    return read_text(source, "baseModelUri").rpartition("/")[2]
 
 
 def create_body(attributes: Attributes, id: str, source: str) -> JsonObject:

@@ -220,8 +220,13 @@ class LiveProgress:
             if row.progress is None:
                 line.append(cut(row.stage, self.width - column - 1), style="cyan")
             else:
-                filled = round((row.progress.percent or 0.0) * self._bar / 100)
-                self._draw_bar(line, min(max(filled, 0), self._bar))
+                percent = row.progress.percent
+                if percent is None:  # an empty bar would say that nothing has happened
+                    stage = cut(describe_stage(row.progress.operation), self._bar)
+                    line.append(pad(stage, self._bar), style="cyan")
+                else:
+                    filled = round(percent * self._bar / 100)
+                    self._draw_bar(line, min(max(filled, 0), self._bar))
                 for figure in (figure for figure in _SHOWN if figure in kept):
                     line.append(f"  {figures[figure]:>{widest[figure]}}")
             line.rstrip()

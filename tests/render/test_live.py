@@ -81,6 +81,15 @@ def test_a_training_has_a_line() -> None:
     assert lines[1] == "1 model at work. Ctrl-C stops only the wait."
 
 
+def test_unknown_progress_has_no_bar() -> None:
+    """The service tells no percentage of a tuning job or a copy, so the line says what goes on."""
+    copying = Progress(plans.address("y"), "y-1", elapsed=5.0, operation=Verb.COPY)
+    training = Progress(plans.address("x"), "x-1", elapsed=80.0)
+    for width, room in ((100, 20), (60, 10)):
+        lines = Screen(width=width).after(training, copying)
+        assert lines[:2] == [f"x {'training':{room}}  1m20s", f"y {'copying':{room}}     5s"]
+
+
 def test_ascii_bars() -> None:
     """A terminal without Unicode gets ASCII."""
     (line, *_) = Screen(width=100, unicode=False).after(progress("x", 25))

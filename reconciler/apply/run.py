@@ -130,10 +130,12 @@ class _Run:
         serving = self._ledger.find_committed(parent).serving
         trains = task.provider.kind.trains
         verb, made, make = (Verb.CREATE, "tuned", "tune") if trains else (Verb.COPY, "copied", "copy")
-        if serving is not None and wait.model not in {serving.name, serving.id}:
+        goes_on = main is not None and not main.ended
+        if not goes_on and serving is not None and wait.model not in {serving.name, serving.id}:
             reason = f"{parent} is {serving.id} by now: apply again to {make} from that one"
         elif main is not None and main.ended:
             return Skipped(address, verb, f"it is {made} from {parent}, which failed", task.id)
         else:
-            reason = f"it is {made} from {parent}, which does not serve yet: apply again when it does"
+            what = "which" if serving is None else "whose new model"
+            reason = f"it is {made} from {parent}, {what} does not serve yet: apply again when it does"
         return Skipped(address, verb, reason, task.id, unfinished=True, resume=resume)

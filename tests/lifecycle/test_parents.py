@@ -59,6 +59,20 @@ def test_a_child_of_a_parent_in_training_is_left_for_later(settings: dict[str, o
     assert sim.settled()
 
 
+def test_a_child_waits_for_the_successor_of_its_parent() -> None:
+    """The parent serves the former model meanwhile. The child is not said to come from that one."""
+    sim = Simulation(want("child", parent="bot"), want())
+    sim.apply()
+    sim.manifests = (want("child", parent="bot"), want(data="two"))
+    skipped = sim.apply(wait=False).find_only(Skipped)
+    assert skipped.reason == (
+        "it is tuned from TunedModel/bot, whose new model does not serve yet: apply again when it does"
+    )
+    sim.wait()
+    sim.apply()
+    assert sim.settled()
+
+
 def test_a_child_of_a_parent_under_another_id_than_planned_waits_for_the_next_apply() -> None:
     """If the parent takes the next generation, the child's id would differ.
 

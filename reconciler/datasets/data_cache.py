@@ -1,8 +1,9 @@
 """Remembers what was measured in large files and objects, so that what did not change is not read again.
 
-A file is known by its path, device, inode, size and both times; an object by its generation and checksum.
-Rules: what is remembered never decides what is sent, so who sends does not read it. It may be lost, broken or
-somebody else's at any time, and then the data is measured as if nothing had been remembered, without a word.
+A file is known by its path, device, inode, size and both times. An object is known by its generation and
+checksum. Rules: what is remembered never decides what is sent, so a command that sends does not read it. It
+may be lost, broken or somebody else's at any time. Then the data is measured without any message, as if
+nothing had been remembered.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from reconciler.model import Layout
 from reconciler.textfiles import find_work_tree
 
 LEAST = 64 * bounds.MB // 1024
-"""Bytes. A smaller file is measured in a millisecond, so it is not remembered."""
+"""The least bytes of a file that is remembered. A smaller one is measured in a millisecond."""
 FORMULA = 1
 """Raise it with each change of what is measured in data, or of a message about data."""
 
 _WRITTEN_BY = f"reconciler {__version__}, formula {FORMULA}"
 _MOST = 5_000
-"""Entries. The ones that were named last are kept."""
+"""The most entries. The ones that were named last are kept."""
 _MOST_COMPARED = 200
-"""Comparisons of objects. The last ones are kept."""
+"""The most comparisons of objects. The last ones are kept."""
 _MOST_SHARED = 100
-"""Data sets that one entry is compared with."""
+"""The most data sets that one entry is compared with."""
 _SETTLED = 2_000_000_000
-"""Nanoseconds. A file that changed later than that may change again without another time."""
+"""Nanoseconds. A file that changed so recently may change again without another time."""
 _IGNORED = f"/{NAME}\n/.gitignore\n"
 
 
@@ -53,7 +54,7 @@ class Source(msgspec.Struct, frozen=True):
         form: see `measure.FORMS`.
         command: "data" if that command measured it, which gives no warnings, and shows labels.
         columns: of the layout, and its delimiter.
-        is_validation: it is not for training.
+        is_validation: whether it is for validation, and not for training.
     """
 
     place: str
@@ -66,7 +67,7 @@ class Source(msgspec.Struct, frozen=True):
 def name_source(
     place: str, form: str, layout: Layout, *, is_validation: bool = False, command: str = ""
 ) -> Source:
-    """Name what is measured, as it is remembered. See `Source`."""
+    """Make the name under which a measured file or object is remembered. See `Source`."""
     columns = (layout.text_input, layout.output, layout.system_instruction, layout.delimiter)
     return Source(place, form, columns, is_validation, command)
 
@@ -85,9 +86,9 @@ class Entry(msgspec.Struct):
 
     Attributes:
         version: tells whether the file or the object is still the same.
-        manifest: the one that named it.
-        labels: kept for objects alone, whose texts cannot be read without a download.
-        shared: examples that are in training data too, by that data's source and version.
+        manifest: the manifest that named it.
+        labels: kept only for objects, because their texts cannot be read without a download.
+        shared: the examples that are also in training data, by the source and version of that data.
     """
 
     source: Source
@@ -136,9 +137,10 @@ class Compared(msgspec.Struct):
     """How an object differs from other data.
 
     Attributes:
-        place, version: of the object.
-        before, after: the digests of the data that was looked for in it, and of the data beside it.
-        numbers: examples added, removed and the same; None if the object is not the data of that digest.
+        place, version: those of the object.
+        before, after: the digest of the data that was searched for in it, and that of the data beside it.
+        numbers: how many examples were added, were removed and are the same. None if the object has another
+            digest.
     """
 
     place: str
@@ -155,24 +157,24 @@ class _Document(msgspec.Struct):
 
 
 class _Heading(msgspec.Struct):
-    """What is read first, because the rest of another version's document may be anything."""
+    """The part that is read first, because another version's document may have anything else."""
 
     written_by: str
 
 
 class _Memory(NamedTuple):
-    """What earlier runs have remembered."""
+    """The document of what earlier runs have remembered."""
 
     entries: Mapping[Source, Entry] = {}
     compared: Sequence[Compared] = ()
 
 
 class DataCache:
-    """What was remembered by earlier runs, and what this one adds.
+    """Holds what earlier runs remembered, and what this one adds.
 
     Args:
         folder: where it is kept; None for nowhere.
-        use: what may be done with it.
+        use: what the command may do with it.
     """
 
     def __init__(self, folder: Path | None = None, use: Use = Use.NOTHING) -> None:
@@ -300,10 +302,10 @@ class DataCache:
 
 
 def name_file_version(found: os.stat_result, now: int, *, least: int | None = None) -> str:
-    """Write what tells that a file is the same. "" for a file that is small, or that changed just now.
+    """Write the version of a file. "" for a file that is small, or that changed just now.
 
     Args:
-        found: of the open file, before it is read.
+        found: the result of stat for the open file, before it is read.
         now: nanoseconds since 1970, when that was found.
         least: bytes that it must have, by default LEAST.
     """
@@ -316,7 +318,7 @@ def name_file_version(found: os.stat_result, now: int, *, least: int | None = No
 
 
 def _is_current(entry: Entry) -> bool:
-    """Return whether a file is still the one that was measured. Of an object, only its service knows."""
+    """Return whether a file is still the one that was measured. Only the service knows that of an object."""
     if entry.source.place.startswith("gs://"):
         return True
     try:

@@ -23,7 +23,7 @@ EMPTY = Refusal("the data set is empty", "Write at least one example.")
 def measure_rows(
     rows: Iterable[Row | Batch], form: Form, noting: Problems | Complaints, unit: str = "line"
 ) -> Measured:
-    """Measure rows, leaving out those that are refused after noting why. `unit`: see `Surveyor`."""
+    """Measure rows. Those that are refused are left out, and the reason is noted. `unit`: see `Surveyor`."""
     digest, surveyor = hashlib.sha256(), Surveyor(unit)
     examples = size = multimodal = 0
     for found in rows:

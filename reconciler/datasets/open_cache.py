@@ -20,7 +20,7 @@ class OpenCache:
 
     Args:
         folder: where it is kept; None for nowhere.
-        use: what may be done with it.
+        use: what the command may do with it.
 
     Attributes:
         folder: the same.

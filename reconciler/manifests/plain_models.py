@@ -165,7 +165,7 @@ class _Table:
     """What this reader knows of a kind.
 
     Attributes:
-        keys: of the whole document.
+        keys: those of the whole document.
         required: paths, of which one of each set must be there.
         choices: paths of which at most one may be there.
         parent: as `Declaration.parent_path`.
@@ -278,9 +278,9 @@ class PlainModels:
     """Reads the plain documents of one kind.
 
     Args:
-        kind: of the models.
+        kind: the kind of the models.
         stack: the Stack.
-        lifecycle: of models that say nothing themselves.
+        lifecycle: the one for models that say nothing themselves.
         data_sets: measures the training data.
     """
 

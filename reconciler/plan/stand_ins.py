@@ -1,9 +1,10 @@
-"""Finds what the copies of an approved plan are called by now.
+"""Finds the ids that the copies of an approved plan have now.
 
-While its source does not serve, a copy is approved under an id that stands in: it is made from the address of
-the source. When the model that the source is to serve has a name, the copy gets its own id.
+A copy whose source does not serve yet is approved under an id that stands in, which is made from the address
+of the source. The copy gets its own id when the model that the source will serve has a name.
 
-Rule: it is the approved copy only if it is of the model that the plan said. Another model is another copy.
+Rule: it is the approved copy only if it copies the model that the plan said. A copy of another model is
+another copy.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class StandIn:
     Attributes:
         approved: the copy as the plan records it.
         named: the same copy with its own id and source.
-        path: of the field with the source.
+        path: that of the field with the source.
     """
 
     approved: RecordedModel

@@ -10,7 +10,8 @@ from io import BytesIO, StringIO
 from reconciler.datasets.columns import read_object
 from reconciler.datasets.csv_rows import Table, read_csv, read_tables, refuse_long
 from reconciler.datasets.json_rows import LINE_LIMIT, JsonLines, read_json
-from reconciler.datasets.rows import Batch, Form, Row, Typed
+from reconciler.datasets.rows import Batch, Form, Row, Stripe, Typed
+from reconciler.datasets.stripes import open_blocks
 from reconciler.datasets.text import Stream, TextLines, read_blocks, read_lines, read_whole, skip_mark
 from reconciler.datasets.typed_rows import MOST, TypedReader
 from reconciler.model import PLAIN, Layout
@@ -55,7 +56,7 @@ def read_rows(
 
 def read_batches(
     stream: Stream, path: str, form: Form, problems: Problems, layout: Layout = PLAIN
-) -> Iterator[Row | Batch]:
+) -> Iterator[Row | Batch | Stripe]:
     """Yield what `read_rows` yields, but examples of texts in batches. That takes a fraction of the time."""
     is_csv = find_extension(path) == ".csv"
     typed = None if layout.columns and not is_csv else form.typed
@@ -66,19 +67,25 @@ def read_batches(
     if offset is None:
         return
     text = TextLines(path, problems, longest=LINE_LIMIT, newline="" if is_csv else "\n", offset=offset)
-    blocks = read_blocks(stream, longest=_LONGEST)
-    yield from (
-        _read_csv(path, text, blocks, form, layout)
-        if is_csv
-        else _read_jsonl(path, text, blocks, form, typed)
-    )
+    if is_csv:
+        yield from _read_csv(path, text, read_blocks(stream, longest=_LONGEST), form, layout)
+        return
+    rows = JsonLines(path, form)
+    with open_blocks(stream, typed, longest=_LONGEST, wants_lines=lambda: rows.is_refused) as opened:
+        yield from _read_jsonl(rows, text, opened, typed)
 
 
 def _read_jsonl(
-    path: str, text: TextLines, blocks: Iterable[bytes | Stream], form: Form, typed: Typed
-) -> Iterator[Row | Batch]:
-    rows, reader = JsonLines(path, form), TypedReader(typed)
+    rows: JsonLines, text: TextLines, blocks: Iterable[bytes | Stream | Stripe], typed: Typed
+) -> Iterator[Row | Batch | Stripe]:
+    reader = TypedReader(typed)
     for block in blocks:
+        if isinstance(block, Stripe):
+            first = text.number + 1
+            yield from rows.pass_over(block.examples)
+            text.pass_over(block.examples, block.size)
+            yield replace(block, first=first)
+            continue
         parts = reader.read(block, text.number + 1) if isinstance(block, bytes) else ((block, None),)
         for part, batch in parts:
             if isinstance(part, bytes) and batch is not None and not rows.is_refused:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from reconciler.datasets.chat import is_multimodal
 from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.pairs import PAIRS
-from reconciler.datasets.rows import Batch, Form, Measured, Row
+from reconciler.datasets.rows import Batch, Form, Measured, Row, Stripe
 from reconciler.datasets.survey import Surveyor
 from reconciler.identity import encode_example
 from reconciler.model import DataSet, Example
@@ -21,7 +21,7 @@ EMPTY = Refusal("the data set is empty", "Write at least one example.")
 
 
 def measure_rows(
-    rows: Iterable[Row | Batch], form: Form, noting: Problems | Complaints, unit: str = "line"
+    rows: Iterable[Row | Batch | Stripe], form: Form, noting: Problems | Complaints, unit: str = "line"
 ) -> Measured:
     """Measure rows. Those that are refused are left out, and the reason is noted. `unit`: see `Surveyor`."""
     digest, surveyor = hashlib.sha256(), Surveyor(unit)
@@ -32,6 +32,12 @@ def measure_rows(
             examples += len(found.numbers)
             size += len(found.lines) + found.pairs * form.frame
             surveyor.add_all(found.numbers, found.asked, found.lengths, found.outputs, found.output_lengths)
+            continue
+        if isinstance(found, Stripe):
+            digest.update(found.lines)
+            examples += found.examples
+            size += len(found.lines) + found.pairs * form.frame
+            surveyor.add_gathered(found.first, found.gathered)
             continue
         place, row = found
         if isinstance(row, Refusal):

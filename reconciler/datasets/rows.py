@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from reconciler.datasets.survey import Survey
+from reconciler.datasets.survey import Gathered, Survey
 from reconciler.model import Example
 from reconciler.problems import Place, Refusal, describe
 
@@ -36,6 +36,29 @@ class Batch:
     lengths: Sequence[int]
     outputs: Sequence[str]
     output_lengths: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """Whole lines that were measured together elsewhere. Each holds a sound example of texts.
+
+    Attributes:
+        size: bytes in the file.
+        lines, pairs: as of a `Batch`.
+        gathered: what a surveyor found.
+        first: the number of the first line, once that is known.
+    """
+
+    size: int
+    lines: bytes
+    pairs: int
+    gathered: Gathered
+    first: int = 0
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return len(self.gathered.lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -137,6 +137,22 @@ class Survey:
         return min(self.examples, MOST_COMPARED)
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a surveyor has taken into account, to be added to another one's in the same process or its parent.
+
+    Attributes:
+        inputs, outputs: how many of them have which length.
+        lines: the hashes, and the numbers from 1 on.
+        labels: None if there are none.
+    """
+
+    inputs: Counter[int]
+    outputs: Counter[int]
+    lines: Lines
+    labels: Counter[str] | None
+
+
 class Surveyor:
     """Collects the numbers and findings of a survey; `close` returns it.
 
@@ -197,6 +213,29 @@ class Surveyor:
         lines.inputs.fromlist([*map(hash, asked[:left])])
         lines.outputs.fromlist([*map(hash, outputs[:left])])
         lines.numbers.fromlist([*numbers[:left]])
+        self._add_labels(outputs)
+
+    def gather(self) -> Gathered:
+        """Return what was added with `add_all`, on lines without a gap."""
+        return Gathered(self._inputs, self._outputs, self._lines, self._labels)
+
+    def add_gathered(self, first: int, gathered: Gathered) -> None:
+        """Take into account what another surveyor has gathered. `first` is the number of its first line."""
+        left = max(MOST_COMPARED - self._examples, 0)
+        count = len(gathered.lines)
+        self._examples += count
+        self._inputs += gathered.inputs
+        self._outputs += gathered.outputs
+        lines = self._lines
+        lines.inputs.extend(gathered.lines.inputs[:left])
+        lines.outputs.extend(gathered.lines.outputs[:left])
+        lines.numbers.fromlist([*range(first, first + count)][:left])
+        if self._labels is None or gathered.labels is None:
+            self._labels = None
+        else:
+            self._add_labels(gathered.labels)
+
+    def _add_labels(self, outputs: Iterable[str] | Mapping[str, int]) -> None:
         labels = self._labels
         if labels is not None:
             labels.update(outputs)

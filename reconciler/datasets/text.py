@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase, TextIOWrapper
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from reconciler.datasets.lookalikes import LONGEST_SIGNATURE, name_bytes
 from reconciler.problems import Place, Problems
@@ -148,7 +148,14 @@ class TextLines:
         return text
 
 
-def read_blocks(stream: Stream, *, longest: int) -> Iterator[bytes | Stream]:
+class Readable(Protocol):
+    """Bytes that are read once, forwards."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most so many bytes. None are left if there are none."""
+
+
+def read_blocks(stream: Readable, *, longest: int) -> Iterator[bytes | Stream]:
     """Yield whole lines in blocks, and the rest as a stream if a line has more than `longest` bytes."""
     kept = b""
     while part := stream.read(_BLOCK):

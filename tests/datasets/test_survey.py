@@ -52,6 +52,30 @@ def test_lengths_are_those_of_all_texts() -> None:
     assert survey().inputs == Lengths()
 
 
+@pytest.mark.parametrize(
+    "outputs", [["yes"] * 4, ["yes", "no"] * 2, ["yes", *["x" * 61] * 3], ["y" * 61] * 4]
+)
+@pytest.mark.parametrize("most", [3, 10])
+def test_what_others_have_gathered_is_added(
+    outputs: list[str], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as if their examples had been added here: lengths, hashes with their lines, and labels."""
+    monkeypatch.setattr(surveys, "MOST_COMPARED", most)
+    whole, parts = Surveyor(), Surveyor()
+    for first in (1, 3):
+        asked = [f"q{first}", f"q{first}0"]
+        answers = outputs[first - 1 : first + 1]
+        added = (asked, list(map(len, asked)), answers, list(map(len, answers)))
+        other = Surveyor()
+        other.add_all([1, 2], *added)
+        parts.add_gathered(first, other.gather())
+        whole.add_all([first, first + 1], *added)
+    one, several = whole.close(), parts.close()
+    assert one == several
+    assert (one.lines.numbers, one.lines.inputs) == (several.lines.numbers, several.lines.inputs)
+    assert one.lines.outputs == several.lines.outputs
+
+
 def test_repetitions_and_contradictions_are_told_apart() -> None:
     """One input with two outputs is a contradiction. It is counted once for each input."""
     found = survey(("a", "1"), ("b", "2"), ("a", "1"), ("a", "3"), ("a", "3"), ("a", "4"), ("b", "2"))

@@ -116,7 +116,9 @@ class Case:
             return make_plan(facts)
         asked = self.body["rollback"]
         _only(asked, {"name", "to", "undo"})
-        address = worlds.address(asked.get("name", "bot"))
+        name = asked.get("name", "bot")
+        is_copy = name in self.body.get("copies", {})
+        address = copy_cases.address(name) if is_copy else worlds.address(name)
         to = self.id(asked.get("to", ""))
         return plan_rollback(facts, Request(address, to, undo=asked.get("undo", False), by="ann@desk"))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import Address, Status
+from reconciler.model import SOURCE, Address, Status
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, start_change
@@ -234,13 +234,14 @@ def _require_no_candidate(record: Record) -> None:
     revert = "let the manifest declare again what serves, and apply: that deposes it"
     match candidate.status:
         case Status.ACTIVE:
-            why = "is trained and not promoted yet"
+            why = f"is {'copied' if SOURCE in candidate.sent else 'trained'} and not promoted yet"
             advice = f"Finish it: {finish}. Or {revert}"
         case Status.FAILED:
             why = "has failed"
             advice = f"First {revert}. Then roll back"
         case _:
-            why = "is in training, and would be promoted when it has ended"
+            going_on = "being copied" if SOURCE in candidate.sent else "in training"
+            why = f"is {going_on}, and would be promoted when it has ended"
             advice = f"Wait for it: {finish}. Or {revert}"
     raise PlanError(f"{record.address}: its candidate {candidate.id} {why}", advice)
 

@@ -52,7 +52,7 @@ def find_drift_words(drift: Drift) -> DriftWords:
         case DriftClass.BASE_RETIRED:
             return DriftWords("*", f"is tuned from a base model that {_describe_end(drift)}")
         case DriftClass.UNPROMOTED:
-            return DriftWords("^", f"has trained {id}, which is not promoted yet")
+            return DriftWords("^", f"has {id}, which is ready and not promoted yet")
         case _:
             assert_never(drift.drift_class)
 

@@ -368,10 +368,20 @@ def summarize_plan(plan: Plan) -> str:
     )
     found = Counter(find_wording(change).counted for change in changing)
     counts = [f"{number:,} {word}" for word, number in found.items() if word]
+    if endpoints := sum(map(_count_endpoints, changing)):
+        counts.append(f"{count_noun(endpoints, 'endpoint')} to delete")
     counts += [f"{waiting[sort]:,} {said}" for sort, said in sorts.items() if waiting[sort]]
     if plan.due:
         counts.append(f"{plan.due:,} to delete because the time has come")
     return f"Plan: {', '.join(counts)}."
+
+
+def _count_endpoints(change: Change) -> int:
+    """Count the endpoints that a change deletes, besides the one that it is about."""
+    approved = tuple(steps.select_unapproved(change.steps))
+    endpoints = len(steps.list_deleted_endpoints(approved))
+    is_about_one = change.action is Action.DELETE and not steps.list_deleted(approved)
+    return endpoints - is_about_one if endpoints else 0
 
 
 def list_released_fields(plan: Plan) -> list[str]:

@@ -26,7 +26,7 @@ def test_every_finding_is_a_sentence() -> None:
         DriftClass.FAILED: "has failed: m-1",
         DriftClass.UNMANAGED: "is live, and no manifest declares it",
         DriftClass.BASE_RETIRED: "is tuned from a base model that is no longer offered",
-        DriftClass.UNPROMOTED: "has trained m-1, which is not promoted yet",
+        DriftClass.UNPROMOTED: "has m-1, which is ready and not promoted yet",
         DriftClass.HELD_BACK: "has m-1 held back",
         DriftClass.KEPT: "still has m-1, which no longer serves",
     }

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-from reconciler.errors import InUseError, NotFoundError, UsageError
-from reconciler.kind import Kind
+from reconciler.errors import InUseError, NotFoundError
 from reconciler.model import (
     LAG_SECONDS,
     Attributes,
@@ -20,7 +18,6 @@ from reconciler.model import (
     Example,
     Live,
     Odd,
-    Permission,
     Prompt,
     Status,
 )
@@ -42,13 +39,14 @@ from reconciler.providers.vertex.copy_reader import (
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
+from reconciler.providers.vertex.regional import RegionalProvider
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import MODELS, PAGE_SIZE, Resources
 
 _PLACES_AT_ONCE = 4
 
 
-class CopyProvider:
+class CopyProvider(RegionalProvider):
     """Serves `kind: ModelCopy`; implements `providers.Provider`.
 
     Args:
@@ -68,25 +66,15 @@ class CopyProvider:
         lag_seconds: float = LAG_SECONDS,
         page_size: int = PAGE_SIZE,
     ) -> None:
-        self._regions = regions
-        self._resources = Resources(regions, places, page_size)
-        self._operations = Operations(regions)
-        self._copies = CopyReader(self._resources, self._operations)
-        self._creation = CopyCreation(regions, self._resources, self._operations, lag_seconds)
+        resources, operations = Resources(regions, places, page_size), Operations(regions)
+        self._resources = resources
+        self._copies = CopyReader(resources, operations)
         # A copy is in the location that its manifest says, and never in the multi-region around it.
-        self._stable = VertexEndpoints(regions, self._resources, self._copies, is_wider=False)
-        self._listing = CopyListing(self._resources, self._copies, self._stable, declared)
+        stable = VertexEndpoints(regions, resources, self._copies, is_wider=False)
+        super().__init__(MODEL_COPY, regions, stable)
+        self._creation = CopyCreation(regions, resources, operations, lag_seconds)
+        self._listing = CopyListing(resources, self._copies, stable, declared)
         self._called: dict[str, str] = {}
-
-    @property
-    def kind(self) -> Kind:
-        """The kind ModelCopy."""
-        return MODEL_COPY
-
-    @property
-    def endpoints(self) -> VertexEndpoints:
-        """The stable endpoints of all locations."""
-        return self._stable
 
     def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Yield every copy of a tuned model in the declared places and in the default one.
@@ -259,14 +247,6 @@ class CopyProvider:
         """Fill in each copy's place. A copy has no data."""
         return [self._set_place(model) for model in desired]
 
-    def _set_place(self, desired: Desired) -> Desired:
-        declared = desired.attributes
-        try:
-            project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
-        except UsageError:  # the first request reports the fault
-            return desired
-        return replace(desired, effective={LOCATION: location, PROJECT: project})
-
     def read_data(self, uri: str) -> None:
         """Return None: a copy has no data."""
         del uri
@@ -274,19 +254,6 @@ class CopyProvider:
     def list_base_models(self) -> BaseModels:
         """Return no base models, because a copy trains nothing."""
         return BaseModels(frozenset(), assumed=True)
-
-    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Return nothing, because the project's IAM decides who has access."""
-        del handle
-        return ()
-
-    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """Refuse, because the project's IAM decides who has access."""
-        del fence
-        if desired:
-            raise UsageError(
-                f"{handle.id}: a ModelCopy has no permissions of its own", "Use the project's IAM."
-            )
 
 
 def _find_made(handle: Handle, operation: JsonObject) -> names.Name:

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconciler.bases import override_bases
-from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UsageError
-from reconciler.kind import Kind
+from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError
 from reconciler.model import (
     LAG_SECONDS,
     Attributes,
@@ -18,7 +17,6 @@ from reconciler.model import (
     Example,
     Live,
     Odd,
-    Permission,
     Prompt,
 )
 from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, StoredData, Training
@@ -32,6 +30,7 @@ from reconciler.providers.vertex.deletion import JobDeletion
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
 from reconciler.providers.vertex.jobs import Jobs
+from reconciler.providers.vertex.regional import RegionalProvider
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS, PAGE_SIZE
 
@@ -39,7 +38,7 @@ _LOOKS = 8
 """Objects measured at once."""
 
 
-class VertexProvider:
+class VertexProvider(RegionalProvider):
     """Serves `kind: TuningJob`; implements `providers.Provider`.
 
     Args:
@@ -63,24 +62,13 @@ class VertexProvider:
         lag_seconds: float = LAG_SECONDS,
         page_size: int = PAGE_SIZE,
     ) -> None:
-        self._regions = regions
+        self._jobs = Jobs(regions, places, page_size)
+        super().__init__(TUNING_JOB, regions, VertexEndpoints(regions, self._jobs, self._jobs))
         self._bucket = bucket
         self._tunable = tunable
         self._declared = declared
-        self._jobs = Jobs(regions, places, page_size)
         self._creation = Creation(regions, self._jobs, lag_seconds)
-        self._endpoints: dict[str, str] = {}
-        self._stable = VertexEndpoints(regions, self._jobs, self._jobs)
-
-    @property
-    def kind(self) -> Kind:
-        """The kind TuningJob."""
-        return TUNING_JOB
-
-    @property
-    def endpoints(self) -> VertexEndpoints:
-        """The stable endpoints of all locations."""
-        return self._stable
+        self._called: dict[str, str] = {}
 
     def list(self, *, own: bool = False, progress: bool = False) -> Iterator[Live | Odd]:
         """Yield every tuned model and every training in progress. All of them count as ours."""
@@ -141,17 +129,9 @@ class VertexProvider:
         """Find an object in Cloud Storage. None for a data set of Vertex AI, which no call returns."""
         return self._bucket.read(uri) if is_object(uri) else None
 
-    def _set_place(self, desired: Desired) -> Desired:
-        declared = desired.attributes
-        try:
-            project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
-        except UsageError:  # the first request reports the fault
-            return desired
-        return replace(desired, effective={LOCATION: location, PROJECT: project})
-
     def find_endpoint(self, handle: Handle) -> str:
         """Return the endpoint to call: the job's, or one that somebody replaced it with."""
-        known = self._endpoints.get(handle.name)
+        known = self._called.get(handle.name)
         if known:
             return known
         job = self._get_job(handle)
@@ -164,7 +144,7 @@ class VertexProvider:
                 f"{read_text(job, 'name')} has no endpoint yet ({codec.read_state(job)})",
                 "Wait until its training has ended: reconciler wait",
             )
-        self._endpoints[handle.name] = endpoint
+        self._called[handle.name] = endpoint
         return endpoint
 
     def _explain_lost_endpoint(self, lost: str, model: str) -> NotFoundError:
@@ -286,19 +266,6 @@ class VertexProvider:
         deletion = JobDeletion(self._regions, self._jobs, fence)
         for job in jobs:
             deletion.delete(job)
-
-    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Return nothing, because the project's IAM decides who has access."""
-        del handle
-        return ()
-
-    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
-        """Refuse, because the project's IAM decides who has access."""
-        del fence
-        if desired:
-            raise UsageError(
-                f"{handle.id}: a TuningJob has no permissions of its own", "Use the project's IAM."
-            )
 
     def _get_job(self, handle: Handle) -> JsonObject:
         job = self._jobs.find_job(handle)

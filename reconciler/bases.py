@@ -7,11 +7,12 @@ never refuses a training. Rule: nothing here asks for today's date; the caller g
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from reconciler.formats import count_noun, format_date
 from reconciler.model import DeclaredBase
+from reconciler.values import dataclass
 
 WARN_WITHIN = 90
 """Days before the end of a base model from which a training on it gets a warning."""

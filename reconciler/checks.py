@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from reconciler.datasets.held_out import split_example
 from reconciler.errors import NoTextError, RateLimitedError, ReplyLostError, UnavailableError
@@ -15,6 +14,7 @@ from reconciler.observe import run_each
 from reconciler.problems import Refusal
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Verdict
+from reconciler.values import dataclass
 
 _AT_ONCE = 8
 """Questions of a held-out file that are asked at the same time."""

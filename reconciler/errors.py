@@ -7,10 +7,10 @@ classes form a tree: commands catch a whole branch, and `apply` decides by the l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from reconciler.formats import count_noun
+from reconciler.values import dataclass
 
 BODY_LIMIT = 256
 """Characters of a foreign message that an error repeats: enough to recognise, too few to leak."""

@@ -5,11 +5,11 @@ Rule: an event is yielded only after the state that proves it was committed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from reconciler.model import Address, Score
+from reconciler.values import dataclass
 
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """The reasons why a run stops waiting."""

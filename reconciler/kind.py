@@ -6,11 +6,12 @@ Rule: data only. A special property of one service has a neutral name here, or s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from reconciler.bases import Base, find_base, narrow_bases, override_bases
 from reconciler.model import Scalar, Stack
+from reconciler.values import dataclass
 
 
 class OnChange(StrEnum):

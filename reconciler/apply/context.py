@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from queue import SimpleQueue
 
@@ -13,6 +13,7 @@ from reconciler.checks import Examples
 from reconciler.events import Uploading
 from reconciler.formats import format_time
 from reconciler.providers import Providers
+from reconciler.values import dataclass
 
 ROOM = 30.0
 """Seconds until a training is sent again, if the service had no room for it and named no time."""

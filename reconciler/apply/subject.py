@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.apply.tasks import Task
 from reconciler.checks import Examples
 from reconciler.model import Desired
 from reconciler.providers import Handle
 from reconciler.state.values import Record
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from reconciler.errors import ReconcilerError
@@ -14,6 +13,7 @@ from reconciler.plan.change import Change
 from reconciler.plan.recording import find_model
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

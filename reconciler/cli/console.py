@@ -11,7 +11,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from reconciler.cli import streams
 from reconciler.cli.byte_offsets import find_byte_offset
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import format_time
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.model import Live

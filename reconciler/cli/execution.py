@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.cli import deadline, exit_codes, progress, signals, streams
@@ -11,6 +11,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import print_callable_outputs, print_outputs, print_summary
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
 from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, Uploading
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.operation import Check, Operation

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from reconciler.model import Guards
 from reconciler.plan.inputs import Inputs
 from reconciler.settings import hide_login
 from reconciler.settings.secrecy import LEFT_OUT
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.plan.change import Plan

@@ -23,7 +23,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, field
 from enum import Enum
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar, Union
 
@@ -31,6 +31,7 @@ from reconciler.codec import readers
 from reconciler.codec.readers import Reader, WrongValueError
 from reconciler.model import Address, DataSet
 from reconciler.strictjson import show_value
+from reconciler.values import dataclass
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 _Writer: TypeAlias = Callable[[Any], Json]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.problems import FOLDED_ABOVE, FOLDED_TO, Place, Problems, drop_details, summarize_rest
+from reconciler.values import dataclass
 
 KINDS_LIMIT = 100
 """At most this many different problems of one file are reported. The others are only counted."""

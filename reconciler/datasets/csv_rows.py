@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.datasets import lookalikes
 from reconciler.datasets.columns import INSTRUCTION, make_example, refuse_missing
@@ -14,6 +14,7 @@ from reconciler.datasets.typed_rows import make_pairs
 from reconciler.formats import count_noun
 from reconciler.model import Example, Layout
 from reconciler.problems import Place, Refusal
+from reconciler.values import dataclass
 
 CELL_LIMIT = 1024 * 1024
 """The most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""

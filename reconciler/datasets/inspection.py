@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import Found
 from reconciler.errors import Diagnostic
+from reconciler.values import dataclass
 
 
 class Use(StrEnum):

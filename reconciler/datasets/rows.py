@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
 from reconciler.datasets.survey import Gathered, Survey
 from reconciler.model import Example
 from reconciler.problems import Place, Refusal, describe
+from reconciler.values import dataclass
 
 Row: TypeAlias = tuple[Place, Example | Refusal]
 """The place of a row, and its example or refusal."""

@@ -10,12 +10,13 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
 from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal
+from reconciler.values import dataclass
 
 MOST_COMPARED = 10_000_000
 """At most this many examples are compared, which takes 200 MB. The others are only counted."""

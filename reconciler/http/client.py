@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from reconciler import settings
@@ -16,6 +16,7 @@ from reconciler.http.retry import Answer, Request, Sender
 from reconciler.http.throttle import Pace, Patience
 from reconciler.settings import forms, hide_login, read_seconds, tls
 from reconciler.settings.hosts import is_loopback
+from reconciler.values import dataclass
 
 TIMEOUT = 60.0
 _SLOWEST = 64 * 1024

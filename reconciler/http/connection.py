@@ -10,12 +10,12 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler import __version__, bounds
 from reconciler.http.deadline import Call, limit_call
 from reconciler.settings.tls import Trust
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session

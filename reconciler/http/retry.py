@@ -7,7 +7,7 @@ have been executed is repeated only if executing it twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from urllib.parse import quote, urlsplit
 
 from reconciler import errors
@@ -17,6 +17,7 @@ from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse_redirect
 from reconciler.http.throttle import Pace, Patience
 from reconciler.redaction import hide_echoes, make_printable
+from reconciler.values import dataclass
 
 _KEPT = "/:-._~@%"
 """In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""

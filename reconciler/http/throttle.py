@@ -10,9 +10,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from reconciler.errors import StoppedError
+from reconciler.values import dataclass
 
 _SLICE = 0.1
 """Seconds between two looks at `stopping`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.manifests.references import Declaration
 from reconciler.model import Attributes, Checks, DataSet, Lifecycle, Permission, Serving, StateSource
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

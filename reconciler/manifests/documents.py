@@ -12,7 +12,7 @@ YAML's syntax.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import count
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from reconciler.manifests.plain_reader import read_plainly
 from reconciler.manifests.substitution import substitute
 from reconciler.manifests.syntax import refuse_unreadable
 from reconciler.problems import Place, Problems
+from reconciler.values import dataclass
 
 Path: TypeAlias = str | Sequence[str | int]
 """The path of a value: "spec.base_model", which means both spellings, or the exact keys and indices."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from reconciler.bases import Base
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.model import DataSet
+from reconciler.values import dataclass
 
 
 def read_endpoint(document: Document) -> tuple[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Desired, Removal, Stack
+from reconciler.values import dataclass
 
 Names: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Declared addresses with their labels."""

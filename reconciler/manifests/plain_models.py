@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -37,6 +36,7 @@ from reconciler.manifests.texts import (
 from reconciler.model import Address, Attributes, DataSet, Example, Lifecycle, Serving, Stack
 from reconciler.problems import Place
 from reconciler.settings.forms import LOCATION, PROJECT
+from reconciler.values import dataclass
 
 
 class LeftError(Exception):

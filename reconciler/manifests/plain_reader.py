@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifests.scalars import resolve
 from reconciler.textfiles import is_printable
+from reconciler.values import dataclass
 
 LONGEST = 1_000_000
 """The most characters of a document. A longer one may have more values than `yaml_builder` accepts."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reconciler.manifests.documents import Document
 from reconciler.model import Address
 from reconciler.problems import find_nearest
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

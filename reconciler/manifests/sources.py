@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from reconciler.errors import Diagnostic, ManifestError, UsageError
 from reconciler.textfiles import explain_os_error, find_work_tree
+from reconciler.values import dataclass
 
 _MANIFESTS = (".yaml", ".yml")
 

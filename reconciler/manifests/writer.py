@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 import yaml
@@ -19,6 +18,7 @@ from reconciler.manifests.kinds import API_VERSION
 from reconciler.manifests.scalars import resolve
 from reconciler.model import Live, Value
 from reconciler.strictjson import loads
+from reconciler.values import dataclass
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@:-]*(?: [A-Za-z0-9_./@:-]+)*", re.ASCII)
 _RESERVED = frozenset({"yes", "no", "on", "off", "y", "n"})

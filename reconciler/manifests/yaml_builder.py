@@ -9,7 +9,7 @@ recursive, and is faster.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from yaml.events import (
@@ -26,6 +26,7 @@ from yaml.events import (
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.scalars import resolve
 from reconciler.problems import Place, Problems, write_scalar
+from reconciler.values import dataclass
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
@@ -33,6 +33,7 @@ from reconciler.plan.selection import Known, warn_of_unlabelled
 from reconciler.providers import Provider, Providers
 from reconciler.records import select
 from reconciler.state.values import Record, State, check_foreign
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.state.session import StateManager

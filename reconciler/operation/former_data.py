@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -35,6 +35,7 @@ from reconciler.plan.facts import Facts
 from reconciler.problems import Problems, Refusal
 from reconciler.providers import Providers
 from reconciler.textfiles import find_work_tree
+from reconciler.values import dataclass
 
 MOST_EXAMPLES = 500_000
 """Larger data sets are not compared: their hashes take some 100 MB."""

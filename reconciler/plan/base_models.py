@@ -6,7 +6,7 @@ Rule: today's date is an argument. A packaged date warns; only a Stack's `tunabl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.kind import FieldRole, Kind
 from reconciler.model import BASE_MODEL, Address, Desired, Live
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.state.values import Record, RecordedModel

@@ -6,7 +6,6 @@ them, and only after the training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
@@ -16,6 +15,7 @@ from reconciler.model import Address, Attributes, Desired, Prices
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.change import Bill
 from reconciler.state.values import RecordedEstimate, RecordedModel
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

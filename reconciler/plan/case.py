@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
 from reconciler import diff
@@ -33,6 +33,7 @@ from reconciler.plan.steps import (
     Role,
 )
 from reconciler.state.values import Record, RecordedModel
+from reconciler.values import dataclass
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
 RETRY_ADVICE = "Correct its data or its manifest, or train the same again with --retry-failed."

@@ -7,7 +7,7 @@ decision depends on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
@@ -26,6 +26,7 @@ from reconciler.plan.steps import (
     select_unapproved,
 )
 from reconciler.state.values import Record
+from reconciler.values import dataclass
 
 
 class Action(StrEnum):

@@ -7,7 +7,6 @@ the manifest asks for another one. Scores of the same questions are never asked 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from reconciler.identity import digest_questions
 from reconciler.model import (
@@ -24,6 +23,7 @@ from reconciler.model import (
 )
 from reconciler.plan.copies import read_checkpoint
 from reconciler.state.values import RecordedModel, Verdict
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ id of the copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.kind import Kind
 from reconciler.model import Address, Live, Score, describe_scores
 from reconciler.state.values import Record, RecordedModel, State, Verdict
+from reconciler.values import dataclass
 
 _SHORT = 12
 """The number of digits of a commit that are shown."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.formats import parse_day
 from reconciler.model import Address, Status
 from reconciler.state.values import Cost, Record, RecordedModel, State
+from reconciler.values import dataclass
 
 
 def list_new_costs(before: State, records: Iterable[Record], now: str) -> list[Cost]:

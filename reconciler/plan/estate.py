@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -17,6 +16,7 @@ from reconciler.kind import Kind
 from reconciler.model import NAME_LIMIT, Address, Live, Status
 from reconciler.plan.facts import SUFFIX, Facts
 from reconciler.plan.rows.generations import list_ids
+from reconciler.values import dataclass
 
 
 class Left(StrEnum):

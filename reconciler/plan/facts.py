@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -37,6 +37,7 @@ from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
+from reconciler.values import dataclass
 
 SUFFIX = 9
 """The length of the end of an id: a dash and eight characters."""

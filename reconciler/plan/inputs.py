@@ -6,9 +6,10 @@ Rule: this module imports no step, so that a command that makes no plan does not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.model import Guards
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from reconciler.formats import add_seconds
@@ -18,6 +18,7 @@ from reconciler.state.values import (
     RecordedModel,
     Verdict,
 )
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

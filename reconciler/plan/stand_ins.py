@@ -10,7 +10,7 @@ another copy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.model import Address, Desired
 from reconciler.plan.base_models import find_source
@@ -20,6 +20,7 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.recording import find_model
 from reconciler.plan.steps import Create, Serves, find_step
 from reconciler.state.values import Record, RecordedModel
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Rule: it is found from facts, and from what polls said of the trainings. Nothing
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from reconciler.events import Progress
@@ -18,6 +18,7 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.rows.deposed import find_end
 from reconciler.plan.rows.held import describe_hold
 from reconciler.state.values import Record, RecordedModel, Verdict
+from reconciler.values import dataclass
 
 
 class Condition(StrEnum):

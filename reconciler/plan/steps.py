@@ -8,13 +8,14 @@ Rule: a step is a value, without clients or clocks. A question about steps is an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, ClassVar, TypeAlias, TypeVar, assert_never
 
 from reconciler.difference import PermissionChange
 from reconciler.model import Address, Attributes, Checks, Permission, Score
 from reconciler.state.values import Record, Verdict
+from reconciler.values import dataclass
 
 
 class Role(StrEnum):

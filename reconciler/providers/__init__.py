@@ -8,7 +8,6 @@ threads at once. The core does not know which APIs there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reconciler.kind import Kind
@@ -24,6 +23,7 @@ from reconciler.model import (
     Snapshot,
     Status,
 )
+from reconciler.values import dataclass
 
 Fence: TypeAlias = Callable[[], None]
 """Checks that a request which changes something may still be sent; raises if not, which ends the call.

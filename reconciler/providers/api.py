@@ -8,7 +8,6 @@ to it sends nothing and looks for no credential.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.errors import Diagnostic
@@ -16,6 +15,7 @@ from reconciler.kind import Kind
 from reconciler.model import Desired, Stack
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:  # neither is imported by a command that asks no service
     from reconciler.events import Uploading

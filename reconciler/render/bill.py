@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from reconciler import formats
 from reconciler.formats import count_noun, format_estimate
@@ -11,6 +10,7 @@ from reconciler.model import Status
 from reconciler.plan.change import Bill, Change
 from reconciler.render.terminal import escape
 from reconciler.state.values import RecordedEstimate, RecordedModel
+from reconciler.values import dataclass
 
 
 def format_price(price: float, currency: str) -> str:

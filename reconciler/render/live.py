@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
@@ -31,6 +31,7 @@ from reconciler.render.terminal import count_cells, cut, escape, pad
 from reconciler.render.text.events import describe_stage, render_event
 from reconciler.render.values import format_loss
 from reconciler.render.words import describe_upload
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from rich.live import Live

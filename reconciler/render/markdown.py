@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from reconciler.formats import count_noun
@@ -22,6 +21,7 @@ from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.terminal import cut, escape
 from reconciler.render.text.plan import render_change_body, render_drift_body
+from reconciler.values import dataclass
 
 MAX_CHARS = 60_000
 

@@ -6,7 +6,7 @@ Rule: only events count. A training counts as trained once its model serves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.events import NO_WAIT, Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.formats import count_noun, format_duration
@@ -14,6 +14,7 @@ from reconciler.model import Address
 from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, describe_billed, sum_bills
 from reconciler.render.terminal import UNLIMITED, count_cells, escape, put_side_by_side, wrap
+from reconciler.values import dataclass
 
 _SERVES = frozenset({Verb.CREATE, Verb.COPY, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE, Verb.ROLLBACK})
 """The operations that end with another model being called."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import accumulate
+
+from reconciler.values import dataclass
 
 UNLIMITED = 0
 """A width without limit: nothing is cut or wrapped. For tests, logs and grep."""

@@ -5,10 +5,9 @@ Names are those of Google's SDKs, Terraform, the AWS and Azure command lines, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.settings import forms
 from reconciler.settings.forms import Form
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

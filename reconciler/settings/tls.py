@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from reconciler.errors import UsageError
 from reconciler.settings import Settings, table
+from reconciler.values import dataclass
 
 _LOCAL = ("localhost", "127.0.0.0/8", "127.0.0.1", "::1")
 """Never reached through a proxy: a credential for this machine must not leave it."""

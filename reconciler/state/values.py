@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Score, Status
+from reconciler.values import dataclass
 
 VERSION = 5
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""

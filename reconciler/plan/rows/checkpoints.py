@@ -7,7 +7,7 @@ has the one of its source, and after a rollback it is the one that the model had
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Deployment, Live, Serving, Status
@@ -23,6 +23,7 @@ from reconciler.plan.checkpoints import (
 )
 from reconciler.plan.steps import ChooseCheckpoint, GoBack, Role, SetDefaultCheckpoint, Step, find_step
 from reconciler.state.values import Record, RecordedModel
+from reconciler.values import dataclass
 
 _PATH = "serving.checkpoint"
 

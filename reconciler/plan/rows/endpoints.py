@@ -23,7 +23,7 @@ promotes a model can carry a switch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.errors import Diagnostic
@@ -53,6 +53,7 @@ from reconciler.plan.steps import (
     find_step,
 )
 from reconciler.state.values import Record, RecordedEndpoint
+from reconciler.values import dataclass
 
 _PATH = "serving.endpoint"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import islice
 
@@ -23,6 +23,7 @@ from reconciler.plan.naming import is_name_of
 from reconciler.plan.rows.same_training import SameTraining, has_dropped_hyperparameter
 from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
+from reconciler.values import dataclass
 
 _MOST_NAMED = 5
 """A message names at most this many addresses. A search that finds more ends: no move is certain."""

@@ -7,7 +7,6 @@ finds is the same training.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import TypeAlias
@@ -17,6 +16,7 @@ from reconciler.kind import FieldRole, Kind, OnChange
 from reconciler.model import Address, Attributes, DataSet, Desired, Value
 from reconciler.plan.facts import Facts
 from reconciler.state.values import RecordedData, RecordedModel
+from reconciler.values import dataclass
 
 Models: TypeAlias = dict[Address, RecordedModel]
 

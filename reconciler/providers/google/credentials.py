@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler import google_login, settings
 from reconciler.errors import CredentialError, UnavailableError
@@ -16,6 +16,7 @@ from reconciler.google_login import ADC_VARIABLE, Fault, Login
 from reconciler.http import Credential, Signature
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.trust import must_be_private
+from reconciler.values import dataclass
 
 TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")

@@ -8,11 +8,11 @@ Source: https://cloud.google.com/apis/docs/system-parameters, and "Working with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from reconciler.errors import InvalidArgumentError
 from reconciler.http import Transport
 from reconciler.providers.google.json import JsonObject
+from reconciler.values import dataclass
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from reconciler.bounds import EXCERPT
@@ -12,6 +11,7 @@ from reconciler.http import Reply
 from reconciler.http.errors import JsonObject, parse_object
 from reconciler.providers.google.json import pick_object, pick_objects
 from reconciler.redaction import make_printable
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ operations of a copy are listed under its name. A copy that failed leaves nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler import errors
 from reconciler.model import Attributes
 from reconciler.providers import Accepted, Fence
@@ -26,6 +24,7 @@ from reconciler.providers.vertex.fields import SERVICE_ACCOUNT
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import MODELS, Resources
 from reconciler.redaction import make_printable
+from reconciler.values import dataclass
 
 NO_REASON = "the service gave no reason"
 _COPY = "CopyModelOperationMetadata"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.identity import is_generation_of
@@ -19,6 +19,7 @@ from reconciler.providers.vertex import copy_codec, names
 from reconciler.providers.vertex.copy_reader import CopyReader, list_other_endpoints, may_send
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.resources import MODELS, Resources
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from reconciler.errors import NotFoundError
 from reconciler.model import LiveEndpoint
@@ -12,6 +11,7 @@ from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import codec, copy_codec, copy_refusals, labels, names
 from reconciler.providers.vertex.copy_creation import Operations, read_begin, read_failure
 from reconciler.providers.vertex.resources import ENDPOINTS, MODELS, Resources
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

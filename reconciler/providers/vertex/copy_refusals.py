@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 
 from reconciler.errors import ForbiddenError, InvalidArgumentError, NotFoundError, ServiceError
 from reconciler.providers.vertex import names
 from reconciler.providers.vertex.regions import is_multi_region
+from reconciler.values import dataclass
 
 SERVICE_AGENT_ROLE = "roles/aiplatform.serviceAgent"
 EXPORT = "aiplatform.models.export"

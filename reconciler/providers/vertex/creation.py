@@ -8,7 +8,6 @@ go wrong without a lock on the state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 from reconciler import errors
@@ -20,6 +19,7 @@ from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import JOBS
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from reconciler import errors
 from reconciler.providers import Fence
@@ -29,6 +28,7 @@ from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions, is_beside
 from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS, Resources
 from reconciler.redaction import make_printable
+from reconciler.values import dataclass
 
 CANCEL_SECONDS = 20.0
 """A cancelled job is watched for this time. If it takes longer, a later run deletes it."""

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler import errors
@@ -33,6 +32,7 @@ from reconciler.providers.vertex.fields import LOCATION, PROJECT
 from reconciler.providers.vertex.regions import Regions, find_multi_region
 from reconciler.providers.vertex.resources import ENDPOINTS, MODELS, Resources
 from reconciler.redaction import make_printable
+from reconciler.values import dataclass
 
 OPERATION_SECONDS = 600.0
 """The time limit of one operation that a call waits for. A deployment is not waited for, but polled."""

@@ -8,9 +8,9 @@ have different ones.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from reconciler.errors import ServiceError
+from reconciler.values import dataclass
 
 _SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~:-]*"
 _LOCATION = r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?"

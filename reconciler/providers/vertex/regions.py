@@ -10,11 +10,12 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.errors import UsageError
 from reconciler.http import Transport
 from reconciler.settings.hosts import parse_url
+from reconciler.values import dataclass
 
 STORAGE = "https://storage.googleapis.com"
 BEGUN, WINDOW_SECONDS = 60, 60.0

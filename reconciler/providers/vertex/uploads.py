@@ -14,7 +14,6 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from reconciler import errors
@@ -22,6 +21,7 @@ from reconciler.http import Reply, Transport
 from reconciler.providers import Fence
 from reconciler.providers.google.json import explain_wrong_type
 from reconciler.strictjson import loads_answer
+from reconciler.values import dataclass
 
 QUANTUM = 256 * 1024
 """Bytes: each part but the last is a multiple of it, as documented."""

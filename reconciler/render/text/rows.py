@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from reconciler.model import Value
 from reconciler.render.terminal import (
@@ -18,6 +17,7 @@ from reconciler.render.terminal import (
     wrap,
 )
 from reconciler.render.values import format_value
+from reconciler.values import dataclass
 
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
 _NAME_LIMIT = 26

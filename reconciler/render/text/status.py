@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from reconciler.bases import strip_publisher
 from reconciler.formats import count_noun, format_age, format_duration
@@ -16,6 +15,7 @@ from reconciler.plan.status import Condition, ModelStatus, is_training
 from reconciler.render.status import count_conditions, find_tone
 from reconciler.render.terminal import UNLIMITED, Paint, count_cells, escape, pad, wrap, wrap_items
 from reconciler.render.values import format_loss
+from reconciler.values import dataclass
 
 _ROOMY = 80
 """A narrower terminal gets a list if it has no room for every column."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import Settings, hide_login
 from reconciler.state.backends import places
 from reconciler.strictjson import loads
+from reconciler.values import dataclass
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
 """Advice after a write without a clear answer whose result cannot be read."""

@@ -15,7 +15,6 @@ import selectors
 import socket
 import ssl
 import threading
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -23,6 +22,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.tls import Trust
+from reconciler.values import dataclass
 
 _CONNECTING, _SECONDS = 5.0, 15.0
 """Seconds to connect, and for each piece that is passed on. The client bounds its calls itself."""

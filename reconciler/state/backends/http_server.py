@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
@@ -24,6 +23,7 @@ from reconciler.settings.tls import Trust
 from reconciler.state.backends import UNCHANGED
 from reconciler.state.backends.http_session import open_session
 from reconciler.state.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT
+from reconciler.values import dataclass
 
 _FLAG = 3
 """Characters. A shorter value in a query is not a secret, and hiding it would remove words of a message."""

@@ -7,13 +7,13 @@ password with "/", "#", "?" or "@" in it, a missing slash, or a missing letter i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.settings import hide_login
 from reconciler.settings.hosts import parse_url
 from reconciler.settings.secrecy import CONTROLS
+from reconciler.values import dataclass
 
 KINDS = ("http", "https", "gs", "s3", "az")
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)

@@ -87,3 +87,15 @@ def test_nothing_is_wrong_with_a_copy_either(emulator: Emulator) -> None:
     assert sim.process().operation.find_drift() == ()
     assert sim.settled()
     assert list(copied_endpoints(sim)) == ["support"]
+
+
+def test_a_lost_state_adopts_what_the_stable_endpoint_serves(emulator: Emulator) -> None:
+    """Nothing is trained or deployed again."""
+    sim = simulate(emulator, described())
+    sim.store.stored = None
+    before = sum(entry["path"].endswith(":deployModel") for entry in emulator.log())
+    sim.apply()
+    assert sum(entry["path"].endswith(":deployModel") for entry in emulator.log()) == before
+    assert emulator.trainings(VERTEX.kind).total() == 1
+    assert split(sim) == {serving(sim): 100}
+    assert sim.settled()

@@ -49,8 +49,11 @@ def count_helpers(size: int) -> int:
     # a process with threads cannot be forked safely, and only Linux tells the cores that it may use
     if size < LEAST or sys.platform != "linux" or threading.active_count() > 1:
         return 0
-    free = len(os.sched_getaffinity(0)) - os.getloadavg()[0]
-    return max(0, min(round(free), len(os.sched_getaffinity(0)) - 1, MOST))
+    try:
+        cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    except OSError:  # a sandbox may hide them
+        return 0
+    return max(0, min(round(cores - load), cores - 1, MOST))
 
 
 Blocks: TypeAlias = "Iterator[bytes | Stream | Stripe]"
@@ -188,18 +191,18 @@ def _open_helpers(stream: Stream, typed: Typed, helpers: int, *, size: int, long
     pipes: list[Connection] = []
     processes = []
     try:
-        for first in range(1, helpers + 1):
-            ours, theirs = fork.Pipe(duplex=False)
-            pipes.append(ours)
-            chosen = range(first, size + 1, helpers + 1)
-            stripes = measure_stripes(
-                stream.fileno(), stream.tell(), typed, chosen, size=size, longest=longest
-            )
-            process = fork.Process(target=_help, args=(theirs, [*pipes], stripes), daemon=True)
-            with suppress(OSError):
-                process.start()
+        with suppress(OSError):  # the system may refuse more processes, or more open files
+            for first in range(1, helpers + 1):
+                ours, theirs = fork.Pipe(duplex=False)
+                pipes.append(ours)
+                chosen = range(first, size + 1, helpers + 1)
+                stripes = measure_stripes(
+                    stream.fileno(), stream.tell(), typed, chosen, size=size, longest=longest
+                )
+                with theirs:
+                    process = fork.Process(target=_help, args=(theirs, [*pipes], stripes), daemon=True)
+                    process.start()
                 processes.append(process)
-            theirs.close()
         yield _Helpers(pipes)
     finally:
         for pipe in pipes:

@@ -185,8 +185,10 @@ start = multiprocessing.context.ForkProcess.start
 multiprocessing.context.ForkProcess.start = refuse
 refused = [measure(), count_stripes() == 0]
 multiprocessing.context.ForkProcess.start = start
+multiprocessing.context.BaseContext.Pipe = lambda *_, **__: refuse(None)
+without = [measure(), count_stripes() == 0]
 stripes.LEAST = 2**40
-print(json.dumps([helped, left, refused, [measure(), count_stripes() == 0]]))
+print(json.dumps([helped, left, refused, without, [measure(), count_stripes() == 0]]))
 """
 
 
@@ -200,7 +202,7 @@ def test_other_processes_help_where_they_can(tmp_path: Path) -> None:
     first, *others = json.loads(done.stdout)
     assert first[0][1] == 1000
     assert first[1] is True
-    assert others == [first, first, first]
+    assert others == [first] * 4
 
 
 @pytest.mark.parametrize(
@@ -220,5 +222,11 @@ def test_there_are_as_many_helpers_as_free_cores(
     monkeypatch.setattr(threading, "active_count", lambda: 2)
     assert count_helpers(stripes.LEAST) == 0
     monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+    def hide() -> tuple[float, float, float]:
+        raise OSError("hidden")
+
+    monkeypatch.setattr(os, "getloadavg", hide)
+    assert count_helpers(stripes.LEAST) == 0
     monkeypatch.setattr(sys, "platform", "darwin")
     assert count_helpers(stripes.LEAST) == 0

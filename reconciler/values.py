@@ -93,5 +93,6 @@ def _get_state(self: Any) -> list[object]:
 
 
 def _set_state(self: Any, state: list[object]) -> None:
+    _ = type(self).__init__  # it may be the first object of its class, and needs its methods
     for field, value in zip(dataclasses.fields(self), state, strict=True):
         object.__setattr__(self, field.name, value)

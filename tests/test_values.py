@@ -153,6 +153,16 @@ def test_objects_can_be_sent() -> None:
     assert pickle.loads(pickle.dumps(More(1, 3))) == More(1, 3)  # noqa: S301 -- its own bytes
 
 
+def test_an_object_that_was_sent_may_be_the_first_of_its_class() -> None:
+    """Another process may send an object before this one makes any. It is compared and shown all the same."""
+    late = _make(values.dataclass, OPTIONS[0])
+    sent = [object.__new__(late) for _ in range(2)]
+    for one in sent:
+        one.__setstate__([1, "x", [], 4, 5])
+    assert sent[0] == sent[1]
+    assert "first=1" in repr(sent[0])
+
+
 def test_it_can_be_used_without_options() -> None:
     """The decorator may stand without brackets."""
 

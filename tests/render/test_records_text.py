@@ -78,13 +78,21 @@ def test_estimate_and_bill_stand_beside_each_other(
 @pytest.mark.parametrize("width", [60, 100])
 def test_a_label_that_is_wider_than_the_column_moves_no_text(width: int) -> None:
     """A label that is too long gets its own line. Its text is in the same column as the others."""
-    long = "data: " + "x" * 40
+    long = "x" * 40
     live = replace(plans.LIVE, outputs={"tokens": "12", long: "13"})
     lines = list(render_record(plans.RECORD_FULL, live, colour=False, width=width))
     at = lines.index(f"    {long}")
     short = next(line for line in lines if line.startswith("    tokens"))
     assert lines[at + 1].strip() == "13"
     assert lines[at + 1].index("13") == short.index("12")
+
+
+def test_the_counts_of_the_data_are_one_fact() -> None:
+    """The service's labels are long. A column that is as wide as they would leave no room for names."""
+    outputs = {"data: examples": "1204", "model": "m", "data: tuning steps": "20", "data: odd": "many"}
+    facts = dict(list_model_facts(plans.model("x-1"), replace(plans.LIVE, outputs=outputs)))
+    assert facts["data"] == "1,204 examples, 20 tuning steps"
+    assert (facts["model"], facts["data: odd"]) == ("m", "many")
 
 
 def test_a_gap_between_snapshots_is_a_line() -> None:

@@ -22,6 +22,9 @@ _ROOMY = 80
 """A terminal of at least this width has room for the longest label beside its text."""
 
 
+_COUNT = "data: "
+"""What the labels of counts begin with, among the outputs of a model."""
+
 NO_BASES: Mapping[str, BaseEnd] = MappingProxyType({})
 
 
@@ -195,11 +198,22 @@ def list_model_facts(
     yield "deposed", escape(model.deposed)
     yield "kept until", escape(model.kept_until)
     yield from _list_checkpoint_facts(model, live)
-    for label, text in (live.outputs if live else {}).items():
-        if is_copy and text == split_source(model.source)[0]:
-            continue  # told above
-        is_count = text.isdecimal() and label.startswith("data: ")
-        yield escape(label), f"{int(text):,}" if is_count else escape(text)
+    if live is not None:
+        yield from _list_output_facts(live, split_source(model.source)[0] if is_copy else "")
+
+
+def _list_output_facts(live: Live, told: str) -> Iterator[tuple[str, str]]:
+    """List what else the service says of a model. All that it has counted in the data is one fact.
+
+    `told` is the name of a copy's origin, which the reader knows already.
+    """
+    counts = []
+    for label, text in live.outputs.items():
+        if label.startswith(_COUNT) and text.isdecimal():
+            counts.append(escape(f"{int(text):,} {label.removeprefix(_COUNT)}"))
+        elif text != told:
+            yield escape(label), escape(text)
+    yield "data", ", ".join(counts)
 
 
 def _describe_origin(source: str) -> str:

@@ -16,7 +16,7 @@ from reconciler.cli.data_memory import open_data_cache
 from reconciler.cli.invocation import Invocation
 from reconciler.datasets import data_cache
 from reconciler.datasets.cache_use import Use
-from reconciler.datasets.data_cache import name_file_version
+from reconciler.datasets.data_cache import Compared, DataCache, name_file_version
 from reconciler.datasets.inspection import Inspection
 from reconciler.datasets.measure import measure
 from reconciler.datasets.open_cache import OpenCache
@@ -415,3 +415,34 @@ def test_the_folder_is_beside_the_manifests(
     cache = open_data_cache(Invocation("validate"), (path,))
     assert str(cache.folder).removeprefix(f"{tmp_path}/") == folder
     assert str(open_data_cache(Invocation("validate"), (str(tmp_path / path),)).folder).endswith(folder)
+
+
+def test_comparisons_of_objects_are_remembered_for_their_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last ones are kept, and who sends does not read them."""
+    monkeypatch.setattr(data_cache, "_MOST_COMPARED", 2)
+
+    def remember(*found: Compared) -> None:
+        cache = DataCache(tmp_path / "state", Use.WRITE)
+        for compared in found:
+            cache.remember_compared(compared)
+        cache.close(())
+
+    def find(name: str, version: str, use: Use = Use.READ) -> tuple[int, int, int] | str | None:
+        found = DataCache(tmp_path / "state", use).find_compared(f"gs://bucket/{name}", version, "b", "a")
+        return found.numbers if found else "unknown"
+
+    one = Compared("gs://bucket/1", "1/x", "b", "a", (3, 1, 27))
+    other = Compared("gs://bucket/2", "1/x", "b", "a", None)
+    remember(one, other, Compared("gs://bucket/3", "", "b", "a", None))
+    assert find("1", "1/x") == (3, 1, 27)
+    assert find("2", "1/x") is None
+    assert [find("3", ""), find("1", "2/x"), find("1", "1/x", Use.WRITE)] == ["unknown"] * 3
+    again = Compared("gs://bucket/1", "2/x", "b", "a", (0, 0, 1))
+    remember(again)
+    assert [find("1", "2/x"), find("1", "1/x"), find("2", "1/x")] == [(0, 0, 1), "unknown", None]
+    remember(
+        Compared("gs://bucket/3", "1/x", "b", "a", None), Compared("gs://bucket/4", "1/x", "b", "a", None)
+    )
+    assert [find(name, "1/x") for name in "234"] == ["unknown", None, None]

@@ -8,9 +8,13 @@ from typing import Any
 import click
 
 from reconciler.errors import Diagnostic
+from reconciler.problems import find_nearest
 
 _SURPLUS = re.compile(r"Got unexpected extra arguments? \((.*)\)")
 """Click's message about arguments that a command does not take. Click keeps them nowhere else."""
+
+_UNFIT = re.compile(" is not | does not match ")
+"""What follows the value in click's message about a value that does not fit its type."""
 
 
 class Group(click.Group):
@@ -22,10 +26,8 @@ class Group(click.Group):
         """Find the command. UsageError with the nearest name for a typo."""
         names = self.list_commands(ctx)
         if args and args[0] not in names and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], names, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
+            near = find_nearest(args[0], names)
+            hint = f" Did you mean {near}?" if near else ""
             raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -39,8 +41,9 @@ def describe(error: click.ClickException) -> Diagnostic:
 def _summarize(error: click.ClickException) -> str:
     match error:
         case click.NoSuchOption():
-            hint = f". Did you mean {' or '.join(error.possibilities)}?" if error.possibilities else ""
-            return f"there is no option {error.option_name}{hint}"
+            # click's list also holds options that only have the dashes and a few letters in common
+            near = find_nearest(error.option_name, error.possibilities or [])
+            return f"there is no option {error.option_name}{f'. Did you mean {near}?' if near else ''}"
         case click.BadOptionUsage():
             return (
                 f"{error.option_name} {'takes no' if 'does not take' in error.message else 'needs a'} value"
@@ -48,7 +51,7 @@ def _summarize(error: click.ClickException) -> str:
         case click.MissingParameter(param=click.Parameter() as parameter):
             return f"{_find_name(parameter)} is missing"
         case click.BadParameter(param=click.Parameter() as parameter):
-            value, _, _ = error.message.partition(" is not ")
+            value = _UNFIT.split(error.message, maxsplit=1)[0]
             wanted = _describe_type(parameter.type)
             return f"{_find_name(parameter)}: {f'{value} is not {wanted}' if wanted else error.message}"
         case _:
@@ -57,9 +60,10 @@ def _summarize(error: click.ClickException) -> str:
 
 
 def _find_name(parameter: click.Parameter) -> str:
-    """Return the name that the help shows: "--state", or "ADDR"."""
-    is_option = isinstance(parameter, click.Option)
-    return max(parameter.opts, key=len) if is_option else (parameter.metavar or "").strip("[].")
+    """Return the name that the help shows: "--state", "ADDR" or "PROMPT"."""
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len)
+    return (parameter.metavar or (parameter.name or "").upper()).strip("[].")
 
 
 def _describe_type(type: click.ParamType[Any]) -> str:
@@ -67,6 +71,8 @@ def _describe_type(type: click.ParamType[Any]) -> str:
     match type:
         case click.Choice():
             return " or ".join(map(str, type.choices))
+        case click.DateTime():
+            return "a day; write YEAR-MONTH-DAY, for example 2026-11-01"
         case click.IntRange() | click.FloatRange():
             noun = "a whole number" if isinstance(type, click.IntRange) else "a number"
             return f"{noun} of at least {type.min:g}" + (f" and at most {type.max:g}" if type.max else "")

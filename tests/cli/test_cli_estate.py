@@ -235,7 +235,7 @@ def test_a_selection_goes_into_a_folder_of_its_own(project: Project) -> None:
                           ("manifests/taken/same-name.yaml", "is a file")):  # fmt: skip
         assert words in project.run(*line[:-1], folder, expect=1).err
     assert "belong to --all" in project.run("import", "--filter", "x", expect=1).err
-    assert "Missing argument 'ADDR'" in project.run("import", expect=1).err
+    assert "Error: ADDR is missing\n" in project.run("import", expect=1).err
 
 
 def test_data_that_cannot_be_read_is_a_comment(project: Project) -> None:

@@ -53,7 +53,7 @@ def _import_model(console: Console, words: tuple[str, ...], given: Any) -> None:
 
     if len(words) < 2:
         raise UsageError(
-            f"Missing argument '{'ID' if words else 'ADDR'}'.",
+            f"{'ID' if words else 'ADDR'} is missing",
             "Give ADDR and ID, or --all for every model that nobody manages",
         )
     address, id, *paths = words

@@ -217,7 +217,7 @@ def test_each_list_is_needed(tmp_path: Path, place: str) -> None:
     """Without its line in one of these lists, the kind is unknown."""
     extend(tmp_path / "program", without=place)
     with project_of(tmp_path / "program", tmp_path) as made:
-        assert "error: unknown kind: the text 'Parrot'\n" in made.run("plan", expect=1)
+        assert "error: kind is the text 'Parrot', which is not a known kind\n" in made.run("plan", expect=1)
 
 
 def test_its_settings_are_checked(copy: Copy) -> None:

@@ -218,6 +218,9 @@ class DeclaredServing(schema.Declared):
         "id": "Write endpoint.",
         "traffic_split": "The serving model has all the traffic.",
     }
+    MISSING: ClassVar = {
+        "endpoint": "Add endpoint: ID. The other keys say what is deployed to that endpoint, and how."
+    }
 
     endpoint: EndpointId
     location: Location | None = None

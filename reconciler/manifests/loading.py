@@ -251,7 +251,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
             return False
     if version.value not in {API_VERSION, None}:
         version.error(
-            f"unknown apiVersion: {describe(version.value)}",
+            f"apiVersion must be {API_VERSION}, not {describe(version.value)}",
             f"Write apiVersion: {API_VERSION}, or move the file elsewhere if it is not a manifest.",
         )
         return False
@@ -262,7 +262,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
     elif kind.value is not None:
         near = find_nearest(kind.text, known) if kind.text else None
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
-        kind.error(f"unknown kind: {describe(kind.value)}", advice)
+        kind.error(f"kind is {describe(kind.value)}, which is not a known kind", advice)
     return False
 
 

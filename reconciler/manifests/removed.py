@@ -38,6 +38,9 @@ class RemovedSpec(schema.Declared):
     """The record to take out of the state. `destroy`: delete its models at the service too."""
 
     HINTS: ClassVar = {"name": "Write address: KIND/NAME.", "from": "Write address: KIND/NAME."}
+    MISSING: ClassVar = {
+        "destroy": "Write destroy: true to delete its models too, or destroy: false to keep them unmanaged."
+    }
 
     address: RemovedAddress
     destroy: schema.Flag

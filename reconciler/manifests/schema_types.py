@@ -33,6 +33,7 @@ class Declared(BaseModel):
     Attributes:
         OUTPUT_ONLY: keys of the API that only the service sets. People copy them from its answers.
         HINTS: wrong keys that people write here, with what to write instead.
+        MISSING: required keys whose purpose is not plain, with what to add.
     """
 
     model_config = ConfigDict(
@@ -47,6 +48,7 @@ class Declared(BaseModel):
 
     OUTPUT_ONLY: ClassVar[frozenset[str]] = frozenset()
     HINTS: ClassVar[Mapping[str, str]] = {}
+    MISSING: ClassVar[Mapping[str, str]] = {}
 
 
 class Named(Declared):

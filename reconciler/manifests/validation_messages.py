@@ -34,7 +34,13 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
         document: the document.
         address: the model's address, if it is known.
     """
-    for found in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    misspelled = {
+        (found["loc"][:-1], _guess_key(model, found["loc"]))
+        for found in problems
+        if found["type"] == "extra_forbidden"
+    }
+    for found in problems:
         path = found["loc"]
         if found["type"] != "missing" and found["input"] is None:
             continue  # "has no value" is noted already
@@ -45,7 +51,10 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
         elif found["type"] == "missing":
             # pydantic names the alias; every key but this one is written in snake_case in our texts
             path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else to_snake_case(str(path[-1]))
-            summary, detail = f"{_name_path((*path, leaf))} is missing", f"Add the key {leaf}."
+            if (path, leaf) in misspelled:
+                continue  # the key that is meant to be this one is noted
+            advice = _find_owner(model, path).MISSING.get(leaf, f"Add the key {leaf}.")
+            summary, detail = f"{_name_path((*path, leaf))} is missing", advice
         else:
             summary, detail = _put_in_words(found, model, document, path)
         document.at(path).error(summary, detail, of_key=of_key, address=address)
@@ -179,9 +188,7 @@ def _guess_option(value: object, options: Sequence[str]) -> str | None:
 def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
     *parents, key = path
     name, key = _name_path(path), str(key)
-    owner, siblings = model, document.at(parents)
-    for step in parents:
-        owner = find_model(owner, step) or owner
+    owner, siblings = _find_owner(model, parents), document.at(parents)
     spelling = to_snake_case(key)
     fields = owner.model_fields
     names = {field: info.alias or field for field, info in fields.items()}
@@ -195,8 +202,28 @@ def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[
         return f"{name} is set by the service", "Remove it."
     if spelling in owner.HINTS:
         return f"{name} is not a key here", owner.HINTS[spelling]
-    known = [field.rstrip("_") for field in fields]
-    near = find_nearest(spelling, known)
+    near = _guess_key(model, path)
     if near is not None:
         return f"{name} is not a known key", f"Did you mean {near}?"
-    return f"{name} is not a known key", f"Known here: {', '.join(known)}."
+    return f"{name} is not a known key", f"Known here: {', '.join(_list_keys(owner))}."
+
+
+def _find_owner(model: type[Declared], path: _Way) -> type[Declared]:
+    """Find the schema of the mapping at a path."""
+    owner = model
+    for step in path:
+        owner = find_model(owner, step) or owner
+    return owner
+
+
+def _guess_key(model: type[Declared], path: _Way) -> str | None:
+    """Guess which key was meant by one that is not known. None for a key that has advice of its own."""
+    *parents, key = path
+    owner, spelling = _find_owner(model, parents), to_snake_case(str(key))
+    if spelling in owner.OUTPUT_ONLY or spelling in owner.HINTS:
+        return None
+    return find_nearest(spelling, _list_keys(owner))
+
+
+def _list_keys(owner: type[Declared]) -> list[str]:
+    return [field.rstrip("_") for field in owner.model_fields]

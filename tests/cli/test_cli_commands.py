@@ -140,7 +140,7 @@ def test_all_problems_at_once_with_their_places(project: Project) -> None:
     ):
         assert place in err, err
     assert "spec.base_modle is not a known key\n    Did you mean base_model?\n" in err
-    assert "unknown kind: the text 'TunedModle'\n    Did you mean TunedModel?\n" in err
+    assert "kind is the text 'TunedModle', which is not a known kind\n    Did you mean TunedModel?\n" in err
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_all_problems_at_once_with_their_places(project: Project) -> None:
         ("- 1\n", ("manifests/m.yaml:1:1: error: a manifest is a mapping, not a list\n",)),
         (
             "apiVersion: reconciler/v9\nkind: TunedModel\n",
-            ("m.yaml:1:13: error: unknown apiVersion: the text 'reconciler/v9'\n",),
+            ("m.yaml:1:13: error: apiVersion must be reconciler/v1, not the text 'reconciler/v9'\n",),
         ),
         (
             GOOD.replace("name: one", "name: " + "a" * 32),

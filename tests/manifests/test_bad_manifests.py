@@ -43,6 +43,9 @@ def test_bad_manifest(case: str, workspace: Path, refused: Refused) -> None:
         ("stack-bucket-malformed", "Write gs://my-bucket."),
         ("stack-zone", "Write the zone's region: us-central1."),
         ("name-upper-case", "Write numbers."),
+        ("key-misspelled", "Did you mean spec?"),
+        ("serving-no-endpoint", "Add endpoint: ID."),
+        ("removed-without-destroy", "Write destroy: true to delete"),
     ],
 )
 def test_the_advice_is_what_to_write(case: str, advice: str, workspace: Path, refused: Refused) -> None:

@@ -22,6 +22,7 @@ from reconciler.cli.app import COMMANDS, cli
 from reconciler.emulator import Settings
 from reconciler.manifests.editor_schema import make_json_schema
 from reconciler.manifests.loading import load
+from reconciler.plan.status import Condition
 from tests import fork_server
 from tests.limits import repeats
 
@@ -140,6 +141,13 @@ def test_a_manifest_can_be_loaded(page: str, content: str, tmp_path: pathlib.Pat
     file.write_text(content, encoding="utf-8")
     loaded = load([str(file)], kinds=KINDS, variables={})
     assert loaded.desired or loaded.removals, page
+
+
+def test_each_condition_is_explained() -> None:
+    """The page on `status` says of each condition what it means and what to do."""
+    rows = [line.split("|")[1] for line in TEXTS["docs/status.md"].splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert {str(condition) for condition in Condition} - named == set()
 
 
 @pytest.mark.early

@@ -76,6 +76,15 @@ def test_a_create_that_would_delete_what_is_protected_by_now_is_left_to_apply() 
     )
 
 
+def test_a_create_that_never_arrived_is_left_to_apply() -> None:
+    """`wait` begins no training that it cannot prove to be approved, and says which command does."""
+    plan = resume([want()], [Record(BOT, candidate=candidate(id_of(), status=None))])
+    assert (plan.changes, plan.notes) == (
+        (),
+        ("TunedModel/bot: its training never began; wait does not begin it, reconciler apply does",),
+    )
+
+
 def training(**others: object) -> RecordedModel:
     """A candidate of other data than the manifest names by now."""
     return replace(candidate(id_of(data="two"), "two"), **others)  # type: ignore[arg-type]

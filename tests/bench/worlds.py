@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def make_data(folder: Path, megabytes: int) -> None:
             line = json.dumps({"text_input": texts[0], "output": texts[1]}, ensure_ascii=False) + "\n"
             size += len(line.encode())
             file.write(line)
+    time.sleep(2)  # a file that changed just now is not remembered
 
 
 def make_terraform(folder: Path, count: int, how: str) -> None:

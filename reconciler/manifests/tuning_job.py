@@ -27,7 +27,7 @@ from reconciler.manifests.form import Form
 from reconciler.manifests.job_data import read_data_sets
 from reconciler.manifests.stack import Location, Project
 from reconciler.manifests.texts import BASE_PATTERN, JOB_DISPLAY_NAME, NAME, parse_base_name
-from reconciler.model import LAST
+from reconciler.model import BEST, LAST
 
 LABEL_LIMIT = 63
 """Characters of a key or value: the discovery document says "no longer than 64", Google Cloud's rules 63."""
@@ -303,10 +303,10 @@ def check_checkpoint(document: Document) -> None:
 
 
 def _is_beyond(choice: str, epochs: object) -> bool:
-    """Return whether a training of so many epochs has a checkpoint for each, and none with this number."""
-    if type(epochs) is not int or epochs > _EVERY_EPOCH or not choice.isdecimal():
+    """Return whether a training of so many epochs has a checkpoint for each, and none with this id."""
+    if type(epochs) is not int or epochs > _EVERY_EPOCH or choice == BEST:
         return False
-    return not 1 <= int(choice) <= epochs
+    return not (choice.isdecimal() and 1 <= int(choice) <= epochs)
 
 
 FORM = Form(

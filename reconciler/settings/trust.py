@@ -43,14 +43,13 @@ def explain_distrust(
         return None
     if is_own:
         return f"{what} is plain http, which is not encrypted: nothing is sent there", "Write https://."
+    named = f"the host {host}" if host else "a host that cannot be read"
     return (
+        f"{what} names {named}, which is not trusted: no credential and no request is sent there",
         (
-            f"{what} names a host that is neither a service's own nor this machine: only the "
-            "environment and the command line may send a credential elsewhere, so nothing is sent there"
-        ),
-        (
-            f"If it is meant, {instead}, or set {VARIABLE} to its host (comma-separated; *.example.com "
-            "for all below example.com) where the command runs."
+            "A manifest alone may not send credentials to a host that is neither a service's own nor this "
+            f"machine. If you trust it, {instead}, or set {VARIABLE} to it where the command runs "
+            "(comma-separated; *.example.com for all below example.com)."
         ),
     )
 

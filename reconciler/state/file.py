@@ -57,7 +57,7 @@ REBUILD = (
     "The state was not changed. Check that --state names the right place. If it does, restore an older copy "
     "(from git, or the bucket's versions), or delete it: the next plan finds the models by their ids and "
     "trains nothing. Models with a pinned metadata.id are found too, and their data is recorded as assumed. "
-    "Imported models without such a line need `reconciler import` again."
+    "Imported models with neither metadata.id nor metadata.import need `reconciler import` again."
 )
 """Advice for a state that cannot be read."""
 

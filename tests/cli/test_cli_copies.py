@@ -251,7 +251,7 @@ def test_a_state_on_a_host_that_only_a_manifest_names_is_not_asked(prod: Project
     prod.declare(stack("prod-b2", location="eu", project="acme-prod"), copy(source=source))
     for command in ("validate", "plan"):
         told = prod.run(command, expect=1).err
-        assert "spec.source.state names a host that is neither a service's own nor this machine" in told
+        assert "spec.source.state names the host states.example.com, which is not trusted" in told
         assert "manifests/models.yaml:" in told
         assert "RECONCILER_TRUSTED_HOSTS" in told
 

@@ -614,3 +614,18 @@ def test_death_at_any_call_leaves_a_state_that_the_next_run_goes_on_from(at: int
         assert session.state.resources in (committed.resources, wanted.resources)
         session.commit(recorded(session.state, "next"))
     assert Address("TunedModel", "next") in stored(store).resources
+
+
+@pytest.mark.parametrize(
+    ("info", "text"),
+    [
+        (
+            LockInfo("5", "apply", "ann@desk", "run 7", "noon"),
+            "ann@desk (run 7) for apply since noon (lock 5)",
+        ),
+        (LockInfo("", "", "", "", ""), "somebody"),
+    ],
+)
+def test_a_holder_is_told_as_far_as_it_is_known(info: LockInfo, text: str) -> None:
+    """What a lock does not tell is left out: an empty id is not shown as "(lock )"."""
+    assert str(info) == text

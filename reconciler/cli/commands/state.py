@@ -15,6 +15,7 @@ from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
+from reconciler.formats import count_noun
 from reconciler.model import Address
 from reconciler.records import move, require_known_kinds, resolve, select
 from reconciler.render.terminal import escape
@@ -155,7 +156,7 @@ def push_command(manager: StateManager, *, file: str, force: bool) -> None:
         return pushed
 
     _edit(manager, change)
-    Console().print_lines([f"Pushed; recorded now: {len(pushed.resources)}."])
+    Console().print_lines([f"Pushed. The state has {count_noun(len(pushed.resources), 'record')} now."])
 
 
 def _read_state(file: str) -> State:

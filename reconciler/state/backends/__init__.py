@@ -75,8 +75,10 @@ class LockInfo:
 
     def __str__(self) -> str:
         run = f" ({self.run})" if self.run else ""
-        who, operation = self.who or "somebody", self.operation or "an unknown command"
-        return f"{who}{run} for {operation} since {self.created or 'an unknown time'} (lock {self.id})"
+        operation = f" for {self.operation}" if self.operation else ""
+        since = f" since {self.created}" if self.created else ""
+        lock = f" (lock {self.id})" if self.id else ""
+        return f"{self.who or 'somebody'}{run}{operation}{since}{lock}"
 
 
 def read_holder(data: bytes) -> tuple[LockInfo, dict[str, Any]]:

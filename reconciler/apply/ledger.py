@@ -27,7 +27,7 @@ from reconciler.state.values import Cost, Record, RecordedModel, State
 class Ledger:
     """The tasks of an apply, their outcomes, and the recorded state.
 
-    The plan is the approved one as it was made again, from these facts and this state, under the lock.
+    `plan` is what was approved. It was made again under the lock, from `facts` and `state`.
 
     Attributes:
         billed: costs that are committed and not reported yet, as the service counted them.
@@ -44,7 +44,7 @@ class Ledger:
         self._open = list(self.tasks.values())
 
     def _make_task(self, change: Change, providers: Providers) -> Task:
-        task = Task(change, providers[change.address.kind], change.id, self._find_before(change))
+        task = Task(change, providers[change.address.kind], change.id, self._find_starting_record(change))
         for step in change.steps:
             if isinstance(step, Create):
                 task.generation, task.attempted = step.generation, step.attempted
@@ -63,13 +63,13 @@ class Ledger:
         """Find the clock time of the next retry of a refused call; None if there is none."""
         return min((task.not_before for task in self.list_open() if task.not_before), default=None)
 
-    def recall(self, now: float) -> None:
+    def allow_retries(self, now: float) -> None:
         """Allow refused calls to be tried again, because a training has ended or enough time has passed.
 
         A call whose time the service itself named is not tried before.
         """
         for task in self.list_open():
-            if not task.exact or task.not_before <= now:
+            if not task.has_named_time or task.not_before <= now:
                 task.not_before = 0.0
 
     def find_record(self, address: Address) -> Record:
@@ -80,7 +80,7 @@ class Ledger:
         """Find a record as it was last committed."""
         return self.state.resources.get(address) or Record(address)
 
-    def _find_before(self, change: Change) -> Record:
+    def _find_starting_record(self, change: Change) -> Record:
         """Find the record that a change starts from, under its new address."""
         match change.steps:
             case (Move(previous=previous), *_) if previous in self.state.resources:
@@ -114,7 +114,7 @@ class Ledger:
         self.unwritten.clear()
         self.billed += [cost for cost in costs if not cost.is_estimate]
 
-    def find_source(self, task: Task) -> str:
+    def find_source_name(self, task: Task) -> str:
         """Find the resource name to tune or copy from; "" if the next step creates nothing.
 
         For a parent, that is the name of its serving model.
@@ -142,7 +142,7 @@ class Ledger:
                 maker = self.tasks.get((wait.address, ""))
                 awaited = {wait.model}
                 if maker is not None and not task.provider.kind.trains:
-                    awaited.add(maker.id)  # a copy is of what serves, whatever its id has become
+                    awaited.add(maker.id)  # what serves is copied, even if its id is not the planned one
                     if maker.changes_what_serves:
                         return wait.address
                 serves = parent is not None and not awaited.isdisjoint({parent.name, parent.id})

@@ -75,7 +75,7 @@ class _Run:
             yield from polling.watch(again)
             if polling.ended or (again is not None and context.clock() >= again):
                 trained, polling.ended = polling.ended, {}
-                ledger.recall(context.clock())
+                ledger.allow_retries(context.clock())
                 with self._locks.locked(stopping=lambda: context.is_ending, patient=True) as session:
                     ledger.state = session.state
                     yield from Worker(ledger, session, context).run(trained)

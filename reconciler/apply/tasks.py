@@ -52,7 +52,7 @@ class Task:
         odd: number of polls in a row whose answer was not understood.
         error: the last error of a poll or a refused call.
         not_before: clock time of the next try, if the service refused a call for now; 0.0 if it did not.
-        exact: the service itself named that time, so an earlier try is useless.
+        has_named_time: the service itself named that time, so an earlier try is useless.
         refused: clock time at which a call was first refused for now; None if none was.
         falls_back: a deployment failed, so the steps that deploy the former model again are not left out.
     """
@@ -69,7 +69,7 @@ class Task:
     odd: int = 0
     error: ReconcilerError | None = None
     not_before: float = 0.0
-    exact: bool = False
+    has_named_time: bool = False
     refused: float | None = None
     falls_back: bool = False
 

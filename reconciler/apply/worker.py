@@ -160,7 +160,7 @@ class Worker:
             raise AssertionError(f"{task.change.address}: nothing is left to be done")
         address = task.change.address
         record, desired = ledger.find_record(address), ledger.facts.desired.get(address)
-        subject = Subject(task, record, desired, ledger.find_source(task), context.examples)
+        subject = Subject(task, record, desired, ledger.find_source_name(task), context.examples)
         is_changing = step.nature is Nature.CHANGE
 
         def work() -> Outcome:
@@ -217,7 +217,7 @@ class Worker:
         if pause is None or not (waits or isinstance(task.next, Create)):
             return settle_failure(task, record, error, self._context.moment)
         task.not_before = now + max(pause, _SHORTEST_PAUSE)
-        task.exact = isinstance(error, errors.RateLimitedError) and error.named
+        task.has_named_time = isinstance(error, errors.RateLimitedError) and error.named
         settled = postpone(task, record, error, self._context.moment)
         return settled if told or not waits else replace(settled, events=(report_postponed(task, error),))
 

@@ -1,4 +1,4 @@
-"""Reads manifests and state for `bases`, as far as they are at hand: the table is useful without them too."""
+"""Reads manifests and state for `bases`. What cannot be read is left out: the table is useful without it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reconciler.state.values import State
 
 
 def read_uses(invocation: Invocation, settings: Settings, tell: Callable[[str], None]) -> tuple[BaseUse, ...]:
-    """Read the table with what the Stack says, and the addresses that are tuned from each base model.
+    """Read the tables of base models, changed as the Stack says, and what is tuned from each one.
 
     Args:
         invocation: the command line.

@@ -16,7 +16,7 @@ from reconciler.model import Desired
 
 
 def inspect(word: str, given: Mapping[str, Any]) -> Inspection:
-    """Inspect the data that a word means. A service is asked only if data lies there.
+    """Inspect a file, or the data of the model with this address. Asks a service only for data there.
 
     Raises:
         UsageError: no declared model has this address.

@@ -20,7 +20,7 @@ _NAMES = {
     "spec.endpoint": ("endpoint", "the Stack's endpoint", f"set {join_endpoint_variables('or')} instead"),
     "spec.state": ("state", "the Stack's state", "give --state or set RECONCILER_STATE instead"),
 }
-"""Path to attribute, to what it is called, and to how the environment or the command line says it."""
+"""For each path: the attribute of Stack, its name in messages, and where else to set it."""
 
 
 def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
@@ -72,14 +72,14 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
         ensure_trusted(stack, "spec.endpoint", settings)
     if stack.state and "RECONCILER_STATE" not in settings:
         ensure_trusted(stack, "spec.state", settings)
-    found = [*list_distrusted(loaded.desired, settings), *list_missing(loaded, settings)]
+    found = [*list_distrusted(loaded.desired, settings), *list_missing_settings(loaded, settings)]
     if any(problem.severity is Severity.ERROR for problem in found):
         raise ManifestError([*found, *loaded.warnings])
     return tuple(found)
 
 
 def list_warnings(loaded: Loaded, settings: Settings, today: date) -> tuple[Diagnostic, ...]:
-    """List all warnings of `validate`: of the manifests, of the settings, and of base models that end.
+    """List all warnings of `validate`: of the manifests, of the settings, and of base models that retire.
 
     Raises:
         ManifestError: see `check_settings`.
@@ -88,7 +88,7 @@ def list_warnings(loaded: Loaded, settings: Settings, today: date) -> tuple[Diag
 
 
 def _warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:
-    """Warn of base models that end soon, have ended or are refused, where a declared model may be trained."""
+    """Warn of base models that retire soon, have retired or are refused, and may be trained from."""
     from reconciler.plan.base_models import BaseFinder, list_endings
 
     declared = {desired.address: desired for desired in loaded.desired}
@@ -97,7 +97,7 @@ def _warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:
     return list_endings(finder, trainable, today)
 
 
-def list_missing(loaded: Loaded, settings: Settings) -> list[Diagnostic]:
+def list_missing_settings(loaded: Loaded, settings: Settings) -> list[Diagnostic]:
     """List the settings that each API lacks: as errors, or as warnings if only a plan needs them."""
     found: list[Diagnostic] = []
     for api in APIS:

@@ -155,7 +155,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         try:
             target = services.find_target(contact=invocation.need is not Need.STACK and bool(asked))
         except UsageError as error:
-            missing = offline_checks.list_missing(loaded, settings)
+            missing = offline_checks.list_missing_settings(loaded, settings)
             if len(missing) > 1:  # report all of it at once
                 raise ManifestError(replace(found, severity=Severity.ERROR) for found in missing) from error
             raise

@@ -334,7 +334,7 @@ class Operation:
             raise UsageError(f"{address}: this version knows no kind {address.kind}")
         return self.providers[address.kind]
 
-    def name_state(self) -> None:
+    def record_stack_name(self) -> None:
         """Record the stack's name in a nameless state, when an apply has nothing else to record."""
         state = self.read_state()
         if self.loaded.stack.name and not state.stack and state.resources:

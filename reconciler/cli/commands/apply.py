@@ -50,7 +50,7 @@ def command(
         run = Run(invocation, operation, console)
         plan = run.show_plan() if saved is None else run.take_plan(saved)
         if saved is None and not plan.has_work:
-            operation.name_state()
+            operation.record_stack_name()
             return run.end_without_work(plan)
         if saved is None and not auto_approve:
             approval.ask(plan, "Do you want to perform these actions?")

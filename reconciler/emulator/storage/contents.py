@@ -37,7 +37,7 @@ def delete(database: Database, content: int) -> None:
     database.delete_where(Chunk, "content = :content", content=content)
 
 
-def find_content(database: Database, uri: str) -> bytes | None:
+def read_object(database: Database, uri: str) -> bytes | None:
     """Return the bytes of the object at a gs:// address, None if there is none."""
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     where = "bucket = :bucket AND name = :name"

@@ -19,7 +19,7 @@ from reconciler.emulator.errors import ApiError
 from reconciler.emulator.generation import count_tokens, read_text
 from reconciler.emulator.json_text import parse_json
 from reconciler.emulator.protojson import parse_message
-from reconciler.emulator.storage.contents import find_content
+from reconciler.emulator.storage.contents import read_object
 from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal
 from reconciler.emulator.vertex.messages import EXAMPLE, PREFERENCE_EXAMPLE
 
@@ -80,7 +80,7 @@ def read_data(call: Call, fields: dict[str, Any]) -> DataSet:
 
 def _read_data_set(call: Call, uri: str, *, is_preference: bool) -> DataSet:
     """Return the data set at a gs:// address. UnfitDataError if it is missing or cannot be used."""
-    content = find_content(call.database, uri)
+    content = read_object(call.database, uri)
     if content is None:
         raise UnfitDataError(f"The dataset file {uri} does not exist or is not readable.")
     if len(content) > _LARGEST:

@@ -43,11 +43,12 @@ class Run:
         except GuardError as error:
             if isinstance(error.plan, Plan) and isinstance(error.facts, Facts):
                 self._print_warnings(error.plan)
-                self.console.print_plan(self.operation.compare_data(error.plan, error.facts))
+                refused = self.operation.compare_data(error.plan, error.facts)
+                self.console.print_plan(self.invocation.complete_plan(refused))
                 print_text(flush=True)
             raise
         self._print_warnings(plan)
-        return plan
+        return self.invocation.complete_plan(plan)
 
     def _print_warnings(self, plan: Plan) -> None:
         """Print the warnings about models that the plan trains, and about their data."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import timedelta
 from enum import Enum, auto
@@ -23,7 +23,7 @@ from reconciler.settings.secrecy import LEFT_OUT
 from reconciler.values import dataclass
 
 if TYPE_CHECKING:
-    from reconciler.plan.change import Plan
+    from reconciler.plan.change import Drift, Plan
 
 _LOCKING = frozenset({"apply", "destroy", "rollback", "wait"})
 """Commands that take --lock-timeout, of those that a message names."""
@@ -164,6 +164,23 @@ class Invocation:
     def complete(self, advice: str) -> str:
         """Add this run's --emulator and --state to the commands that an advice names."""
         return _NAMED_COMMAND.sub(lambda found: shlex.join(self._begin_line(found[1])), advice)
+
+    def complete_plan(self, plan: Plan) -> Plan:
+        """Add them to the commands that the notes of a plan name, too."""
+        changes = (replace(one, notes=self._complete_all(one.notes)) for one in plan.changes)
+        return replace(
+            plan,
+            changes=tuple(changes),
+            drift=self.complete_drift(plan.drift),
+            notes=self._complete_all(plan.notes),
+        )
+
+    def complete_drift(self, found: Iterable[Drift]) -> tuple[Drift, ...]:
+        """Add them to the commands that drift names, too."""
+        return tuple(replace(one, detail=self.complete(one.detail)) for one in found)
+
+    def _complete_all(self, notes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(self.complete, notes))
 
     def _begin_line(self, command: str) -> list[str]:
         words = ["reconciler", *command.split()]

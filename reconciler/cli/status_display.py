@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli import deadline, signals
@@ -47,11 +48,11 @@ def _is_target(word: str, given: Mapping[str, Any]) -> bool:
     return selection.is_recorded() or selection.is_declared()
 
 
-def show_once(operation: Operation, console: Console) -> Found:
+def show_once(operation: Operation, invocation: Invocation, console: Console) -> Found:
     """Show the condition of the models now."""
     from reconciler.operation.status import look
 
-    found = look(operation)
+    found = _complete(look(operation), invocation)
     if console.as_json:
         console.print_document(build_status_document(found, timestamp()))
     else:
@@ -59,15 +60,19 @@ def show_once(operation: Operation, console: Console) -> Found:
     return found
 
 
-def show_again(operation: Operation, console: Console) -> Found:
+def show_again(operation: Operation, invocation: Invocation, console: Console) -> Found:
     """Show it again and again, until nothing is in training or the run is stopped. Returns the last look."""
     from reconciler.operation.status import watch
 
     with signals.detaching(operation.stopping), deadline.get_current().stopping(operation.stopping.set):
-        looks = watch(operation)
+        looks = (_complete(found, invocation) for found in watch(operation))
         if console.is_terminal and not console.as_json:
             return _redraw(looks, console)
         return _print_changes(looks, console)
+
+
+def _complete(found: Found, invocation: Invocation) -> Found:
+    return tuple(replace(one, reason=invocation.complete(one.reason)) for one in found)
 
 
 def advise(found: Sequence[ModelStatus], invocation: Invocation, console: Console, *, is_watch: bool) -> None:

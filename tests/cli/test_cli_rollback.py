@@ -66,6 +66,19 @@ def test_a_second_rollback_does_nothing(project: Project) -> None:
     assert project.state() == before
 
 
+def test_notes_advise_commands_on_the_state_of_the_run(project: Project) -> None:
+    """rollback, plan and status name --undo with this run's --state: the advice works as it stands."""
+    replace_model(project)
+    (project.root / "state").rename(project.root / "elsewhere")
+    place = ("--state", "elsewhere")
+    told = [roll_back(project, *place)]
+    told += [project.run(command, *place, expect=0).all for command in ("plan", "status")]
+    for text in told:
+        assert "reconciler rollback --state elsewhere --undo TunedModel/one" in " ".join(text.split())
+    again = project.run("plan", *place, "--json", expect=0).all
+    assert "reconciler rollback --undo" not in again
+
+
 def test_undo_lets_the_held_model_serve_again(project: Project) -> None:
     """The state is as it was before the rollback, and a second --undo has nothing to do."""
     replace_model(project)

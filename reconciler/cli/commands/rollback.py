@@ -52,7 +52,7 @@ def command(
     with wiring.open_operation(invocation, partial(ask_kinds_of, address)) as operation:
         run = Run(invocation, operation, console)
         plan, check = prepare_rollback(operation, address, to=to, undo=undo)
-        console.print_plan(plan)
+        console.print_plan(invocation.complete_plan(plan))
         if not plan.has_work:
             return run.end_without_work(plan)
         if not auto_approve:

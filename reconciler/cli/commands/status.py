@@ -42,7 +42,7 @@ def command(
     invocation = replace(Invocation.read("status", selection, Need.ANY), reads_training=False)
     with wiring.open_operation(invocation) as operation:
         show = status_display.show_again if watch else status_display.show_once
-        found = show(operation, console)
+        found = show(operation, invocation, console)
         console.print_note(operation.remark)
     status_display.advise(found, invocation, console, is_watch=watch)
     return exit_codes.decide_after_status(found, is_watch=watch)

@@ -149,10 +149,11 @@ class Run:
 
     def end_wait(self, pending: Plan, code: ExitCode) -> ExitCode:
         """Print what `wait` cannot finish, and the command that can."""
-        for note in pending.notes:
+        notes = [self.invocation.complete(note) for note in pending.notes]
+        for note in notes:
             self.console.print_note(note)
         if self.console.as_json:
-            self.console.print_warnings(Diagnostic(note) for note in pending.notes)
+            self.console.print_warnings(Diagnostic(note) for note in notes)
         decided = exit_codes.decide_after_wait(code, pending)
         if decided is not code:
             self.console.print_note(f"Not finished yet. To go on: {self.invocation.spell_resume().apply}")

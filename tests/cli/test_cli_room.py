@@ -68,6 +68,15 @@ def test_wait_asks_again_after_the_delay_that_is_named(jobs: Project) -> None:
     jobs.settled()
 
 
+def test_wait_names_apply_on_its_own_state(jobs: Project) -> None:
+    """A note on what only apply sends repeats this run's --state, so that the command works as it stands."""
+    place = ("--state", "elsewhere")
+    refuse(jobs, 99, "601s")
+    jobs.apply(*place, expect=4)
+    jobs.service.heal()
+    assert "reconciler apply --state elsewhere does" in jobs.run("wait", *place, expect=3).err
+
+
 @pytest.mark.parametrize("delay", ["601s", "9" * 400 + "s"])
 def test_a_delay_that_nobody_waits_for_ends_the_address(jobs: Project, delay: str) -> None:
     """A delay above ten minutes exits 4 at once with the service's words. Apply continues from the record."""

@@ -38,7 +38,7 @@ _SELECTION = {
     "refresh_only": "--refresh-only",
 }
 _NAMED_COMMAND = re.compile(
-    r"\breconciler (state [a-z]+|apply|drift|force-unlock|output|plan|rollback|show|wait)\b"
+    r"\breconciler (state [a-z]+|apply|drift|force-unlock|import|output|plan|rollback|show|wait)\b"
     r"(?! --(?:emulator|state)\b)"
 )
 """A command in an advice, without the options of this run."""
@@ -114,7 +114,7 @@ class Invocation:
         """Read the options given with a saved plan, which holds its paths, variables, selection and guards.
 
         Raises:
-            UsageError: one of these is given again.
+            UsageError: one of these is given again, or only the plan was made with --emulator.
         """
         again = [option for name, option in _IN_A_PLAN.items() if _is_given(given.get(name))]
         if again or len(given["paths"]) > 1:
@@ -122,6 +122,11 @@ class Invocation:
                 f"{given['paths'][0]} is a saved plan, which holds its paths, variables, selection and "
                 f"guards: {', '.join(again) or 'more paths'} cannot be given again",
                 "Apply it as it is, or make a new plan",
+            )
+        if plan.context.embedded and not given["emulator"]:  # before a credential is looked for in vain
+            raise UsageError(
+                f"{given['paths'][0]} was made with --emulator, and is for the emulator alone",
+                "Add --emulator, or make a new plan without it",
             )
         rest = {name: value for name, value in given.items() if name not in {*_IN_A_PLAN, "paths"}}
         flags = [f"{name}={value}" for name, value in plan.inputs.variables.items()]

@@ -445,9 +445,13 @@ def test_a_plan_for_one_emulator_is_not_for_another(project: Project) -> None:
 
 
 def test_a_plan_for_the_embedded_emulator_is_carried_out_by_it(project: Project) -> None:
-    """The embedded emulator's port changes with each run, and the plan ignores it."""
+    """The embedded emulator's port changes with each run, and the plan ignores it. It needs --emulator."""
     project.declare(model("one"))
     project.plan("--out", "p", "--emulator")
+    assert project.run("apply", "p", expect=1).err == (
+        "Error: p was made with --emulator, and is for the emulator alone\n"
+        "    Add --emulator, or make a new plan without it\n"
+    )
     project.run("apply", "p", "--emulator", expect=0)
 
 

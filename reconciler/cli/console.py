@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.cli import streams
 from reconciler.cli.byte_offsets import find_byte_offset
-from reconciler.errors import Diagnostic, Severity
+from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.formats import format_time
 from reconciler.values import dataclass
 
@@ -80,8 +80,10 @@ class Console:
     width: int = 0
 
     @classmethod
-    def open(cls, *, as_json: bool = False, no_color: bool = False) -> Console:
-        """Make a console from stdout and the environment variables."""
+    def open(cls, *, as_json: bool = False, no_color: bool = False, form: str = "text") -> Console:
+        """Make a console from stdout and the environment variables. UsageError for two forms at once."""
+        if as_json and form != "text":
+            raise UsageError(f"--json and --format {form} are two forms of one output", "Give one of them")
         is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         has_colour = not (no_color or "--no-color" in sys.argv or as_json) and can_use_colour(
             os.environ, is_terminal=is_terminal

@@ -48,6 +48,13 @@ def test_a_wrong_word_is_told_in_our_words(project: Project, words: str, summary
     assert result.err == f"Error: {summary}\n{advice}"
 
 
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_two_forms_of_output_are_refused(project: Project, command: str) -> None:
+    """With --json and --format markdown, one of them would be ignored. So neither is taken."""
+    result = project.run(command, "--json", "--format", "markdown", expect=1)
+    assert "--json and --format markdown are two forms of one output" in result.all
+
+
 @pytest.mark.parametrize("group", [(), ("state",)])
 def test_a_command_without_arguments_shows_its_help(project: Project, group: tuple[str, ...]) -> None:
     """A command without arguments prints its help on stderr and exits 1, without an error message."""

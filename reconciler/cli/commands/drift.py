@@ -22,7 +22,7 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
 
     Sends GET requests only, and writes nothing, not even the state.
     """
-    console = Console.open(as_json=as_json, no_color=no_color)
+    console = Console.open(as_json=as_json, no_color=no_color, form=form)
     invocation = Invocation.read("drift", given)
     with wiring.open_operation(invocation) as operation:
         found, context = invocation.complete_drift(operation.find_drift()), operation.context

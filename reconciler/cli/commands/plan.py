@@ -36,14 +36,14 @@ def command(
     **given: Any,
 ) -> int:
     """Show what apply would do, and change nothing."""
-    console = Console.open(as_json=as_json, no_color=no_color)
+    console = Console.open(as_json=as_json, no_color=no_color, form=form)
     console.begin_stream()
     invocation = Invocation.read("plan", given)
     with wiring.open_operation(invocation) as operation:
         plan = Run(invocation, operation, console).make_plan()
     if out:
         save_plan(plan, out, list_kinds())
-    if form == "markdown" and not as_json:
+    if form == "markdown":
         from reconciler.render.markdown import render_plan_comment
 
         console.print_lines([render_plan_comment(plan, max_chars=max_chars)])

@@ -388,7 +388,7 @@ class Serving:
 LAST = "last"
 """The checkpoint at the end of the training."""
 BEST = "best"
-"""The checkpoint that answers most of the checks right; of several, the earliest."""
+"""The checkpoint that answers most of the checks right; if several answer as many, the earliest."""
 
 
 @dataclass(frozen=True, slots=True)

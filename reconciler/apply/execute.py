@@ -100,7 +100,7 @@ def _delete_replaced(
 
 
 def _delete(provider: Provider, handle: Handle, fence: Fence) -> Done | Unproven:
-    """Delete a model. One that stands on somebody else's endpoint is kept, which is no failure."""
+    """Delete a model. One that stands on somebody else's endpoint is kept. That is not a failure."""
     try:
         provider.delete(handle, fence=fence)
     except InUseError as error:

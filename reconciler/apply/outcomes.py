@@ -264,7 +264,7 @@ def _fail_checks(
 ) -> Failed:
     """Build the event for checks that failed. `beside`: the scores of others, to be told with them."""
     stays = f"; {record.serving.id} goes on serving as before" if record.serving is not None else ""
-    advice = f"It does not come to serve{stays}. {_CHECK_ADVICE}"
+    advice = f"It is not promoted{stays}. {_CHECK_ADVICE}"
     said = f"{outcome.said}{beside}"
     return Failed(task.change.address, Verb.CHECK, said, advice, task.id, scores=outcome.scores)
 

@@ -102,7 +102,7 @@ def _refuse_conversation(found: Mapping[str, Any]) -> Refusal:
 
 
 def advise_text(value: object) -> str:
-    """Say what to write instead of a JSON value that is no text."""
+    """Say what to write instead of a JSON value that is not text."""
     is_plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     quoted = json.dumps(value, allow_nan=False) if is_plain else ""
     return f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else "Write a text in double quotes."

@@ -65,7 +65,7 @@ def open_blocks(
 ) -> Iterator[Blocks]:
     """Open what `text.read_blocks` yields. Other processes help where they can. See `read_in_stripes`."""
     size = 0
-    with suppress(OSError):  # what is no file has no descriptor
+    with suppress(OSError):  # only a file has a descriptor
         size = os.fstat(stream.fileno()).st_size
     helpers = count_helpers(size)
     if not helpers:

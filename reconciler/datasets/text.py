@@ -79,7 +79,7 @@ def read_lines(stream: Stream, path: str, problems: Problems, *, longest: int, n
 
 
 def skip_mark(stream: Stream, path: str, problems: Problems) -> int | None:
-    """Skip the byte order mark, and return its length; None after noting that the file is no text."""
+    """Skip the byte order mark, and return its length; None after noting that the file is not text."""
     start = stream.peek(LONGEST_SIGNATURE)
     if _refuse_kind(start, path, problems) or refuse_wide(start, path, problems):
         return None

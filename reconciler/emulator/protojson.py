@@ -134,7 +134,7 @@ def _read_value(field: Field, value: object, at: str, unknown: list[tuple[str, s
 
 
 def _read_scalar(field: Field, value: object) -> object:
-    """Return the value of a field that is no message. ValueError or OverflowError if it cannot be that."""
+    """Return the value of a field that is not a message. ValueError or OverflowError if it cannot be that."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match field.kind, value:
         case "TYPE_ANY", _:

@@ -136,7 +136,7 @@ def run_emulator(
     try:
         listener = socket.create_server((host, port), family=family, backlog=256)
     except (UnicodeError, TypeError) as error:  # The encoding of host names refuses it.
-        raise OSError("that is no name of a host") from error
+        raise OSError("that is not the name of a host") from error
     with listener:
         database = Database(data, RECORDS)
         try:

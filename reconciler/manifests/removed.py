@@ -28,7 +28,7 @@ RemovedAddress = Annotated[
 
 
 class RemovedMetadata(schema.Declared):
-    """The name of the document is free: it is no address."""
+    """The name of the document is free: it is not an address."""
 
     name: schema.Text
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)

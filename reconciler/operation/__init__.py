@@ -185,7 +185,7 @@ class Operation:
     def measure_desired(self, state: State) -> tuple[Desired, ...]:
         """Return the declared models, with the digests of data that is stored elsewhere (gs://).
 
-        If such data is gone, the recorded digest is used: that is no reason to train again. The digest stays
+        If such data is gone, the recorded digest is used: that alone does not train again. The digest stays
         "" if none is recorded.
         """
         desired = observe.measure_data(self.providers, self.loaded.desired)

@@ -242,7 +242,7 @@ class Change:
 
     @property
     def is_due(self) -> bool:
-        """Whether this deletes a deposed model whose time has come. Nobody need approve that again."""
+        """Whether this deletes a deposed model whose time has come. It needs no new approval."""
         deletion = find_step(self.steps, DeleteReplaced) or find_step(self.steps, DeleteEndpoint)
         return self.deposed is not None and deletion is not None and deletion.is_due
 
@@ -355,7 +355,7 @@ class Plan:
 
     @property
     def due(self) -> int:
-        """Deposed models that will be removed because their time has come, which nobody need approve."""
+        """Deposed models that will be removed because their time has come, without a new approval."""
         return sum(change.is_due for change in self.changes)
 
     @property

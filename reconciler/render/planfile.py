@@ -91,7 +91,9 @@ def _parse(data: bytes, place: str) -> dict[str, Json]:
         problem = f"the saved plan is cut off or is no JSON: {error.summary}"
         raise PlanError(f"{place}: {problem}", _AGAIN) from error
     if not isinstance(document, dict) or "format_version" not in document:
-        raise PlanError(f"{place}: this is no saved plan: a JSON object with format_version is one", _AGAIN)
+        raise PlanError(
+            f"{place}: this is not a saved plan: a JSON object with format_version is one", _AGAIN
+        )
     return document
 
 

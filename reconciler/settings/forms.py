@@ -233,12 +233,12 @@ flag = build_pattern_form(
     "(?i:1|t|true|0|f|false)", "is neither true nor false", "Write true, or leave it out."
 )
 scopes = build_pattern_form(
-    r"[\x21-\x7e]+(?:[,\s]+[\x21-\x7e]+)*,?", "is no list of scopes", "Write commas between them."
+    r"[\x21-\x7e]+(?:[,\s]+[\x21-\x7e]+)*,?", "is not a list of scopes", "Write commas between them."
 )
 
 
 def find_location_fault(text: str) -> tuple[str, str] | None:
-    """Say why a text is no region or multi-region of Google Cloud, and what to write; None if it is one."""
+    """Say why a text is not a region or multi-region of Google Cloud, and what to do; None if it is one."""
     if re.fullmatch(LOCATION, text, re.ASCII):
         return None
     zone = re.fullmatch(r"([a-z]+-[a-z]+[0-9]+)-[a-z]", text, re.ASCII)

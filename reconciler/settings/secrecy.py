@@ -22,7 +22,7 @@ def hide_login(address: str) -> str:
     """Make an address safe for a message: without login, query, fragment and control characters.
 
     Everything before the last "@" is taken for a login where "//" or ":" stands before it, so that a
-    password with "/", "#" or "?" in it is left out too, and so is one in what is no address at all.
+    password with "/", "#" or "?" in it is left out too, and so is one in a text that is not an address.
     """
     text = CONTROLS.sub("", address)
     before, at, rest = text.rpartition("@")

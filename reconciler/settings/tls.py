@@ -104,7 +104,7 @@ def _must_hold_certificates(variable: str, path: str) -> None:
         if Path(path).is_dir():
             context.load_verify_locations(capath=path)
         elif Path(path).exists() and not Path(path).is_file():
-            what = "it is no file"
+            what = "it is not a file"
         else:
             context.load_verify_locations(cafile=path)
     except FileNotFoundError:

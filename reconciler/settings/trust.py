@@ -31,7 +31,7 @@ def explain_distrust(
         own_hosts: the services' own: names, and "*.example.com" for all below example.com.
 
     Raises:
-        UsageError: RECONCILER_TRUSTED_HOSTS is no list of hosts.
+        UsageError: RECONCILER_TRUSTED_HOSTS is not a list of hosts.
     """
     if url.startswith(_BUCKETS) or "://" not in url or is_loopback(url):
         return None

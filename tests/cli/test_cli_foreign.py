@@ -58,7 +58,7 @@ def test_an_address_of_a_state_is_shown_escaped_and_quoted(project: Project) -> 
     ids=["deep", "digits", "version", "NaN", "twice"],
 )
 def test_a_plan_file_of_nonsense_is_refused_as_that(project: Project, text: str) -> None:
-    """Apply and show say that the file is no saved plan, and print nothing else."""
+    """Apply and show say that the file is not a saved plan, and print nothing else."""
     project.write("p.json", text)
     for command in (("apply", "p.json"), ("show", "./p.json"), ("show", "./p.json", "--json")):
         said = project.run(*command, expect=1).all
@@ -77,7 +77,7 @@ def test_a_file_of_a_terabyte_is_refused_by_looking(project: Project) -> None:
 
 @pytest.mark.parametrize("what", ["state push", "apply --auto-approve", "validate"])
 def test_a_pipe_is_not_waited_for(project: Project, what: str) -> None:
-    """A FIFO that nobody writes to is refused at once, because it is no file."""
+    """A FIFO that nobody writes to is refused at once, because it is not a file."""
     os.mkfifo(project.root / "pipe")
     where = "Error: pipe" if what == "state push" else "pipe: error: cannot be read"
     refused = project.run(*what.split(), "pipe", expect=1).err.splitlines()[0]

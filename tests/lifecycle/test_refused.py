@@ -126,12 +126,12 @@ def test_a_failed_check_says_what_serves_now() -> None:
     sim = checked(Simulation(want(checks=(CHECK,))), "wrong")
     first = sim.apply().find_only(Failed)
     assert first.error == f"{CHECK.prompt!r} is answered with 'wrong', not {CHECK.expect!r}"
-    assert first.advice.startswith("It does not come to serve. If the check is wrong")
+    assert first.advice.startswith("It is not promoted. If the check is wrong")
     checked(sim).apply()
     old = serving(sim)
     sim.manifests = (want(epochs=6, checks=(CHECK,)),)
     second = checked(sim, "wrong").apply().find_only(Failed)
-    advice = f"It does not come to serve; {old} goes on serving as before. If the check is wrong"
+    advice = f"It is not promoted; {old} goes on serving as before. If the check is wrong"
     assert second.advice.startswith(advice)
 
 

@@ -287,9 +287,9 @@ def test_models_that_are_no_copies_are_left_out(stand: Stand) -> None:
     provider = stand.open(places=frozenset({(PROD, PLACE), (DEV, PLACE)}))
     copied = stand.copied(provider)
     assert [live.name for live in provider.list()] == [copied.name]
-    with pytest.raises(NotUnderstoodError, match="is no copy"):
+    with pytest.raises(NotUnderstoodError, match="is not a copy"):
         provider.get(Handle(job_model.rpartition("/")[2], job_model))
-    with pytest.raises(NotUnderstoodError, match="is no copy"):
+    with pytest.raises(NotUnderstoodError, match="is not a copy"):
         provider.delete(Handle("x", job_model), fence=unfenced)
     assert stand.call("GET", job_model)
 

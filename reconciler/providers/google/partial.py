@@ -1,6 +1,6 @@
 """Asks for parts of answers, with the parameter `fields` that all of Google's APIs take.
 
-Rule: a mask saves bytes and never decides anything. A server that ignores it is no failure. A server that
+Rule: a mask saves bytes and never decides anything. A server may ignore it. A server that
 refuses it (400) is asked again without it, and from then on without it for the rest of the process.
 Source: https://cloud.google.com/apis/docs/system-parameters, and "Working with partial responses".
 """

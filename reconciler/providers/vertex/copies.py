@@ -100,7 +100,7 @@ class CopyProvider(RegionalProvider):
         """Return one copy. CREATING while it is being made, FAILED if that failed, None if it was deleted.
 
         Raises:
-            NotUnderstoodError: the model is no copy.
+            NotUnderstoodError: the model is not a copy.
         """
         model = self._copies.find_model(handle)
         if model is not None:
@@ -185,7 +185,7 @@ class CopyProvider(RegionalProvider):
             model = self._copies.find_model(handle)  # it may have been made just before
         if model is None:
             return
-        copy_codec.read_copy(model, ())  # a model that is no copy is not ours to delete
+        copy_codec.read_copy(model, ())  # a model that is not a copy is not ours to delete
         answers = self._listing.look_at(list_other_endpoints(model))
         users = [name for name, answer in answers.items() if may_have(answer, model)]
         ours, own = copy_codec.read_deployable(model), self._copies.find_own_endpoint(model)

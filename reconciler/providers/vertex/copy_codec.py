@@ -81,12 +81,12 @@ def read_copy(model: JsonObject, traffic: tuple[str, ...]) -> Live:
         traffic: see `Live`.
 
     Raises:
-        NotUnderstoodError: the model is no copy, or does not have the form that is documented.
+        NotUnderstoodError: the model is not a copy, or does not have the form that is documented.
     """
     name = names.parse(read_text(model, "name"), MODELS)
     if not is_copy(model):
         raise NotUnderstoodError(
-            f"{name.resource} is no copy: the Model Registry names no model that it was copied from",
+            f"{name.resource} is not a copy: the Model Registry names no model that it was copied from",
             "A ModelCopy takes over copies alone. The model of a tuning job is a TuningJob's.",
         )
     return Live(

@@ -176,7 +176,7 @@ class VertexEndpoints:
                 attempt += 1
             except errors.WrongStateError:
                 if not self._find_running(name):
-                    raise  # it is no operation of somebody else that is in the way
+                    raise  # what is in the way is not an operation of somebody else
         raise _build_loss(f"The deployment of {model.id} to {name}")
 
     def poll(self, handle: EndpointHandle, model: Handle, operation: str, checkpoint: str = "") -> Training:

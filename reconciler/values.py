@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["dataclass"]
+__all__ = ["adjust", "dataclass"]
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -20,6 +20,19 @@ else:
     def dataclass(cls: type | None = None, /, **options: bool) -> Any:
         """Make a dataclass, see `dataclasses.dataclass`."""
         return (lambda given: _make(given, options)) if cls is None else _make(cls, options)
+
+
+_T = TypeVar("_T")
+
+
+def adjust(value: _T, **fields: object) -> _T:
+    """Return an object with other values of these fields: the same object if it has these already.
+
+    `dataclasses.replace` takes longer for a class with many fields than comparing some of them.
+    """
+    if all(getattr(value, name) == new for name, new in fields.items()):
+        return value
+    return dataclasses.replace(value, **fields)  # type: ignore[type-var]  # _T is a dataclass
 
 
 _WRITTEN = ("__init__", "__repr__", "__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__")

@@ -180,3 +180,11 @@ def test_the_core_uses_it() -> None:
     made = [one for one in vars(model).values() if isinstance(one, type) and dataclasses.is_dataclass(one)]
     assert len(made) > 20
     assert {*made} <= values._twins.keys()
+
+
+def test_adjusting_makes_an_object_only_if_something_differs() -> None:
+    """An object that has the values already is returned itself, and another one is left as it was."""
+    value = More(1, 3)
+    assert values.adjust(value, first=1, second=3) is value
+    assert values.adjust(value, first=1, second=4) == More(1, 4)
+    assert value == More(1, 3)

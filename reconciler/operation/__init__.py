@@ -13,13 +13,12 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler import observe
-from reconciler.datasets.examples import read_examples
 from reconciler.datasets.open_cache import OpenCache
 from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanError, UsageError
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, find_named_elsewhere
-from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Live, StateSource
+from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Example, Live, StateSource
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Drift, Plan
@@ -171,7 +170,7 @@ class Operation:
             briefly=briefly,
         )
         if not briefly:  # otherwise nobody shows why a training failed
-            observed = observe.redact_failures(observed, state, desired, read_examples)
+            observed = observe.redact_failures(observed, state, desired, _read_examples)
         return self.build_world(state, observed, desired)
 
     def _add_sources(self, facts: Facts) -> Facts:
@@ -246,7 +245,15 @@ class Operation:
         """
         from reconciler import apply
 
-        means = (self.providers, read_examples, self.clock, self.now, self.stopping, self.begun, self.uploads)
+        means = (
+            self.providers,
+            _read_examples,
+            self.clock,
+            self.now,
+            self.stopping,
+            self.begun,
+            self.uploads,
+        )
         context = apply.Context(*means, self.parallelism, self.lag, waits=waits, timeout=timeout)
         return apply.apply(check, self.manager, context)
 
@@ -374,3 +381,10 @@ def _describe_missing(desired: Desired, data: DataSet) -> Diagnostic:
         column,
         address=str(desired.address),
     )
+
+
+def _read_examples(data: DataSet) -> Iterable[Example]:
+    """Read examples again, see `datasets.examples`. It is imported only if there are examples to read."""
+    from reconciler.datasets.examples import read_examples
+
+    return read_examples(data)

@@ -6,7 +6,6 @@ their own from the process's environment, so a value of one variable is copied t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
@@ -82,6 +81,8 @@ _JOINED: list[object] = []
 
 
 def _join(paths: tuple[str, ...]) -> str:
+    import tempfile
+
     file = tempfile.NamedTemporaryFile(prefix="reconciler-", suffix=".pem")  # noqa: SIM115
     file.write(b"\n".join(map(_read_pem, paths)))
     file.flush()

@@ -98,6 +98,7 @@ class Kind:
         instead: the kind to declare where no base model is offered for this one, "" for none.
         has_endpoints: whether a manifest may declare a stable endpoint for it.
         trains: whether its create is a training. Otherwise it copies a trained model.
+        lists_progress: whether a list of its models shows how far each training is.
         bases: name to row of the table of base models: the packaged one, with what a Stack adds to it.
     """
 
@@ -117,6 +118,7 @@ class Kind:
     instead: str = ""
     has_endpoints: bool = False
     trains: bool = True
+    lists_progress: bool = False
     bases: Mapping[str, Base] = field(default_factory=dict)
 
     def find_base(self, name: str) -> Base | None:

@@ -212,6 +212,7 @@ class FakeService:
         hidden: ids that a create is refused for, though a get answers 404.
         keeps_creating: whether a model in training cannot be deleted.
         room: how many models may train at once. None means any number.
+        page: how many states a call returns.
         answer: what `generate` says.
     """
 
@@ -244,6 +245,7 @@ class FakeService:
         self.odd: dict[str, str] = {}
         self.keeps_creating = False
         self.room: int | None = None
+        self.page = 1000
         self.answer: Callable[[FakeModel, str], str] = lambda model, prompt: f"{model.id}: {prompt}"
         self.lock = threading.RLock()
 
@@ -456,6 +458,19 @@ class FakeProvider:
             odd = [Odd(id, id, why) for id, why in service.odd.items()]
         yield from found
         yield from odd
+
+    def list_states(self) -> Iterator[Mapping[str, Status]]:
+        """Yield the states of a page of models, with a call for each page."""
+        service = self.service
+        found = [
+            (model.name, service.status(model))
+            for model in service.models.values()
+            if model.id not in service.odd and service.clock() - model.started >= service.list_lag
+        ]
+        for first in range(0, len(found), service.page) or [0]:
+            with self._call("states"):
+                page = dict(found[first : first + service.page])
+            yield page
 
     def get(self, handle: Handle) -> Live | None:
         """Return one model."""

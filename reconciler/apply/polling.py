@@ -1,13 +1,16 @@
 """Watch trainings without the lock: which ones to look at, when, and what the answers mean.
 
-Rule: this only reads, and records nothing. One list call shows many trainings; few are looked at singly. An
-error never means that a training has ended. A missing model may have been accepted a moment ago, or another
-run may have replaced or deleted it. Its record tells which.
+Rule: this only reads, and records nothing. Few trainings are looked at singly. Of many, a short list of
+their states says which have ended, and a long list or a single look says what became of them. An error never
+means that a training has ended. A missing model may have been accepted a moment ago, or another run may have
+replaced or deleted it. Its record tells which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import TypeVar, assert_never
@@ -19,6 +22,7 @@ from reconciler.apply.endpoints import look_at_deployment
 from reconciler.apply.execute import look, read_training
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import let_go
+from reconciler.apply.schedule import Budget
 from reconciler.apply.tasks import Task, is_still_ours
 from reconciler.events import Event, Failed, Verb
 from reconciler.model import Live, Status
@@ -43,6 +47,10 @@ _COPY_ADVICE = "Apply again: if it was really deleted, it is copied again"
 _COST = 4.0
 """The pause after a list call, as a multiple of its duration."""
 
+_LONG, _SINGLE = 3, 4
+"""About how many requests it takes to learn what became of trainings: by a long list, as a multiple of those
+for the list of states, or by a single look."""
+
 
 class Polling:
     """Polls the trainings that an apply waits for.
@@ -60,6 +68,9 @@ class Polling:
         self._missing: dict[Task, float] = {}
         self._began: dict[tuple[Task, int], float] = {}
         self._unseen: list[Task] = []
+        self._told: dict[str, float] = {}
+        self._requests: dict[str, int] = {}
+        self._budget: Budget | None = None
         self.ended: dict[Task, Training] = {}
 
     def watch(self, again: float | None = None) -> Iterator[Event]:
@@ -73,7 +84,7 @@ class Polling:
             now = context.clock()
             if (not watched and again is None) or (again is not None and now >= again):
                 return
-            looks = [self._due.get(task, 0.0) for task in watched]
+            looks = self._list_looks(watched)
             earliest = min(looks if again is None else [*looks, again])
             if earliest > now:
                 until = earliest if context.deadline is None else min(earliest, context.deadline)
@@ -82,27 +93,31 @@ class Polling:
                 yield from self._look(watched, now)
                 yield from self._let_go_of_unseen()
 
+    def _list_looks(self, watched: list[Task]) -> list[float]:
+        """List the clock times of the next looks. Those at many trainings keep to their budget."""
+        budget = -math.inf if self._budget is None else self._budget.next_look
+        many = {task for tasks in _group_many(watched).values() for task in tasks}
+        return [max(self._due.get(task, 0.0), budget if task in many else -math.inf) for task in watched]
+
     def _look(self, watched: list[Task], now: float) -> Iterator[Event]:
-        """Look at every training that is due once: by a list for each kind, or singly if that is cheaper."""
-        by_kind: dict[str, list[Task]] = {}
-        for task in watched:
-            by_kind.setdefault(task.change.address.kind, []).append(task)
-        singles: list[Task] = []
-        for kind, tasks in by_kind.items():
-            due = [task for task in tasks if self._due.get(task, 0.0) <= now]
-            trained = [task for task in tasks if isinstance(task.next, (AwaitTraining, AwaitEnd))]
-            if len(trained) > schedule.MANY and any(task in trained for task in due):
-                seen, rest = self._look_at_list(kind, trained)
-                yield from seen
-                others = [task for task in due if not isinstance(task.next, (AwaitTraining, AwaitEnd))]
-                due = [*others, *(task for task in rest if self._due.get(task, 0.0) <= now)]
-            singles += due
+        """Look at every training that is due once: by lists for many of a kind, or singly."""
+        due = [task for task, at in zip(watched, self._list_looks(watched), strict=True) if at <= now]
+        many: set[Task] = set()
+        for kind, tasks in _group_many(watched).items():
+            many |= set(tasks)
+            if many.isdisjoint(due):
+                continue
+            seen, rest = self._look_at_many(kind, tasks, now)
+            yield from seen
+            due = [*(task for task in due if task not in many), *rest]
+        singles = [task for task in due if task not in self.ended and not task.ended]
         futures = [(task, self._context.pool.submit(self._poll, task)) for task in singles]
         for task, future in futures:
             answer = self._wait_for(future)
             if answer is None:
                 return  # this run stops
-            yield from self._take_in(task, answer)
+            longest = schedule.LONGEST if task in many else schedule.NOTICED
+            yield from self._take_in(task, answer, longest=longest)
 
     def _let_go_of_unseen(self) -> Iterator[Event]:
         """End the tasks whose models are missing because another run has taken them over."""
@@ -121,8 +136,47 @@ class Polling:
                 task.advance(settled)
                 yield from settled.events
 
+    def _look_at_many(self, kind: str, tasks: list[Task], now: float) -> tuple[list[Event], list[Task]]:
+        """Look at many trainings of a kind. Returns the events, and the tasks that need a single look.
+
+        First comes the list of states, unless progress is to be told and the long list tells it.
+        """
+        if self._budget is None:
+            self._budget = Budget(now)
+        provider = self._context.providers[kind]
+        tells = now >= self._told.get(kind, -math.inf)
+        if tells and provider.kind.lists_progress:
+            self._budget.spent += self._requests.get(kind, 1)
+            return self._look_at_list(kind, tasks)
+        names = [task.find_handle(self._ledger.find_record(task.change.address)).name for task in tasks]
+        answer = self._wait_for(self._context.pool.submit(_list_states, provider, {*names} - {""}))
+        if answer is None:
+            return [], []  # this run stops
+        if isinstance(answer, errors.ReconcilerError):
+            return self._look_at_list(kind, tasks) if _is_odd(answer) else (self._miss_all(tasks, answer), [])
+        states, self._requests[kind] = answer
+        self._budget.spent += self._requests[kind]
+        pause = min(_COST * (self._context.clock() - now), schedule.NOTICED)
+        events: list[Event] = []
+        rest: list[Task] = []
+        for name, task in zip(names, tasks, strict=True):
+            status = states.get(name)
+            if status is Status.CREATING:
+                seen = self._take_in(task, Training(status, total_steps=self._find_steps(task)), pause)
+                events += seen if tells else ()
+            elif self._needs_look(task, now, has_ended=status is not None):
+                rest.append(task)
+        if tells:
+            self._plan_progress(kind, tasks, pause)
+        if len(rest) > schedule.MANY:
+            self._budget.spent += _LONG * self._requests[kind]
+            told, rest = self._look_at_list(kind, tasks)
+            return [*events, *told], rest
+        self._budget.spent += _SINGLE * len(rest)
+        return events, rest
+
     def _look_at_list(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
-        """Look at one list. Returns its events, and the tasks that need a single look.
+        """Look at the long list. Returns its events, and the tasks that need a single look.
 
         A list does not show why a training failed, and it may lag.
         """
@@ -132,21 +186,35 @@ class Polling:
         if answer is None:
             return [], []  # this run stops
         if isinstance(answer, errors.ReconcilerError):
-            if _is_odd(answer):
-                return [], tasks  # each is asked for by itself: one odd answer blocks no other
-            return [event for task in tasks for event in self._take_in(task, answer)], []
+            # One odd answer blocks no other: each is asked for by itself.
+            return ([], tasks) if _is_odd(answer) else (self._miss_all(tasks, answer), [])
         pause = _COST * (self._context.clock() - began)
         events: list[Event] = []
         rest: list[Task] = []
         for task in tasks:
             live = answer.get(task.id)
             if live is None or live.status is Status.FAILED:
-                rest.append(task)
-                continue
-            model = find_model(self._ledger.find_record(task.change.address), task.id)
-            steps = model.total_steps if model is not None else None
-            events += self._take_in(task, read_training(live, steps), pause)
+                rest += [task] if self._needs_look(task, began, has_ended=live is not None) else []
+            else:
+                events += self._take_in(task, read_training(live, self._find_steps(task)), pause)
+        if provider.kind.lists_progress:
+            self._plan_progress(kind, tasks, pause)
         return events, rest
+
+    def _plan_progress(self, kind: str, tasks: list[Task], pause: float) -> None:
+        """Choose when many trainings are asked for their progress again: after `pause` seconds at least."""
+        now = self._context.clock()
+        watched = now - (self._budget.began if self._budget is not None else now)
+        intervals = (self._due[task] - now for task in tasks if task in self._due)
+        self._told[kind] = now + schedule.choose_progress_pause(watched, intervals, pause)
+
+    def _needs_look(self, task: Task, now: float, *, has_ended: bool) -> bool:
+        """Return whether to ask for a training by itself: it has ended just now, or its next look is due."""
+        return (has_ended and task.error is None) or self._due.get(task, 0.0) <= now
+
+    def _find_steps(self, task: Task) -> int | None:
+        model = find_model(self._ledger.find_record(task.change.address), task.id)
+        return model.total_steps if model is not None else None
 
     def _poll(self, task: Task) -> Training:
         record = self._ledger.find_record(task.change.address)
@@ -176,22 +244,29 @@ class Polling:
             )
 
     def _take_in(
-        self, task: Task, answer: Training | errors.ReconcilerError, pause: float = 0.0
+        self,
+        task: Task,
+        answer: Training | errors.ReconcilerError,
+        pause: float = 0.0,
+        longest: float = schedule.NOTICED,
     ) -> Iterable[Event]:
-        """Process one answer. Yields at most one event."""
+        """Process one answer. Yields at most one event. See `_see`."""
         match answer:
             case errors.NotFoundError() if isinstance(task.next, AwaitEnd):
-                return self._see(task, Training(Status.FAILED), pause)  # gone, which is what we wait for
+                return self._see(task, Training(Status.FAILED), pause, longest)  # gone: we wait for that
             case errors.ReconcilerError():
                 self._miss(task, answer)
                 return self._give_up(task)
             case Training():
-                return self._see(task, answer, pause)
+                return self._see(task, answer, pause, longest)
             case _:
                 assert_never(answer)
 
-    def _see(self, task: Task, answer: Training, pause: float) -> Iterable[Event]:
-        """Process a training's progress, and choose when to look again: after `pause` seconds at least."""
+    def _see(self, task: Task, answer: Training, pause: float, longest: float) -> Iterable[Event]:
+        """Process a training's progress, and choose when to look again.
+
+        After `pause` seconds at least, and without that after `longest` at most.
+        """
         task.misses, task.odd, task.error = 0, 0, None
         self._missing.pop(task, None)
         if answer.status is not Status.CREATING:
@@ -211,7 +286,7 @@ class Polling:
         if model is None:
             return ()
         seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())
-        interval = schedule.choose_interval(seen.elapsed, seen.remaining)
+        interval = schedule.choose_interval(seen.elapsed, seen.remaining, longest)
         self._due[task] = self._context.clock() + max(interval, pause)
         match task.next:
             case AwaitTraining(copies=True):
@@ -220,6 +295,9 @@ class Polling:
                 return (seen,)
             case _:
                 return ()
+
+    def _miss_all(self, tasks: list[Task], error: errors.ReconcilerError) -> list[Event]:
+        return [event for task in tasks for event in self._take_in(task, error)]
 
     def _miss(self, task: Task, error: errors.ReconcilerError) -> None:
         """Schedule another look after an error. A busy service does not count as a failed poll."""
@@ -252,6 +330,27 @@ class Polling:
             return ()
         task.ended = True
         return (task.skip(f"it cannot be watched any more: {error.summary}"),)
+
+
+def _group_many(watched: Iterable[Task]) -> dict[str, list[Task]]:
+    """Group the trainings by kind, and leave out kinds with so few that each is looked at by itself."""
+    by_kind: dict[str, list[Task]] = {}
+    for task in watched:
+        if isinstance(task.next, (AwaitTraining, AwaitEnd)):
+            by_kind.setdefault(task.change.address.kind, []).append(task)
+    return {kind: tasks for kind, tasks in by_kind.items() if len(tasks) > schedule.MANY}
+
+
+def _list_states(provider: Provider, wanted: AbstractSet[str]) -> tuple[Mapping[str, Status], int]:
+    """List the states of trainings until all that are wanted were seen. Returns them, and the requests."""
+    found: dict[str, Status] = {}
+    requests = 0
+    for page in provider.list_states():
+        requests += 1
+        found.update(page)
+        if found.keys() >= wanted:
+            break
+    return found, requests
 
 
 def _list_live(provider: Provider) -> dict[str, Live]:

@@ -1,10 +1,12 @@
 """Chooses when to look at a training again, and measures its progress.
 
-Rule: look seldom at the start of a long training, and often when its end is near.
+Rule: look often at the start of a training, because it may be short, and when its end is near. Its end is
+noticed within seconds in any case. Looking at many trainings takes at most two requests a second on average.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from reconciler.events import Progress
@@ -12,18 +14,47 @@ from reconciler.formats import parse_time
 from reconciler.model import Address
 from reconciler.providers import Training
 from reconciler.state.values import Record, RecordedModel
+from reconciler.values import dataclass
 
 MANY = 8
 """More trainings of a kind than this are looked at with one list, which is then the cheaper way."""
 
 SHORTEST, LONGEST = 0.5, 30.0
-"""The limits of the seconds between two polls."""
+"""The limits of the seconds between two polls of anything that a service does."""
+
+NOTICED = 4.0
+"""The most seconds between two looks at a training. A look may take a second, so 5 are promised."""
+
+MOST_PROGRESS = 10.0
+"""The most seconds for which a long run asks for no progress of many trainings: a list of that is long."""
 
 MOST_REMAINING = 30 * 86_400.0
 """The longest estimate that is shown, in seconds. No training takes a month."""
 
 
-def choose_interval(elapsed: float, remaining: float | None) -> float:
+_RATE, _BURST = 2.0, 60
+"""The requests a second that looking at many trainings may take on average, and how many come first."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """Counts the requests that looks at many trainings take, and says when there is room for the next look.
+
+    Attributes:
+        began: the clock time at which the first look began.
+        spent: the requests since then.
+    """
+
+    began: float
+    spent: int = 0
+
+    @property
+    def next_look(self) -> float:
+        """The clock time from which another look keeps to the rate."""
+        return self.began + max(0, self.spent - _BURST) / _RATE
+
+
+def choose_interval(elapsed: float, remaining: float | None, longest: float = LONGEST) -> float:
     """Choose the seconds until the next poll.
 
     `elapsed` counts from the start of the training. `remaining` counts to its predicted end; None if unknown.
@@ -31,7 +62,19 @@ def choose_interval(elapsed: float, remaining: float | None) -> float:
     pause = elapsed / 10
     if remaining is not None:
         pause = min(pause, remaining / 2) if remaining > LONGEST / 10 else SHORTEST
-    return min(max(pause, SHORTEST), LONGEST)
+    return min(max(pause, SHORTEST), longest)
+
+
+def choose_progress_pause(watched: float, intervals: Iterable[float], cost: float) -> float:
+    """Choose the seconds until many trainings are asked for their progress again.
+
+    Args:
+        watched: the seconds since the first look at them.
+        intervals: those that each of them would be polled after.
+        cost: the fewest seconds, because the answer took long.
+    """
+    floor = min(watched / 20, MOST_PROGRESS)
+    return max(min(intervals, default=LONGEST), floor, cost)
 
 
 def measure_progress(address: Address, model: RecordedModel, training: Training, now: datetime) -> Progress:

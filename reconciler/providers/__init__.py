@@ -212,6 +212,13 @@ class Provider(Protocol):
         A model that cannot be understood is yielded as an Odd, so that it does not hide the others.
         """
 
+    def list_states(self) -> Iterator[Mapping[str, Status]]:
+        """Yield the states of trainings by resource name, and nothing else: a mapping for each request.
+
+        For whoever waits for many trainings. So it takes as few requests and bytes as the API allows. A
+        training may be left out; `list` and `poll` tell of it.
+        """
+
     def list_ended(self) -> Iterator[Ended]:
         """Yield what `list` leaves out because no model came of it, or its model was deleted."""
 

@@ -315,6 +315,15 @@ class ProviderContract:
 class TrainingContract:
     """What a provider promises if a create is a training and the model can be changed afterwards."""
 
+    def test_one_request_shows_how_far_trainings_are(self, bench: Bench) -> None:
+        """The states are those of `poll`, by the names that creates return."""
+        first, second = create(bench), create(bench, "numbers-bbbbbbbb")
+        (states,) = bench.provider.list_states()
+        assert states == {first.name: Status.CREATING, second.name: Status.CREATING}
+        bench.finish()
+        (states,) = bench.provider.list_states()
+        assert states == {first.name: Status.ACTIVE, second.name: Status.ACTIVE}
+
     def test_another_model_under_the_same_id_is_refused(self, bench: Bench) -> None:
         """A create with other hyperparameters under a taken id is AlreadyExists, visible."""
         create(bench)

@@ -11,7 +11,7 @@ from reconciler.emulator.gemini.messages import TUNED_MODEL
 from reconciler.emulator.partial import Selection, parse_fields, select
 from reconciler.emulator.protojson import Message, to_snake
 from reconciler.errors import InvalidArgumentError
-from reconciler.model import Live, Odd, Snapshot
+from reconciler.model import Live, Odd, Snapshot, Status
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.provider import GeminiProvider
@@ -54,7 +54,7 @@ def list_unknown_in_proto(message: Message, selection: Selection) -> Iterator[st
             yield from list_unknown_in_proto(field.message or {}, below)
 
 
-@pytest.mark.parametrize("fields", [codec.WITH_CURVE, codec.WITHOUT_CURVE])
+@pytest.mark.parametrize("fields", [codec.WITH_CURVE, codec.WITHOUT_CURVE, codec.STATE])
 def test_a_mask_names_fields_that_gemini_has(fields: str) -> None:
     """Every name of the masks for tuned models is in the API's proto, as the emulator declares it."""
     assert list(list_unknown_in_proto(TUNED_MODEL, parse_fields(fields))) == []
@@ -129,6 +129,20 @@ def test_a_refusal_for_another_reason_is_told_and_not_remembered(
     assert len(list(provider.list())) == 1
     mask = f"tunedModels({codec.WITHOUT_CURVE}),nextPageToken"
     assert read_masks(wire) == [mask, "", mask]
+
+
+def test_the_states_of_many_models_take_few_bytes(wire: Wire, provider: GeminiProvider) -> None:
+    """Only names and states are asked for. What makes no sense is left out, and a new state is no end."""
+    states = [("a", "ACTIVE"), ("b", 3), ("c", "CREATING"), ("d", "OF_TOMORROW"), ("e", ["ACTIVE"])]
+    models: list[object] = [{"name": f"tunedModels/{name}", "state": state} for name, state in states]
+    wire.script = [
+        answer({"tunedModels": models, "nextPageToken": "second"}),
+        answer({"tunedModels": ["odd", {"state": "ACTIVE"}]}),
+    ]
+    creating = dict.fromkeys(["tunedModels/c", "tunedModels/d"], Status.CREATING)
+    ended = {"tunedModels/a": Status.ACTIVE, "tunedModels/b": Status.FAILED}
+    assert list(provider.list_states()) == [ended | creating, {}]
+    assert read_masks(wire) == ["tunedModels(name,state),nextPageToken"] * 2
 
 
 def test_an_odd_model_stays_odd_behind_a_mask(wire: Wire, provider: GeminiProvider) -> None:

@@ -575,6 +575,7 @@ def test_what_a_copy_has_not(stand: Stand) -> None:
         provider.set_permissions(Handle(ID), [Permission("EVERYONE", "", "READER")], fence=unfenced)
     assert provider.list_base_models().tunable == frozenset()
     assert list(provider.list_ended()) == []
+    assert list(provider.list_states()) == []
     assert provider.read_data("gs://x/y") is None
     (placed,) = provider.measure_data([SAMPLE.want({PROJECT: PROD})])
     assert placed.effective == {LOCATION: "us-central1", PROJECT: PROD}

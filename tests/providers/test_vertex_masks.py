@@ -10,7 +10,7 @@ import pytest
 from reconciler.emulator.partial import parse_fields, select
 from reconciler.errors import ServiceError
 from reconciler.http import Transport
-from reconciler.model import Live, LiveEndpoint, Odd
+from reconciler.model import Live, LiveEndpoint, Odd, Status
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.copies import CopyProvider
 from reconciler.providers.vertex.endpoints import _read
@@ -210,6 +210,15 @@ def test_every_list_of_everything_has_its_mask() -> None:
     assert isinstance(foreign, Live)
     assert foreign.deployable.endswith("@2")
     assert service.masks == {MODELS: f"{MODELS}({LISTED[MODELS]}),nextPageToken"}
+
+
+def test_the_states_of_many_jobs_take_few_bytes() -> None:
+    """Only names and states are asked for, of as many jobs as a page may have. Odd entries are left out."""
+    ended, going = build_job("SUCCEEDED"), build_job("OF_TOMORROW") | {"name": f"{HOME}/{JOBS}/6"}
+    service = Service({JOBS: [ended, "odd", going]}, selects=False)
+    (states,) = open_jobs(service).list_states()
+    assert states == {f"{HOME}/{JOBS}/7": Status.ACTIVE, f"{HOME}/{JOBS}/6": Status.CREATING}
+    assert service.masks == {JOBS: f"{JOBS}(name,state),nextPageToken"}
 
 
 @pytest.mark.parametrize("collection", ["endpoints", *repeats("tuningJobs", "models")])

@@ -177,6 +177,10 @@ class ParrotProvider:
         """Yield nothing, because nothing is left of a deleted parrot."""
         yield from ()
 
+    def list_states(self) -> Iterator[Mapping[str, Status]]:
+        """Yield the state of every parrot."""
+        yield {live.name: live.status for live in self.list() if isinstance(live, Live)}
+
     def list_base_models(self) -> BaseModels:
         """Return the only one."""
         return BaseModels(frozenset({"macaw"}))

@@ -57,6 +57,19 @@ WITHOUT_CURVE = _write_mask("hyperparameters,completeTime")
 WITH_CURVE = _write_mask("hyperparameters,completeTime,snapshots(step,epoch,meanLoss)")
 """The same with the loss curve, for people."""
 
+STATE = "name,state"
+"""What `read_states` reads."""
+
+
+def read_states(documents: Iterable[object]) -> dict[str, Status]:
+    """Read the states of listed models, by name. Leaves out what makes no sense."""
+    shown = [(one.get("name"), one.get("state")) for one in documents if isinstance(one, dict)]
+    return {
+        name: _STATES.get(state, Status.CREATING)
+        for name, state in shown
+        if isinstance(name, str) and isinstance(state, (str, int))
+    }
+
 
 def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
     """Read a TunedModel as the API shows it.

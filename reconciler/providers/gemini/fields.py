@@ -54,5 +54,6 @@ TUNED_MODEL = Kind(
     default_epochs=5,
     default_batch=4,
     instead="TuningJob",
+    lists_progress=True,
     bases=PackagedBases(__package__),
 )

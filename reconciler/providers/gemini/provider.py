@@ -79,6 +79,11 @@ class GeminiProvider:
             yield replace(live, snapshots=live.snapshots[-1:] if progress else ())
         yield from odd
 
+    def list_states(self) -> Iterator[Mapping[str, Status]]:
+        """Yield the states of a page of models."""
+        for page in self._reader.list_pages(f"v1beta/{COLLECTION}", {}, f"{COLLECTION}({codec.STATE})"):
+            yield codec.read_states(read_list(page, COLLECTION, COLLECTION))
+
     def list_ended(self) -> Iterator[Ended]:
         """Yield nothing: a failed training is listed as a model, and a deleted model leaves nothing."""
         yield from ()

@@ -92,6 +92,10 @@ class CopyProvider(RegionalProvider):
         yield from (self._resources.add_project_names(live) for live in found.values())
         yield from (one for place in listed for one in place if isinstance(one, Odd))
 
+    def list_states(self) -> Iterator[Mapping[str, Status]]:
+        """Yield nothing: no list shows a copy that is being made."""
+        yield from ()
+
     def list_ended(self) -> Iterator[Ended]:
         """Yield nothing: a copy that failed or was deleted leaves nothing."""
         yield from ()

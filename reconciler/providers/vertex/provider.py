@@ -18,6 +18,7 @@ from reconciler.model import (
     Live,
     Odd,
     Prompt,
+    Status,
 )
 from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, StoredData, Training
 from reconciler.providers.google.calls import ask_model
@@ -77,6 +78,11 @@ class VertexProvider(RegionalProvider):
         places = self._jobs.list_places()
         found = {live.name: live for place in places for live in self._jobs.list_living(place)}
         yield from found.values()
+
+    def list_states(self) -> Iterator[Mapping[str, Status]]:
+        """Yield the states of a page of jobs."""
+        for place in self._jobs.list_places():
+            yield from self._jobs.list_states(place)
 
     def list_ended(self) -> Iterator[Ended]:
         """Yield each job that failed, and each whose model was deleted."""

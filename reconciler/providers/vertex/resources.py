@@ -95,6 +95,15 @@ class Resources:
             raise explain_another("GET", name, found.get("name"))
         return found
 
+    def list_pages(
+        self, place: tuple[str, str], collection: str, *, page_size: int, fields: str
+    ) -> Iterator[JsonObject]:
+        """Yield every page of a list of these fields."""
+        project, location = place
+        path = f"v1/projects/{project}/locations/{location}/{collection}"
+        transport = self._regions.open_location(location)
+        return list_pages(transport, path, {}, page_size=page_size, partial=self._partial, fields=fields)
+
     def list_resources(
         self,
         place: tuple[str, str],

@@ -106,10 +106,13 @@ def move(state: State, source: Address, target: Address) -> State:
     """Move a record to another address. Its ids stay."""
     if target in state.resources:
         raise StateError(
-            f"{target} is recorded already", f"Move or remove it first: state mv {target.word} …"
+            f"{target} is recorded already", f"Move it first: reconciler state mv {target.word} NEW_ADDR"
         )
     if source.kind != target.kind:
-        raise UsageError(f"{source} cannot become {target}: the kind says which service it lives in")
+        raise UsageError(
+            f"{source} cannot become {target}: the kind says which service it lives in",
+            f"Give {source.kind}/NAME",
+        )
     if not re.fullmatch(rf"[a-z0-9-]{{1,{NAME_LIMIT}}}", target.name):
         raise UsageError(
             f"{target.name!r} cannot be a metadata.name", f"At most {NAME_LIMIT} of a-z, 0-9 and -"

@@ -140,6 +140,7 @@ class ModelCopySpec(schema.Declared):
     """The model to copy, and the fields of models.copy."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"name", "model", "model_version_id", "create_time", "update_time"})
+    MISSING: ClassVar = {"source": "Add source: {address: KIND/NAME}, the model to copy."}
     HINTS: ClassVar = {
         "source_model": "Write source: {model: projects/P/locations/L/models/M@VERSION}.",
         "model_id": "The id is chosen for you, so that a model is copied only once.",

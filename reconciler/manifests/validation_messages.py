@@ -140,6 +140,8 @@ def _advise(kind: str, value: object, path: _Way) -> str:
         case _:
             if isinstance(value, list) and path and path[-1] == "examples":
                 return "Write examples: {examples: [...]}, as in Google's tutorial."
+            if isinstance(value, str) and "/" in value and path and path[-1] == "source":
+                return f"Write source: {{address: {shorten(value, 60)}}}."
             return "Write KEY: VALUE pairs."
 
 

@@ -93,6 +93,14 @@ def test_mv_refuses_what_is_taken_or_unknown(applied: Project) -> None:
     applied.run("state", "mv", "TunedModel/one", "TunedModel/two", expect=1)
     applied.run("state", "mv", "TunedModel/three", "TunedModel/four", expect=1)
     applied.run("state", "mv", "TunedModel/one", "TunedModel/not valid!", expect=1)
+    assert applied.run("state", "mv", "one", "TunedModle/uno", expect=1).err == (
+        "Error: TunedModel/one cannot become TunedModle/uno: the kind says which service it lives in\n"
+        "    Give TunedModel/NAME\n"
+    )
+    assert (
+        "    Give TunedModel/NAME, or NAME alone\n"
+        in applied.run("state", "mv", "one", "T/a/b", expect=1).err
+    )
     assert applied.state_file.read_bytes() == before
 
 

@@ -44,6 +44,8 @@ def test_bad_manifest(case: str, workspace: Path, refused: Refused) -> None:
         ("stack-zone", "Write the zone's region: us-central1."),
         ("name-upper-case", "Write numbers."),
         ("key-misspelled", "Did you mean spec?"),
+        ("copy-no-source", "Add source: {address: KIND/NAME}"),
+        ("copy-source-text", "Write source: {address: "),
         ("serving-no-endpoint", "Add endpoint: ID."),
         ("removed-without-destroy", "Write destroy: true to delete"),
     ],

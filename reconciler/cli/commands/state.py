@@ -98,9 +98,11 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
         try:
             address = Address.parse(target if "/" in target else f"{found.kind}/{target}")
         except ValueError as error:
-            raise UsageError(f"{target} is not KIND/NAME") from error
+            raise UsageError(
+                f"{target} is not KIND/NAME", f"Give {found.kind}/NAME, or NAME alone"
+            ) from error
         moved[:] = found, address
-        require_known_kinds(moved, list_kinds())
+        require_known_kinds([found], list_kinds())
         return move(state, found, address)
 
     _edit(manager, change)

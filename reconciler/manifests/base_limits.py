@@ -43,8 +43,8 @@ def check_base(document: Document, bases: Mapping[str, Base], location: str) -> 
         whose = "" if named.text else " (the Stack's location)"
         (named if named.text else at_base).error(
             f"{name} is not tuned in {where}{whose}",
-            f"Write {'' if named.text else 'it into metadata.location or the Stack: '}"
-            f"{' or '.join(base.locations)}.",
+            f"Write {' or '.join(base.locations)}"
+            f"{'' if named.text else ', into metadata.location or the Stack'}.",
         )
     if key.text and not base.own_keys:
         key.error(f"{name} is not tuned under a customer's own key", "Remove encryption_spec.")

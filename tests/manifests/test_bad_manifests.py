@@ -43,6 +43,7 @@ def test_bad_manifest(case: str, workspace: Path, refused: Refused) -> None:
         ("stack-bucket-malformed", "Write gs://my-bucket."),
         ("stack-zone", "Write the zone's region: us-central1."),
         ("name-upper-case", "Write numbers."),
+        ("job-stack-location", "or europe-west4, into metadata.location or the Stack."),
         ("key-misspelled", "Did you mean spec?"),
         ("copy-no-source", "Add source: {address: KIND/NAME}"),
         ("copy-source-text", "Write source: {address: "),

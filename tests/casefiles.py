@@ -133,6 +133,9 @@ class Case:
         """Replace the symbols in braces by ids: projects/1/locations/us/models/{bot.0}@1."""
         return re.sub(r"\{([a-z0-9-]+\.\d+)\}", lambda found: self.id(found[1]), text)
 
+    def _resolve_parent(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**body, "parent": self._resolve(body["parent"])} if "parent" in body else body
+
     def _resolve_body(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**body, "source": self._resolve(body["source"])} if "source" in body else body
 
@@ -338,7 +341,7 @@ class Case:
     def _model(self, body: Mapping[str, Any] | str | None, make: Any) -> RecordedModel | None:
         if body is None:
             return None
-        body = {"id": body} if isinstance(body, str) else body
+        body = self._resolve_parent({"id": body} if isinstance(body, str) else body)
         _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "kept_until",
                                    "started", "create_time", "error", "verdict", "waiting", "generation",
                                    "digest", "assumed", "model", "checkpoint", "choice", "right",
@@ -377,7 +380,7 @@ class Case:
         return replace(made, status=Status(body["status"])) if "status" in body else made
 
     def _live(self, id: str, body: Mapping[str, Any] | str) -> Live:
-        body = {"status": body} if isinstance(body, str) else body
+        body = self._resolve_parent({"status": body} if isinstance(body, str) else body)
         _only(body, _ATTRIBUTES | {"status", "permissions", "create_time", "error", "traffic",
                                    "checkpoints", "default"})  # fmt: skip
         return worlds.live(

@@ -31,6 +31,7 @@ from reconciler.plan.steps import (
     ReportFailure,
     Restore,
     Role,
+    Serves,
 )
 from reconciler.state.values import Record, RecordedModel
 from reconciler.values import dataclass
@@ -65,6 +66,11 @@ class Case:
     forced: bool = False
     doubt: Address | None = None
     awaited: str = ""
+
+    @property
+    def awaited_parent(self) -> Serves | None:
+        """What to wait for before the model is made or restored. None if its source serves already."""
+        return None if self.parent is None else Serves(self.parent, self.awaited or self.source)
 
     @property
     def is_protected(self) -> bool:

@@ -72,6 +72,11 @@ def prepend_intent(record: Record | None, following: Iterable[steps.Step]) -> st
     return tuple(following) if record is None else (steps.RecordIntent(record), *following)
 
 
+def hold_restoration(held: steps.Steps, after: steps.Serves | None) -> steps.Steps:
+    """Delay the record of a restored model until the parent serves."""
+    return tuple(replace(step, after=after) if isinstance(step, steps.Restore) else step for step in held)
+
+
 def hold_intent(held: steps.Steps) -> steps.Steps:
     """Delay the first record of a delete_first until the parent serves.
 

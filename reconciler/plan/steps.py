@@ -136,10 +136,14 @@ class Adopt(Intent, AtOnce):
 
 
 @dataclass(frozen=True, slots=True)
-class Restore(Intent, AtOnce):
-    """Record a deposed model as the candidate again."""
+class Restore(Intent):
+    """Record a deposed model as the candidate again.
+
+    `after` delays this until the parent serves, because its training may fail. Then what serves stays.
+    """
 
     record: Record
+    after: Serves | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,8 @@ def _describe_step(  # noqa: C901, PLR0912, PLR0915  # a row for each step
         case steps.AwaitEnd():
             while_made = "is copied" if change.is_copy else "trains"
             yield f"if {escape(step.id)} cannot be deleted while it {while_made}, it is deleted afterwards"
+        case steps.Restore() if step.after is not None:
+            yield f"is restored when {escape(str(step.after.address))} serves what it was made from"
         case steps.Move() | steps.RecordIntent() | steps.Adopt() | steps.Restore() | steps.GoBack():
             pass
         case steps.Forget() | steps.ForgetDeposed() | steps.ReportFailure():

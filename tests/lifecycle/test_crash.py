@@ -279,6 +279,34 @@ def test_many_lives_converge(story: Story) -> None:
         final=(Spec("job"),),
     )
 )
+@example(
+    # A parent goes back to data whose model is gone. Its child, whose former model was kept, waits for it.
+    story=Story(
+        events=(
+            Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
+            Run(),
+            Edit((Spec("grandkid", parent="kid", keep=True), Spec("kid", data="two"))),
+            Run(),
+        ),
+        final=(Spec("grandkid", parent="kid"), Spec("kid")),
+    )
+)
+@example(
+    # The same, and the training of the parent fails. What the child was tuned from serves on, and so does it.
+    story=Story(
+        events=(
+            Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
+            Run(),
+            Edit((Spec("grandkid", parent="kid", keep=True), Spec("kid", data="two"))),
+            Run(),
+            Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
+            Fail("kid", on=True),
+            Run(),
+            Fail("kid", on=False),
+        ),
+        final=(Spec("grandkid", parent="kid"), Spec("kid", data="two")),
+    )
+)
 def test_every_life_converges(story: Story) -> None:
     """After each event nothing was trained twice, orphaned or wrongly deleted.
 

@@ -134,7 +134,7 @@ each_step: list[st.SearchStrategy[steps.Step]] = [
     st.builds(steps.Move, addresses, records),
     st.builds(steps.RecordIntent, records, st.none() | parents),
     st.builds(steps.Adopt, records),
-    st.builds(steps.Restore, records),
+    st.builds(steps.Restore, records, st.none() | parents),
     st.builds(steps.GoBack, records, ids),
     st.builds(steps.DeleteFirst, ids, st.booleans(), st.none() | parents),
     st.builds(steps.Create, ids, st.integers(0, 15), texts, ids, st.booleans(), st.none() | parents),

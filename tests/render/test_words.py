@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from reconciler.difference import DataChange, ExampleChange
+from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Deposed, Drift, Plan, Reason
 from reconciler.plan.inputs import Context, Inputs
-from reconciler.plan.steps import DeleteReplaced, ForgetDeposed, Steps, Undeploy
+from reconciler.plan.steps import DeleteReplaced, ForgetDeposed, Restore, Serves, Steps, Undeploy
 from reconciler.render.words import (
     LEGEND,
     describe_context,
@@ -133,6 +134,15 @@ def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -
 def test_what_was_approved_before(steps: Steps, said: list[str]) -> None:
     """A deployment that lost its requests is named. The title says already that a model's time has come."""
     assert list(list_consequences(replace(plans.NO_OP, steps=steps))) == said
+
+
+def test_a_restoration_that_waits_says_for_what() -> None:
+    """A child that goes back together with its parent is restored when the parent serves."""
+    restore, *rest = plans.RESTORE.steps
+    assert isinstance(restore, Restore)
+    waits = replace(restore, after=Serves(Address("TunedModel", "base"), "base-11111111"))
+    said = list(list_consequences(replace(plans.RESTORE, steps=(waits, *rest))))
+    assert said[0] == "is restored when TunedModel/base serves what it was made from"
 
 
 def test_an_unpromoted_completion_says_so() -> None:

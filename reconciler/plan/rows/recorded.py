@@ -21,7 +21,7 @@ from reconciler.plan.case import (
     start_change,
 )
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.compile import compile_update, prepend_intent
+from reconciler.plan.compile import compile_update, hold_restoration, prepend_intent
 from reconciler.plan.facts import digest_approval, merge_sent, record_data
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start_training
@@ -178,7 +178,9 @@ def restore(case: Case, past: RecordedModel) -> Change:
         deposed=tuple(model for model in case.record.deposed if model is not past),
     )
     record = renew_record(case, depose(case, record, case.record.candidate))
-    return finish_training(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)
+    reason = Reason.TRAINED_BEFORE
+    change = finish_training(case, Action.RESTORE, reason, model=past, live=live, record=record)
+    return replace(change, steps=hold_restoration(change.steps, case.awaited_parent))
 
 
 def _keep_declared(case: Case, model: RecordedModel) -> Attributes:

@@ -16,7 +16,7 @@ from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import compile_promotion, compile_training, compile_update, prepend_intent
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.generations import note_generations
-from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
+from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Steps
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -103,7 +103,7 @@ def _compile_steps(
     """
     desired = case.desired
     known = case.facts.state.resources.get(desired.address, Record(desired.address)).models
-    after = None if case.parent is None else Serves(case.parent, case.awaited or case.source)
+    after = case.awaited_parent
     create = Create(
         model.id,
         model.generation,

@@ -10,7 +10,7 @@ import pytest
 from reconciler.emulator.gemini.messages import TUNED_MODEL
 from reconciler.emulator.partial import Selection, parse_fields, select
 from reconciler.emulator.protojson import Message, to_snake
-from reconciler.errors import InvalidArgumentError
+from reconciler.errors import InvalidArgumentError, ServiceError
 from reconciler.model import Live, Odd, Snapshot, Status
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec
@@ -19,6 +19,7 @@ from reconciler.providers.vertex.masks import LISTED
 from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS
 from tests.emulator.discovery import Document
 from tests.http.wire import Wire, answer, refusal
+from tests.limits import repeats
 
 PREFIX = "GoogleCloudAiplatformV1"
 
@@ -116,6 +117,27 @@ def test_a_server_that_refuses_masks_is_asked_without_and_once(wire: Wire, provi
     asked, *others = read_masks(wire)
     assert asked == f"tunedModels({codec.WITHOUT_CURVE}),nextPageToken"
     assert others == ["", "", ""]
+
+
+@pytest.mark.parametrize("status", [414, *repeats(400, 403, 404, 405, 501)])
+def test_a_proxy_may_refuse_a_mask_with_any_status(wire: Wire, provider: GeminiProvider, status: int) -> None:
+    """A refusal that is not in the API's own words may mean the mask, so the server is asked without it."""
+    page = b"<html><title>Blocked</title></html>"
+    wire.script = [answer(body=page, status=status), answer({"tunedModels": [MODEL]}), answer(MODEL)]
+    assert len(list(provider.list())) == 1
+    assert provider.get(Handle("x-abcdefgh")) is not None
+    assert read_masks(wire)[1:] == ["", ""]
+
+
+@pytest.mark.parametrize(("status", "canonical"), [(403, "PERMISSION_DENIED"), (404, "NOT_FOUND"), (401, "")])
+def test_a_refusal_in_the_apis_own_words_is_no_question_of_masks(
+    wire: Wire, provider: GeminiProvider, status: int, canonical: str
+) -> None:
+    """One request is sent, because the mask is not the cause."""
+    wire.always = refusal(status, "No", canonical=canonical)
+    with pytest.raises(ServiceError):
+        list(provider.list())
+    assert len(wire.requests) == 1
 
 
 def test_a_refusal_for_another_reason_is_told_and_not_remembered(

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.errors import InvalidArgumentError
+from reconciler.errors import (
+    InvalidArgumentError,
+    NotUnderstoodError,
+    RateLimitedError,
+    ServiceError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from reconciler.http import Transport
 from reconciler.providers.google.json import JsonObject
 from reconciler.values import dataclass
+
+_NOT_IMPLEMENTED = 501
 
 
 @dataclass(slots=True)
@@ -30,15 +39,30 @@ class Partial:
     ) -> JsonObject:
         """Send a GET that asks only for these fields of the answer; "" asks for all.
 
-        Raises what `Transport.call` raises. If a 400 is not about the mask, the request without a mask meets
-        it too, and raises it.
+        Raises what `Transport.call` raises. If a refusal is not about the mask, the request without a mask
+        meets it too, and raises it.
         """
         whole = query or {}
         if not fields or self.is_refused:
             return transport.call("GET", path, query=whole)
         try:
             return transport.call("GET", path, query={**whole, "fields": fields})
-        except InvalidArgumentError:
+        except ServiceError as error:
+            if not _may_be_about_mask(error):
+                raise
             answer = transport.call("GET", path, query=whole)
         self.is_refused = True
         return answer
+
+
+def _may_be_about_mask(error: ServiceError) -> bool:
+    """Return whether an error may mean the mask: a 400, or a refusal that is not in the API's own words."""
+    match error:
+        case InvalidArgumentError() | NotUnderstoodError():
+            return True
+        case UnauthenticatedError() | RateLimitedError():
+            return False
+        case UnavailableError():
+            return error.status == _NOT_IMPLEMENTED and not error.reason
+        case _:
+            return error.status is not None and not error.reason

@@ -1,8 +1,8 @@
 """Reads the live models that a plan needs.
 
-Rule: it only reads. It asks for one list of each kind. It asks for a single model only if the model is
-recorded or imported and the list does not show it, because a list may lag. It asks for the permissions of a
-model only if they are managed.
+Rule: it only reads. It asks for one list of each kind, for several kinds at the same time. It asks for a
+single model only if the model is recorded or imported and the list does not show it, because a list may lag.
+It asks for the permissions of a model only if they are managed.
 """
 
 from __future__ import annotations
@@ -66,8 +66,11 @@ def observe(
         kind: _KindObserver(providers[kind], state, desired, parallelism)
         for kind in sorted(kinds & providers.keys())
     }
-    for observer in observers.values():
-        observer.find_models(tell, progress=briefly)
+    lists = run_each(
+        lambda observer: observer.list_models(progress=briefly), list(observers.values()), parallelism
+    )
+    for observer, found in zip(observers.values(), lists, strict=True):
+        observer.find_models(found, tell)
         if not briefly:
             observer.add_details()
     seen = observers.items()
@@ -196,9 +199,12 @@ class _KindObserver:
         self.hidden_endpoints: dict[str, str] = {}
         self._imported: dict[Address, Live] = {}
 
-    def find_models(self, tell: Callable[[str], None], *, progress: bool) -> None:
-        """Ask the service for its models, and for those that its list does not show."""
-        found = list(self._provider.list(progress=progress))
+    def list_models(self, *, progress: bool) -> list[Live | Odd]:
+        """Ask the service for all models that it shows."""
+        return list(self._provider.list(progress=progress))
+
+    def find_models(self, found: Sequence[Live | Odd], tell: Callable[[str], None]) -> None:
+        """Take in the listed models, and ask for those that the list does not show."""
         self.shown = {answer.id: answer for answer in found if isinstance(answer, Live)}
         self.odd = {
             answer.id: answer for answer in found if isinstance(answer, Odd) and answer.id not in self.shown

@@ -18,8 +18,8 @@ from reconciler.errors import NotJSONError
 
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
-_MAY_BE_LARGE = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}")
 _MOST_DIGITS = 19
+_INFINITE = (math.inf, -math.inf)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SHOWN = 40
 
@@ -36,16 +36,24 @@ def loads(data: bytes, *, most: int) -> Any:
             NaN, a number beyond int64 or beyond a double, or half of a surrogate pair.
     """
     text = _decode(data, most)
-    large = bool(_MAY_BE_LARGE.search(data))
+    too_large: list[str] = []
+
+    def read(number: str) -> int | float:
+        value = _read_int64_or_infinity(number) if number.lstrip("-").isdigit() else float(number)
+        if value in _INFINITE:
+            too_large.append(number)
+        return value
+
     document = _parse(
         text,
         data,
         object_pairs_hook=_refuse_double_keys,
         parse_constant=_refuse_constant,
-        parse_int=_read_int64_or_infinity if large else None,
+        parse_int=read,
+        parse_float=read,
     )
-    way = _find_infinity(document) if large else None
-    if way is not None:
+    if too_large:  # only then is it searched, because a state of many models has many values
+        way = _find_infinity(document) or ()
         raise NotJSONError(": ".join((*way, "is too large for a number")))
     if _SURROGATE.search(data):
         try:

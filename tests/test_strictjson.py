@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reconciler
@@ -75,6 +75,28 @@ def test_what_is_not_json_as_we_write_it_is_refused(data: bytes, problem: str) -
     """Each refusal has its reason, even where Python's parser would accept the text or fail otherwise."""
     with pytest.raises(NotJSONError, match=problem):
         loads(data, most=bounds.STATE)
+
+
+@CALM
+@given(
+    st.from_regex(r"-?(0|[1-9][0-9]{0,25})([.][0-9]{1,3})?([eE][+-]?[0-9]{1,4})?", fullmatch=True),
+    st.sampled_from(
+        ["{}", " {}", "[{}]", "[1,{}]", "[\n{}\n]", '{{"a":{}}}', '{{"a": {}, "b": "1e999"}}', "\ufeff{}"]
+    ),
+)
+@example("1e999", "\ufeff{}")
+@example("-0.5E+0400", '{{"a":{}}}')
+@example("9223372036854775808", "[1,{}]")
+def test_a_number_that_is_too_large_is_found_wherever_it_stands(number: str, around: str) -> None:
+    """A number is refused exactly if it is an integer beyond int64, or beyond a double."""
+    is_whole = number.lstrip("-").isdigit()
+    is_fine = int(number) in bounds.INT64 if is_whole else math.isfinite(float(number))
+    try:
+        loads(around.format(number).encode(), most=bounds.STATE)
+    except NotJSONError:
+        assert not is_fine
+    else:
+        assert is_fine
 
 
 def test_a_hundred_levels_are_read_and_brackets_in_texts_are_no_levels() -> None:

@@ -17,7 +17,6 @@ from reconciler import bounds
 from reconciler.errors import NotJSONError
 
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
 _MOST_DIGITS = 19
 _INFINITE = (math.inf, -math.inf)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -74,7 +73,7 @@ def loads_answer(data: bytes, *, most: int = bounds.REPLY) -> Any:
         NotJSONError: it is empty, cut off, too large, too deep, not UTF-8 or not JSON.
     """
     text = _decode(data, most)
-    document = _parse(text, data, parse_int=_read_number if _MANY_DIGITS.search(data) else None)
+    document = _parse(text, data, parse_int=_read_number)
     return _replace_surrogates(document) if _SURROGATE.search(data) else document
 
 

@@ -38,8 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in _OF_A_TERMINAL:
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm-256color"
-    # A background job of a shell ignores Ctrl-C. Every program that a test starts would inherit that.
+    # A background job of a shell ignores Ctrl-C, and nohup the end of the terminal. Every program that
+    # a test starts would ignore them too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     settings.register_profile(
         "any machine",
         deadline=None,  # no test makes a claim about speed

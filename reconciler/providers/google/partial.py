@@ -1,7 +1,7 @@
 """Asks for parts of answers, with the parameter `fields` that all of Google's APIs take.
 
-Rule: a mask saves bytes and never decides anything. A server may ignore it. A server that
-refuses it (400) is asked again without it, and from then on without it for the rest of the process.
+Rule: a mask saves bytes and never decides anything. A server may ignore it. If a server or a proxy refuses
+it, the request is sent again without it, and so are all later ones of the process.
 Source: https://cloud.google.com/apis/docs/system-parameters, and "Working with partial responses".
 """
 
@@ -22,6 +22,8 @@ from reconciler.providers.google.json import JsonObject
 from reconciler.values import dataclass
 
 _NOT_IMPLEMENTED = 501
+_REFUSED = 400
+"""The first status that is a refusal."""
 
 
 @dataclass(slots=True)
@@ -64,5 +66,5 @@ def _may_be_about_mask(error: ServiceError) -> bool:
             return False
         case UnavailableError():
             return error.status == _NOT_IMPLEMENTED and not error.reason
-        case _:
-            return error.status is not None and not error.reason
+        case _:  # a redirect would be met again
+            return error.status is not None and error.status >= _REFUSED and not error.reason

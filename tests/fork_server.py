@@ -39,6 +39,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -59,6 +60,8 @@ FOREIGN = (
 _PLAIN = frozenset({"stdin", "stdout", "stderr"})
 _MARGIN = 100_000
 """A number of bytes that surely fit into one message."""
+_THREADS_END = 30.0
+"""Seconds, within which the threads of the plan that warms the server up end on any machine."""
 _MANIFEST: dict[str, Any] = {
     "apiVersion": "reconciler/v1",
     "kind": "TunedModel",
@@ -325,11 +328,17 @@ def _import_all() -> None:
     for name in FOREIGN:
         importlib.import_module(name)
     _warm_up()
-    assert len(list(pathlib.Path("/proc/self/task").iterdir())) == 1, (
-        "a fork has one thread only, so the server must"
-    )
+    _wait_for_threads()
     gc.collect()
     gc.freeze()  # the forks go on sharing this memory, because no collection writes to it
+
+
+def _wait_for_threads() -> None:
+    """Wait until the threads of the plan and of its emulator have ended. A fork has one thread only."""
+    until = time.monotonic() + _THREADS_END
+    while len(list(pathlib.Path("/proc/self/task").iterdir())) > 1:
+        assert time.monotonic() < until, f"these threads do not end: {threading.enumerate()[1:]}"
+        time.sleep(0.01)
 
 
 def _run(command: list[str]) -> None:

@@ -144,6 +144,9 @@ def test_classes_inherit() -> None:
     assert Base(1) != More(1)
     with pytest.raises(ValueError, match="negative"):
         More(-1)
+    plain = Plain()
+    del plain.noted
+    assert not hasattr(plain, "noted")
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'first'"):
         Plain().first = 6  # type: ignore[misc]
 

@@ -110,6 +110,7 @@ def test_a_time_out_tells_copies_from_trainings_and_what_goes_on_waiting(dev: Pr
     assert "other" not in finished
 
 
+@pytest.mark.thorough
 def test_a_copy_follows_what_another_stack_serves_and_trains_nothing(dev: Project, prod: Project) -> None:
     """A copy waits until its source serves, is made once, is replaced together with it, and outlives it."""
     blocked = prod.plan(expect=1)

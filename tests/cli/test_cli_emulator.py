@@ -10,6 +10,7 @@ import requests
 
 from reconciler.emulator.server import run_emulator
 from tests.cli.harness import ROOT, Project, model
+from tests.limits import repeats
 
 INSIDE, SERVER = ("plan", "--emulator"), ("emulator", "--port", "0", "--data", "state/emulator.sqlite3")
 
@@ -22,8 +23,10 @@ INSIDE, SERVER = ("plan", "--emulator"), ("emulator", "--port", "0", "--data", "
             "raise ModuleNotFoundError(\"No module named 'h11'\", name='h11')",
             "Python package h11 is not installed",
         ),
-        ("from click import nothing_there", "cannot import name 'nothing_there' from 'click'"),
-        ("import click.nothing_there", "No module named 'click.nothing_there'"),
+        *repeats(
+            ("from click import nothing_there", "cannot import name 'nothing_there' from 'click'"),
+            ("import click.nothing_there", "No module named 'click.nothing_there'"),
+        ),
     ],
     ids=["missing", "another version", "another layout"],
 )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.harness import ROOT, Project, Service, forward, identity, model, recording, stack
+from tests.limits import repeats
 
 TOKEN, KEY, OTHER_KEY = "ya29.the-access-token", "AIza-the-first-key", "AIza-the-second-key"
 HEADERS = ("authorization", "x-goog-api-key")
@@ -99,7 +100,7 @@ def test_no_credential_over_plain_http_elsewhere(project: Project, secret: dict[
 
 
 @pytest.mark.parametrize("secret", [{"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}, {"GEMINI_API_KEY": KEY}])
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("status", [302, *repeats(301, 307, 308)])
 def test_no_credential_along_a_redirect(project: Project, secret: dict[str, str], status: int) -> None:
     """A redirect to another address gets no credential."""
     project.declare(model("one"))

@@ -35,11 +35,13 @@ def test_apply_trains_until_active_and_the_next_plan_is_empty(project: Project) 
     "command",
     [
         ("apply", "--auto-approve"),
-        ("apply", "--auto-approve", "--json"),
         ("wait",),
-        ("plan",),
-        ("plan", "--detailed-exitcode"),
-        ("apply", "--auto-approve", "--no-wait"),
+        *repeats(
+            (("apply", "--auto-approve", "--json"),),
+            (("plan",),),
+            (("plan", "--detailed-exitcode"),),
+            (("apply", "--auto-approve", "--no-wait"),),
+        ),
     ],
 )
 def test_a_second_run_writes_nothing_at_all(project: Project, command: tuple[str, ...]) -> None:

@@ -80,7 +80,7 @@ def settings(variable: str, shape: str) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize(
     "variable",
     [
-        pytest.param(variable, marks=pytest.mark.thorough if number % 6 else ())
+        pytest.param(variable, marks=pytest.mark.thorough if number % 12 else ())
         for number, variable in enumerate(VARIABLES)
     ],
 )

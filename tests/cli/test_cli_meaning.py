@@ -11,6 +11,7 @@ import requests
 
 from tests.cli.harness import PAIRS, Project, Service, stack, until
 from tests.cli.test_tuning_job import SPEC, job, posted
+from tests.limits import repeats
 
 HOME = "v1/projects/acme/locations/us-central1"
 
@@ -69,7 +70,7 @@ def in_project(project: Project, *manifests: dict[str, Any]) -> None:
     project.declare(stack("numbers", project="acme", location="us-central1"), *manifests)
 
 
-@pytest.mark.parametrize("how", ["id", "number", "inherited", "location"])
+@pytest.mark.parametrize("how", ["id", *repeats("number", "inherited", "location")])
 def test_naming_the_place_that_is_in_effect_changes_nothing(
     project: Project, service: Service, how: str
 ) -> None:

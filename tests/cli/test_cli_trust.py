@@ -123,7 +123,7 @@ def test_each_proxy_variable_holds_at_every_door(
         assert "PwOfTheProxy" not in result.all
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [*tuple(DOORS)[:2], *repeats(*tuple(DOORS)[2:])])
 def test_a_proxy_that_refuses_is_told_at_every_door(
     project: Project, authority: Authority, door: str
 ) -> None:

@@ -144,6 +144,7 @@ def find_serving(project: Project) -> str:
     return str(resource["id"])
 
 
+@pytest.mark.thorough
 def test_a_year(dev: Project, prod: Project, service: Service) -> None:
     """Nothing is trained twice, no endpoint is left over, and no caller waits for an answer in vain."""
     write_data(dev)

@@ -10,12 +10,12 @@ from reconciler.errors import StateStoreError
 from reconciler.state.backends import open_backend
 from tests.http.test_http_deadline import DRIPS
 from tests.http.wire import Wire, answer, listening
-from tests.limits import NET
+from tests.limits import NET, repeats
 
 SECONDS = {"RECONCILER_HTTP_TIMEOUT": "0.8", "TF_HTTP_RETRY_MAX": "0"}
 
 
-@pytest.mark.parametrize("drip", DRIPS)
+@pytest.mark.parametrize("drip", [*list(DRIPS)[:2], *repeats(*list(DRIPS)[2:])])
 def test_an_http_state_that_never_ends_ends_in_time(drip: str) -> None:
     """Trickling bytes and endless chunks or headers are reported as a server that does not answer."""
     with listening(Wire(always=DRIPS[drip])) as wire:

@@ -101,6 +101,7 @@ def test_newest_google_genai(quick: Vertex) -> None:
 
 
 @pytest.mark.parametrize("release", ["newest", *repeats("pinned")])
+@pytest.mark.thorough
 def test_google_genai_after_the_training(quick: Vertex, release: str) -> None:
     """google-genai asks an endpoint in `us`, and reads, changes, lists and deletes a copy of a model."""
     quick.api.control("settings", {"vertex_gemini_3_place": "multi_region", "vertex_copy_seconds": 0})

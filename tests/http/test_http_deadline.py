@@ -18,7 +18,7 @@ from reconciler.http.connection import Exchange, LostError
 from reconciler.http.unredirected import TokenSession
 from tests.http.test_http_tls import one_connection, self_signed
 from tests.http.wire import Wire, answer, refusal, vanishing
-from tests.limits import NET
+from tests.limits import NET, repeats
 
 To = Callable[..., Transport]
 SECONDS = {"RECONCILER_HTTP_TIMEOUT": "0.6", "RECONCILER_RETRY_SECONDS": "0.1"}
@@ -52,7 +52,7 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("drip", DRIPS)
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["GET", *repeats("POST")])
 def test_an_answer_that_never_ends_ends_in_time(wire: Wire, to: To, method: str, drip: str) -> None:
     """Bytes may trickle, and chunks or heads may have no end. The call ends when its time is up."""
     wire.always = DRIPS[drip]

@@ -129,7 +129,7 @@ def kill_points(emulator: Emulator, scene: Scene) -> KillPoints:
     return KillPoints(begin=lambda: begin(emulator, scene), check=lambda sim: check_end(sim, scene))
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", [*list(SCENES)[:3], *repeats(*list(SCENES)[3:])])
 def test_a_copy_killed_at_some_points_is_finished_by_the_next_run(emulator: Emulator, name: str) -> None:
     """Nothing is trained or copied twice, and no endpoint is left over. The points are a sample."""
     kill_points(emulator, SCENES[name]).try_some(list(SCENES).index(name), SAMPLE)

@@ -19,7 +19,7 @@ from tests.cli.test_tuning_job import SPEC, job, listed, posted, write_data
 from tests.lifecycle.crash_harness import KEPT, ROLLBACK, CrashHarness, Scenario
 from tests.lifecycle.crash_proxy import crash_proxy_to
 from tests.lifecycle.test_matrix import SAMPLE, SHARDS, try_points
-from tests.limits import STRIDE
+from tests.limits import STRIDE, repeats
 
 LONGER: dict[str, Any] = {SPEC: {"training_dataset_uri": "n.jsonl", "hyper_parameters": {"epoch_count": 4}}}
 CHECK = {"checks": [{"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}]}
@@ -103,7 +103,7 @@ def made(project: Project) -> Iterator[JobCrashHarness]:
 
 
 @pytest.mark.early
-@pytest.mark.parametrize("name", ["create", "replace", "rollback"])
+@pytest.mark.parametrize("name", ["create", *repeats("replace", "rollback")])
 def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
     """After a kill at sampled points there is one job, and the plan is empty."""
     made.scenario = OTHERS.get(name, CREATE)

@@ -55,16 +55,16 @@ TERM, HANG_UP = (signal.SIGTERM,), (signal.SIGHUP,)
 @pytest.mark.parametrize(
     ("line", "when", "signals", "hang"),
     [
-        (LIST, BEFORE, TERM, True),
-        (LIST, BEFORE, TWO, True),
         (CREATE, BEFORE, TERM, True),
         (CREATE, AFTER, ONE, False),
         (CREATE, AFTER, HANG_UP, False),
-        (CREATE, AFTER, TWO, True),
-        ("GET /v1/tunedModels/", AFTER, TERM, True),
         (CALL, BEFORE, TERM, True),
         ("DELETE /v1beta/tunedModels/", AFTER, TERM, True),
         *repeats(
+            (LIST, BEFORE, TERM, True),
+            (LIST, BEFORE, TWO, True),
+            (CREATE, AFTER, TWO, True),
+            ("GET /v1/tunedModels/", AFTER, TERM, True),
             (LIST, BEFORE, ONE, True),
             (LIST, BEFORE, HANG_UP, True),
             (CREATE, AFTER, TERM, True),

@@ -70,6 +70,7 @@ def test_a_kill_at_any_call_or_write_is_healed_by_the_next_run(keeps_creating: b
 
 
 @pytest.mark.parametrize("keeps_creating", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
 def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> None:  # noqa: FBT001
     """SIGTERM at any call of an apply gives exit 3 (or 0 if it is done), frees the lock and loses nothing."""
     calls, at = 1, 0

@@ -242,6 +242,7 @@ def _list_fields(model: Desired) -> list[object]:
     return [getattr(model, field.name) for field in dataclasses.fields(model) if field.name != "places"]
 
 
+@pytest.mark.thorough
 def test_models_and_problems_are_the_same(workspace: Path, load_manifests: Load, cases: Path) -> None:
     """Every case ends in the same models, places, warnings and errors, whichever reader has read it."""
     compared = 0

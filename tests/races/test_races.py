@@ -21,7 +21,7 @@ def shared(project: Project, store: Store) -> Project:
 
 @pytest.mark.early
 @pytest.mark.parametrize(
-    "store", ["local", "http", *repeats("gs", "s3"), pytest.param("az", marks=CONFORMANCE)], indirect=True
+    "store", ["local", *repeats("http", "gs", "s3"), pytest.param("az", marks=CONFORMANCE)], indirect=True
 )
 def test_eight_processes_that_apply_the_same_manifests_create_each_model_once(team: Project) -> None:
     """All eight succeed, the records match the live models, and the plan is empty."""
@@ -36,6 +36,7 @@ def test_eight_processes_that_apply_the_same_manifests_create_each_model_once(te
     converged(team, NAMES)
 
 
+@pytest.mark.thorough
 def test_eight_selections_on_one_state_lose_no_record(project: Project, open_store: Opener) -> None:
     """Eight processes apply a file each. Eight models and eight records exist afterwards."""
     team = shared(project, open_store("http"))

@@ -64,6 +64,7 @@ def test_while_a_call_hangs_under_the_lock(project: Project, remote: Store, numb
 
 
 @pytest.mark.parametrize("remote", ["gs"], indirect=True)
+@pytest.mark.thorough
 def test_while_the_store_is_slow(project: Project, remote: Store) -> None:
     """A slow store delays the end by a bounded time."""
     assert remote.proxy is not None

@@ -63,6 +63,7 @@ def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None
     converged(leased, NAMES)
 
 
+@pytest.mark.thorough
 def test_the_last_request_of_a_zombie_arrives_late_and_has_no_effect(project: Project, gs: Store) -> None:
     """The fence of a create was checked in time, but the request arrives after another run made that model.
 
@@ -189,6 +190,7 @@ def test_after_a_kill_the_next_run_takes_over_when_the_lease_has_passed(leased: 
 
 
 @pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=CONFORMANCE) for seed in range(5))])
+@pytest.mark.thorough
 def test_kills_at_any_moment_train_nothing_twice(project: Project, gs: Store, seed: int) -> None:
     """Two runs are killed at random moments, again and again. The last run leaves each model trained once."""
     proxy = gs.proxy

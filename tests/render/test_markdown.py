@@ -136,6 +136,7 @@ def test_what_was_cut_is_named() -> None:
                 assert named or re.search(r"\band [0-9,]+ more$", sentence), (limit, change.address)
 
 
+@pytest.mark.thorough
 def test_ten_thousand_models_are_cut_to_the_limit() -> None:
     """A huge plan is a comment that can be posted, with the count of what is missing."""
     many = Plan(tuple(plans.create(f"m{index}") for index in range(10_000)), context=plans.CONTEXT)

@@ -227,7 +227,7 @@ def test_json_tells_of_a_rollback(project: Project) -> None:
 
 
 def test_a_rollback_whose_time_is_up_names_the_command_that_finishes_it(project: Project) -> None:
-    """The former model is recorded as serving at once. That command switches its stable endpoint."""
+    """The state says at once that the former model serves. The named command switches the stable endpoint."""
     write_data(project)
     project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
     project.service.settings(vertex_operation_seconds=0)

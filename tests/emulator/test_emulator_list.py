@@ -46,7 +46,7 @@ def test_pages_do_not_shift(api: Api) -> None:
 
 
 def test_tokens_are_bound_to_their_question(api: Api) -> None:
-    """A made-up token or one with another filter is a 400. Another page size is accepted."""
+    """A made-up page token gets a 400, and so does one of another filter. Another page size is accepted."""
     for number in range(3):
         api.create(f"m{number}")
     token = api.ok(*LIST, params={"pageSize": 1})["nextPageToken"]

@@ -48,6 +48,14 @@ PARENTS = {"a": None, "kid": "a", "grandkid": "kid", "job": None, "subjob": "job
 """The possible parents of each name. Two names are TuningJobs, so that a stack is often mixed."""
 NAMES = sorted(PARENTS)
 
+KEPT_CHILD: tuple[Event, ...] = (
+    Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
+    Run(),
+    Edit((Spec("grandkid", parent="kid", keep=True), Spec("kid", data="two"))),
+    Run(),
+)
+"""A parent is trained on other data. The former model of its child is kept."""
+
 
 @st.composite
 def specs(draw: st.DrawFn, among: Sequence[str] = NAMES) -> tuple[Spec, ...]:
@@ -282,12 +290,7 @@ def test_many_lives_converge(story: Story) -> None:
 @example(
     # A parent goes back to data whose model is gone. Its child, whose former model was kept, waits for it.
     story=Story(
-        events=(
-            Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
-            Run(),
-            Edit((Spec("grandkid", parent="kid", keep=True), Spec("kid", data="two"))),
-            Run(),
-        ),
+        events=KEPT_CHILD,
         final=(Spec("grandkid", parent="kid"), Spec("kid")),
     )
 )
@@ -295,10 +298,7 @@ def test_many_lives_converge(story: Story) -> None:
     # The same, and the training of the parent fails. What the child was tuned from serves on, and so does it.
     story=Story(
         events=(
-            Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
-            Run(),
-            Edit((Spec("grandkid", parent="kid", keep=True), Spec("kid", data="two"))),
-            Run(),
+            *KEPT_CHILD,
             Edit((Spec("grandkid", parent="kid"), Spec("kid"))),
             Fail("kid", on=True),
             Run(),

@@ -91,7 +91,7 @@ def test_a_deletion_that_is_done_forgets_the_model() -> None:
 
 
 def test_nothing_is_promoted_where_nothing_is_a_candidate() -> None:
-    """If there is a candidate, it serves with what the step says was sent. The former model is deposed."""
+    """A candidate serves, with the fields that the step names as sent. The former model is deposed."""
     without = Record(address(), OLD)
     assert after(Promote(Ending.CREATE), without, Done()) == without
     sent = {"temperature": 0.2}

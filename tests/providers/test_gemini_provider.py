@@ -288,7 +288,7 @@ def test_a_look_refused_for_our_login_is_not_somebody_elses(wire: Wire, provider
 def test_a_taken_id_waits_for_the_lag_and_no_longer(
     wire: Wire, provider: GeminiProvider, clock: FakeClock
 ) -> None:
-    """After a 409, looks that get a 404 go on for LAG_SECONDS, less and less often. It posts once."""
+    """After a 409, a model that is not found is asked for again, for LAG_SECONDS. Nothing is posted twice."""
     wire.script = [TAKEN]
     wire.always = MISSING
     with pytest.raises(AlreadyExistsError) as caught:

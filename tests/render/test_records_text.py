@@ -172,7 +172,7 @@ def test_a_pending_model_says_so() -> None:
 
 
 def test_what_was_never_sent_is_not_listed() -> None:
-    """A model of which neither attributes nor grants are recorded shows no such lines."""
+    """If neither fields nor grants of a model are recorded, there are no lines for them."""
     bare = Record(plans.address("x"), serving=plans.model("x-1", sent={}, permissions=None))
     text = "\n".join(render_record(bare, None, colour=False))
     assert "attributes" not in text

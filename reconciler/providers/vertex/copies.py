@@ -242,9 +242,8 @@ class CopyProvider(RegionalProvider):
         try:
             return self._stable.generate(endpoint, prompt, temperature=temperature)
         except NotFoundError:
-            self._called.pop(
-                handle.name or handle.id, None
-            )  # the endpoint for checks is deleted after the checks
+            # the endpoint for checks is deleted after the checks
+            self._called.pop(handle.name or handle.id, None)
             raise
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:

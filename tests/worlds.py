@@ -27,10 +27,11 @@ from reconciler.model import (
     Status,
     Value,
 )
+from reconciler.plan.binding import bind
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts, Observed, index_desired
 from reconciler.plan.inputs import Inputs
-from reconciler.plan.planner import plan_with_facts
+from reconciler.plan.planner import Planner
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
 from tests import formula
@@ -140,6 +141,13 @@ def world(
 def make_plan(facts: Facts) -> Plan:
     """Return the plan of these facts."""
     return plan_with_facts(facts)[0]
+
+
+def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
+    """Return the plan of these facts, bound to them, and the facts with moved records."""
+    planner = Planner(facts)
+    plan = planner.make_plan()
+    return replace(plan, bindings=bind(planner.facts, plan.changes)), planner.facts
 
 
 def id_of(

@@ -18,15 +18,15 @@ from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanErr
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, find_named_elsewhere
-from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Example, Live, StateSource
+from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, StateSource
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
-from reconciler.plan.binding import verify
-from reconciler.plan.change import Action, Drift, Plan
+from reconciler.plan.binding import bind, verify
+from reconciler.plan.change import Drift, Plan
 from reconciler.plan.copies import CopySource, SourceFault
 from reconciler.plan.drift import find_selected_drift
 from reconciler.plan.facts import Facts, Observed, index_desired
 from reconciler.plan.inputs import Context, Inputs
-from reconciler.plan.planner import plan_with_facts
+from reconciler.plan.planner import Planner
 from reconciler.plan.resume import plan_resumption
 from reconciler.plan.selection import Known, warn_of_unlabelled
 from reconciler.providers import Provider, Providers
@@ -115,7 +115,8 @@ class Operation:
     def make_plan(self, state: State | None = None) -> tuple[Plan, Facts]:
         """Read everything and decide. Asks for base models only if something would be trained.
 
-        What a new model is recorded with includes the git commit, so git is asked if there is one.
+        What a new model is recorded with includes the git commit, so git is asked if there is one. A plan
+        from `state` is compared with an approved one, so it is not bound itself: see `plan.binding`.
 
         Raises:
             ManifestError: data that a manifest names does not exist.
@@ -125,15 +126,21 @@ class Operation:
         missing = [(model, data) for model in desired for data in model.data if not data.digest]
         if missing:
             raise ManifestError(_describe_missing(model, data) for model, data in missing)
-        plan, decided = plan_with_facts(facts)
-        if any(change.creates or change.action is Action.ADOPT for change in plan.changes):
-            from reconciler.git import find_commit
+        planner = Planner(facts)
+        is_made, trained = planner.look_ahead()
+        if is_made:
+            planner = Planner(self._add_for_new_models(facts, trained))
+        plan = planner.make_plan()
+        if state is None:
+            plan = replace(plan, bindings=bind(planner.facts, plan.changes))
+        return plan, planner.facts
 
-            kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
-            facts = observe.add_base_models(facts, self.providers, kinds) if kinds else facts
-            facts = replace(facts, commit=find_commit(self.inputs.paths[0] if self.inputs.paths else "."))
-            plan, decided = plan_with_facts(facts)
-        return plan, decided
+    def _add_for_new_models(self, facts: Facts, kinds: Collection[str]) -> Facts:
+        """Add what only new models need: the git commit, and the base models of the kinds to train."""
+        from reconciler.git import find_commit
+
+        facts = observe.add_base_models(facts, self.providers, kinds) if kinds else facts
+        return replace(facts, commit=find_commit(self.inputs.paths[0] if self.inputs.paths else "."))
 
     def compare_data(self, plan: Plan, facts: Facts) -> Plan:
         """Return the plan with what changed in its data sets, where the former data can still be read."""

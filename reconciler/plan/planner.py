@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import Address, Desired
+from reconciler.model import BASE_MODEL, Address, Desired
 from reconciler.plan import guards
 from reconciler.plan.base_models import BaseFinder, find_source, list_endings
-from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, Decision, block_address, refuse
 from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
 from reconciler.plan.copies import CopySource, describe_source
@@ -23,50 +22,6 @@ from reconciler.state.values import Record, RecordedModel
 
 _PLANNED = frozenset({DriftClass.UNPROMOTED, DriftClass.HELD_BACK, DriftClass.KEPT})
 """Drift that a plan lists among its changes: a candidate that waits for promotion, and what is kept."""
-
-
-def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
-    """Decide on all addresses. The returned facts have moved records under their new addresses.
-
-    Raises:
-        PlanError: conflicts and refusals, or else exceeded guards, all in one error.
-    """
-    planner = Planner(facts)
-    facts = planner.facts
-    changes: list[Change] = []
-    errors, refusals = planner.list_unknown(), []
-    for address in sorted(facts.desired.keys() | facts.state.resources.keys()):
-        decision = planner.decide(address)
-        changes += (planner.relocate(change) for change in decision.changes)
-        errors += decision.errors
-        refusals += decision.refusals
-    plan = Plan(
-        changes=tuple(guards.hold_deletions(changes, facts)),
-        context=replace(facts.observed.context, stack=facts.stack.name),
-        inputs=facts.inputs,
-        lineage=facts.state.lineage,
-        serial=facts.state.serial,
-        created=facts.timestamp,
-    )
-    guards.check_majority(facts, plan)
-    errors += guards.find_contested(facts, plan)
-    if errors:
-        errors += refusals
-        raise PlanError(errors[0].summary, errors[0].detail, errors)
-    remark = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
-    notes = (*([remark] if remark else []), *planner.warnings, *_list_notes(facts, plan))
-    plan = replace(plan, notes=notes)
-    guards.check(plan, facts, refusals)
-    plan = replace(
-        plan,
-        bindings=bind(facts, plan.changes),
-        drift=tuple(
-            found
-            for found in find_drift(planner.read)
-            if found.address in planner.selected and found.drift_class not in _PLANNED
-        ),
-    )
-    return plan, facts
 
 
 def _list_notes(facts: Facts, plan: Plan) -> list[str]:
@@ -89,7 +44,11 @@ def _note_source(decision: Decision, case: Case) -> Decision:
 
 
 class Planner:
-    """Decides on each address once, and on a parent before its children."""
+    """Decides on each address once, and on a parent before its children.
+
+    Attributes:
+        facts: what it decides from. Moved records are under their new addresses.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self.read = self.facts = facts
@@ -98,6 +57,65 @@ class Planner:
         self.selected = self._select()
         self.moves = find_moves(facts, self.selected)
         self.facts = move_records(facts, self.moves)
+
+    def make_plan(self) -> Plan:
+        """Decide on all addresses. The plan is not bound yet: see `binding`.
+
+        Raises:
+            PlanError: conflicts and refusals, or else exceeded guards, all in one error.
+        """
+        facts = self.facts
+        changes: list[Change] = []
+        errors, refusals = self.list_unknown(), []
+        for address in self._list_addresses():
+            decision = self.decide(address)
+            changes += (self.relocate(change) for change in decision.changes)
+            errors += decision.errors
+            refusals += decision.refusals
+        plan = Plan(
+            changes=tuple(guards.hold_deletions(changes, facts)),
+            context=replace(facts.observed.context, stack=facts.stack.name),
+            inputs=facts.inputs,
+            lineage=facts.state.lineage,
+            serial=facts.state.serial,
+            created=facts.timestamp,
+        )
+        guards.check_majority(facts, plan)
+        errors += guards.find_contested(facts, plan)
+        if errors:
+            errors += refusals
+            raise PlanError(errors[0].summary, errors[0].detail, errors)
+        remark = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
+        notes = (*([remark] if remark else []), *self.warnings, *_list_notes(facts, plan))
+        plan = replace(plan, notes=notes)
+        guards.check(plan, facts, refusals)
+        return replace(
+            plan,
+            drift=tuple(
+                found
+                for found in find_drift(self.read)
+                if found.address in self.selected and found.drift_class not in _PLANNED
+            ),
+        )
+
+    def _list_addresses(self) -> list[Address]:
+        return sorted(self.facts.desired.keys() | self.facts.state.resources.keys())
+
+    def look_ahead(self) -> tuple[bool, frozenset[str]]:
+        """Find out whether a model is made or adopted, and which kinds train one from a base model.
+
+        Decides on no more addresses than these answers need. What is decided here is not decided again.
+        """
+        found, trained = False, set[str]()
+        kinds = {address.kind for address in self.facts.desired}
+        for address in self._list_addresses():
+            for change in self.decide(address).changes:
+                found = found or change.creates or change.action is Action.ADOPT
+                if change.trains and BASE_MODEL in (change.after or {}):
+                    trained.add(address.kind)
+            if trained == kinds:
+                break
+        return found, frozenset(trained)
 
     def list_unknown(self) -> list[Diagnostic]:
         """List names in --target, --exclude and --replace that match nothing."""

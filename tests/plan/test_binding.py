@@ -20,12 +20,23 @@ from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.inputs import Inputs
-from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
 from tests.limits import examples
-from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, make_plan, model, want, world
+from tests.worlds import (
+    CREATED,
+    OWN,
+    READER,
+    candidate,
+    id_of,
+    live,
+    make_plan,
+    model,
+    plan_with_facts,
+    want,
+    world,
+)
 
 BOT = worlds.address("bot")
 OLD = "bot-aaaaaaaa"

@@ -12,13 +12,12 @@ from reconciler.model import Address, Desired, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.stand_ins import StandIn, find_stand_ins
 from reconciler.plan.steps import RecordIntent
 from reconciler.providers.vertex.fields import MODEL_COPY
 from reconciler.state.values import Record, RecordedModel
 from tests import copy_cases, worlds
-from tests.worlds import candidate, deployable, id_of, live, make_plan, model, want, world
+from tests.worlds import candidate, deployable, id_of, live, make_plan, model, plan_with_facts, want, world
 
 BOT = worlds.address("bot")
 FIRST, SECOND = copy_cases.address("first"), copy_cases.address("second")

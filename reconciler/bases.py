@@ -7,12 +7,13 @@ never refuses a training. Rule: nothing here asks for today's date; the caller g
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.formats import count_noun, format_date
 from reconciler.model import DeclaredBase
-from reconciler.values import dataclass
 
 WARN_WITHIN = 90
 """Days before the end of a base model from which a training on it gets a warning."""
@@ -22,8 +23,7 @@ CHARACTERS_PER_TOKEN = 4.0
 """The default, unless a table has another value. Google: "a token is equivalent to about 4 characters"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """A row of the table of base models: what documents said on the day they were read, or what a Stack says.
 
     Attributes:

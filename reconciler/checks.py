@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from msgspec import Struct
+
 from reconciler.datasets.held_out import split_example
 from reconciler.errors import NoTextError, RateLimitedError, ReplyLostError, UnavailableError
 from reconciler.formats import format_share
@@ -14,7 +16,6 @@ from reconciler.observe import run_each
 from reconciler.problems import Refusal
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Verdict
-from reconciler.values import dataclass
 
 _AT_ONCE = 8
 """Questions of a held-out file that are asked at the same time."""
@@ -28,8 +29,7 @@ Ask = Callable[[Prompt], str]
 """Asks a model at temperature 0. Raises like `Provider.generate`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """The result of one check.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from reconciler.model import Permission, Value
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """One field that differs. `before` None: not there; `after` None: no longer declared, left as it is."""
 
     path: str
@@ -16,8 +16,7 @@ class FieldChange:
     forces_replacement: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExampleChange:
+class ExampleChange(Struct, frozen=True):
     """Counts of the examples that were added, were removed, or are the same. Their order does not count."""
 
     added: int
@@ -25,8 +24,7 @@ class ExampleChange:
     same: int
 
 
-@dataclass(frozen=True, slots=True)
-class DataChange:
+class DataChange(Struct, frozen=True):
     """A data set whose digest is not the recorded one; "" where there was or is none.
 
     The count of examples before is None when it is unknown. `compared` is None if the former data was not
@@ -42,8 +40,7 @@ class DataChange:
     compared: ExampleChange | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionChange:
+class PermissionChange(Struct, frozen=True):
     """One grant to add (before None), to revoke (after None), or whose role changes."""
 
     before: Permission | None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from reconciler.formats import count_noun
-from reconciler.values import dataclass
 
 BODY_LIMIT = 256
 """Characters of a foreign message that an error repeats: enough to recognise, too few to leak."""
@@ -38,8 +38,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):  # --help makes no Struct, and so it does not import msgspec
     """One problem, with its place.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from reconciler.model import Address, Score
-from reconciler.values import dataclass
 
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """The reasons why a run stops waiting."""
@@ -42,8 +43,7 @@ class Verb(StrEnum):
     DELETE_ENDPOINT = "delete-endpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """A call was accepted and continues at the service (training), or is about to be made."""
 
     address: Address
@@ -51,8 +51,7 @@ class Started:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """The progress of a training.
 
     Attributes:
@@ -74,8 +73,7 @@ class Progress:
     operation: Verb = Verb.CREATE
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """An operation succeeded, and that is recorded. `scores`: of checks."""
 
     address: Address
@@ -86,8 +84,7 @@ class Completed:
     scores: tuple[Score, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Billed:
+class Billed(Struct, frozen=True):
     """The service told what it bills for a training, and that is recorded.
 
     Attributes:
@@ -104,8 +101,7 @@ class Billed:
     expected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """An operation failed. That is recorded, and the next run continues from there.
 
     Attributes:
@@ -125,8 +121,7 @@ class Failed:
     scores: tuple[Score, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """Something was not done, for a reason that is not a failure.
 
     Attributes:
@@ -144,8 +139,7 @@ class Skipped:
     trouble: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Detached:
+class Detached(Struct, frozen=True):
     """We stopped waiting, and what was begun goes on at the service.
 
     Attributes:
@@ -168,8 +162,7 @@ class Detached:
         return (*self.training, *self.copying, *self.deploying)
 
 
-@dataclass(frozen=True, slots=True)
-class Uploading:
+class Uploading(Struct, frozen=True):
     """The progress of the upload of a large data set. It proves nothing about the model.
 
     Attributes:

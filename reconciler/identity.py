@@ -12,10 +12,11 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from functools import cache
 from itertools import product
 from json.encoder import encode_basestring
+
+from msgspec.structs import asdict
 
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError

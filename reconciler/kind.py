@@ -6,12 +6,13 @@ Rule: data only. A special property of one service has a neutral name here, or s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.bases import Base, find_base, narrow_bases, override_bases
 from reconciler.model import Scalar, Stack
-from reconciler.values import dataclass
 
 
 class OnChange(StrEnum):
@@ -53,8 +54,7 @@ class FieldRole(StrEnum):
     """It says where the model lives. That is no part of the identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One row of a kind's field table: data, no callback.
 
     Attributes:
@@ -79,8 +79,7 @@ class Field:
     verbatim: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """Everything that the core must know about a kind of model.
 
     Attributes:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from reconciler.formats import format_share
-from reconciler.values import dataclass
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Scalar, ...]
@@ -35,8 +36,7 @@ NAME_LIMIT = 31
 """Characters of metadata.name, so that NAME-DIGEST8 has no more than 40."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(Struct, frozen=True, order=True, cache_hash=True):
     """The name that a manifest gives to its model: "TunedModel/support-bot"."""
 
     kind: str
@@ -72,8 +72,7 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """One training pair, never trimmed nor normalised.
 
     Attributes:
@@ -86,8 +85,7 @@ class Example:
     line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The columns of a data file, as a manifest declares them.
 
     Attributes:
@@ -112,8 +110,7 @@ PLAIN = Layout()
 """The layout of a file that has only our names, with commas if it is CSV."""
 
 
-@dataclass(frozen=True, slots=True)
-class DataSet:
+class DataSet(Struct, frozen=True):
     """Training data as a plan knows it: its address and size, not its content.
 
     Attributes:
@@ -137,7 +134,7 @@ class DataSet:
     examples: int
     characters: int
     file: str | None = None
-    inline: tuple[Example, ...] = field(default=(), repr=False)
+    inline: tuple[Example, ...] = ()
     shown: str = "inline"
     field: str = "training_data"
     uri: str = ""
@@ -146,9 +143,11 @@ class DataSet:
     size: int = 0
     multimodal: int = 0
 
+    def __repr__(self) -> str:
+        return Struct.__repr__(replace(self, inline=()))  # training data must not stand in a traceback
 
-@dataclass(frozen=True, slots=True, order=True)
-class Permission:
+
+class Permission(Struct, frozen=True):
     """One grantee's role on a model. It is an API resource of its own.
 
     Attributes:
@@ -161,7 +160,20 @@ class Permission:
     grantee_type: str
     email_address: str
     role: str
-    unknown: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Permission and self._known == other._known
+
+    def __lt__(self, other: Permission) -> bool:
+        return self._known < other._known
+
+    def __hash__(self) -> int:
+        return hash(self._known)
+
+    @property
+    def _known(self) -> tuple[str, str, str]:
+        return self.grantee_type, self.email_address, self.role
 
     @property
     def grantee(self) -> tuple[str, str]:
@@ -173,8 +185,7 @@ class Permission:
         return f"{who} {self.role}"
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A question to a model.
 
     Attributes:
@@ -199,8 +210,7 @@ class Comparison(StrEnum):
     ONE_OF = "one_of"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """A prompt that a candidate must answer well, at temperature 0, before its promotion.
 
     Attributes:
@@ -216,8 +226,7 @@ class Check:
     system: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldOut(Struct, frozen=True):
     """A file of examples that were kept out of the training: a share of them must be answered well.
 
     Attributes:
@@ -245,8 +254,7 @@ class HeldOut:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """A model's score in one part of its checks.
 
     Attributes:
@@ -261,7 +269,17 @@ class Score:
     digest: str
     passed: int
     asked: int
-    unknown: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Score and self._known == other._known
+
+    def __hash__(self) -> int:
+        return hash(self._known)
+
+    @property
+    def _known(self) -> tuple[str, str, int, int]:
+        return self.check, self.digest, self.passed, self.asked
 
 
 PROMPTS = "prompts"
@@ -297,8 +315,7 @@ def count_calls(checks: Iterable[AnyCheck]) -> int:
     return sum(check.examples if isinstance(check, HeldOut) else 1 for check in checks)
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredDrift:
+class IgnoredDrift(Struct, frozen=True):
     """A known difference: not reported until the date has passed. `until` is an ISO date or ""."""
 
     field: str
@@ -319,8 +336,7 @@ KEEP_DEPOSED = timedelta(hours=24)
 """By default a replaced model stays for this time, so that a reverted commit needs no training."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(Struct, frozen=True):
     """The rules for changes of a model.
 
     Attributes:
@@ -344,8 +360,7 @@ DRAIN = timedelta(seconds=60)
 """By default a replaced model stays deployed for this time, for the requests that it is answering."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class StateSource:
+class StateSource(Struct, frozen=True, order=True):
     """A model that another state records.
 
     Attributes:
@@ -362,8 +377,7 @@ class StateSource:
         return f"state {self.state}, workspace {self.workspace}: {self.address}"
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(Struct, frozen=True):
     """The stable endpoint that a manifest declares: the one name that programs call for ever.
 
     Attributes:
@@ -391,8 +405,7 @@ BEST = "best"
 """The checkpoint that answers most of the checks right; if several answer as many, the earliest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """A state of a model during its training, which the service has kept.
 
     Attributes:
@@ -407,8 +420,7 @@ class Checkpoint:
     endpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """A model that is deployed to an endpoint.
 
     Attributes:
@@ -428,8 +440,7 @@ class Deployment:
         return bool(model) and self.model.partition("/locations/")[2] == model.partition("/locations/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class LiveEndpoint:
+class LiveEndpoint(Struct, frozen=True):
     """An endpoint as the service shows it.
 
     Attributes:
@@ -446,8 +457,7 @@ class LiveEndpoint:
     deployments: tuple[Deployment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """One model that a manifest declares.
 
     Attributes:
@@ -483,10 +493,19 @@ class Desired:
     manifest: str = ""
     file: str = ""
     line: int = 0
-    places: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     effective: Attributes = field(default_factory=dict)
     serving: Serving | None = None
     elsewhere: StateSource | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is wanted. Where keys stand is no part of it."""
+        return type(other) is Desired and Struct.__eq__(replace(self, places={}), replace(other, places={}))
+
+    __hash__ = None  # type: ignore[assignment]  # it has mappings
+
+    def __repr__(self) -> str:
+        return Struct.__repr__(replace(self, places={}))
 
     @property
     def place(self) -> str:
@@ -494,8 +513,7 @@ class Desired:
         return f"{self.file}:{self.line}" if self.file else str(self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """One point of the loss curve."""
 
     step: int
@@ -503,8 +521,7 @@ class Snapshot:
     mean_loss: float
 
 
-@dataclass(frozen=True, slots=True)
-class Odd:
+class Odd(Struct, frozen=True):
     """A model that the service lists in a form that cannot be read. Only its existence is known.
 
     Attributes:
@@ -518,8 +535,7 @@ class Odd:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """A model as the service shows it.
 
     Attributes:
@@ -570,8 +586,7 @@ class Live:
         return {**self.attributes, **self.aliases} if self.aliases else self.attributes
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """An address that a manifest of `kind: Removed` takes out of the state.
 
     Attributes:
@@ -585,8 +600,7 @@ class Removal:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """Bounds that a plan must not exceed; None is no bound. `max_cost` is in the Stack's currency."""
 
     max_trainings: int | None = None
@@ -598,8 +612,7 @@ ANY_BASE = "default"
 """The key of a price for every base model that has no price of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True):
     """The prices of trainings, as the user states them.
 
     Attributes:
@@ -616,8 +629,7 @@ class Prices:
         return self.per_million_tokens.get(base, self.per_million_tokens.get(ANY_BASE))
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredBase:
+class DeclaredBase(Struct, frozen=True):
     """A Stack's entry for a base model. It adds a row to the packaged table, or changes one.
 
     Attributes:
@@ -637,8 +649,7 @@ class DeclaredBase:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(Struct, frozen=True):
     """The settings document (`kind: Stack`); everything has a default.
 
     Attributes:

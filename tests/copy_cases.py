@@ -10,9 +10,10 @@ recorded_copies, live_copies                      as recorded and live; `source`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler.formats import parse_duration
 from reconciler.model import (

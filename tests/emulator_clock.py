@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 import requests
+from msgspec.structs import replace
 
 from reconciler.http import Transport
 from reconciler.http.connection import Exchange, Reply

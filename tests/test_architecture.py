@@ -42,10 +42,10 @@ def test_every_import_contract_is_kept() -> None:
     [
         (["--help"], set()),
         (["--version"], set()),
-        (["plan", "--help"], set()),
+        (["plan", "--help"], {"msgspec"}),
         (["validate", "manifests"], {"msgspec", "pydantic", "yaml"}),
         (["schema"], {"msgspec", "pydantic", "yaml"}),
-        (["state", "list"], {"pydantic", "yaml"}),
+        (["state", "list"], {"msgspec", "pydantic", "yaml"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -86,11 +86,11 @@ spec:
 
 
 def test_a_plain_manifest_needs_no_schema(tmp_path: pathlib.Path) -> None:
-    """Validating one imports no heavy library, and few modules beside those of the help."""
+    """Validating one imports no heavy library but that of our values."""
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "bot.yaml").write_text(PLAIN, encoding="utf-8")
     imported = _list_imported(["validate"], tmp_path)
-    assert not HEAVY & imported
+    assert HEAVY & imported <= {"msgspec"}
     more = imported - _list_imported(["--help"], tmp_path)
     assert len([name for name in more if name.startswith("reconciler.")]) <= 90, sorted(more)
     assert len(more) <= 120, sorted(more)

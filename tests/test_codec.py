@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
 import pytest
+from msgspec import Struct, field
 
 from reconciler.codec import decode, encode
 from reconciler.codec.readers import (
@@ -67,8 +67,7 @@ def test_an_unknown_type_is_a_defect() -> None:
 def test_a_hint_without_a_form_is_a_defect() -> None:
     """A new type of field is refused until the decoder knows it."""
 
-    @dataclass(frozen=True)
-    class Odd:
+    class Odd(Struct, frozen=True):
         members: frozenset[int] = frozenset()
 
     with pytest.raises(TypeError, match="frozenset"):
@@ -83,24 +82,21 @@ def test_no_number_that_json_has_not(number: float) -> None:
         decode(Bill, document)
 
 
-@dataclass(frozen=True)
-class Create:
+class Create(Struct, frozen=True):
     """A step with fields."""
 
     id: str
     generation: int = 0
 
 
-@dataclass(frozen=True)
-class SetPermissions:
+class SetPermissions(Struct, frozen=True):
     """A step that holds nothing."""
 
 
 Step: TypeAlias = Annotated[Create | SetPermissions, "step"]
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(Struct, frozen=True):
     """Steps in every place where a union can stand."""
 
     steps: tuple[Step, ...] = ()
@@ -153,15 +149,13 @@ def test_a_field_that_hides_the_tag_is_a_defect() -> None:
         encode(Hidden(Create("m-1")))
 
 
-@dataclass(frozen=True)
-class Hidden:
+class Hidden(Struct, frozen=True):
     """Its union is told apart by a key that a member has as a field."""
 
     member: Annotated[Create | SetPermissions, "id"]
 
 
-@dataclass(frozen=True)
-class Untold:
+class Untold(Struct, frozen=True):
     """Its union has no tag."""
 
     member: Create | SetPermissions | None

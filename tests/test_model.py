@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,13 +66,13 @@ def test_where_keys_stand_is_no_part_of_what_is_wanted() -> None:
     manifest = worlds.want("bot")
     moved = worlds.want("bot", places={"base_model": (3, 5)})
     assert moved == manifest
-    assert "places" not in repr(moved)
+    assert repr(moved) == repr(manifest)
 
 
 def test_nouns_cannot_be_changed() -> None:
     """A plan's inputs cannot change after it was made."""
     manifest: Desired = worlds.want("bot")
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         manifest.id = "other"  # type: ignore[misc]
 
 

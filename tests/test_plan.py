@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
 from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS

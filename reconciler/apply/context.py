@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field
 from datetime import datetime
 from queue import SimpleQueue
+
+from msgspec import Struct
 
 from reconciler.checks import Examples
 from reconciler.events import Uploading
 from reconciler.formats import format_time
 from reconciler.providers import Providers
-from reconciler.values import dataclass
 
 ROOM = 30.0
 """Seconds until a training is sent again, if the service had no room for it and named no time."""
@@ -22,8 +22,7 @@ TICK = 0.2
 """Seconds between two checks whether the run is to stop."""
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """The means and the settings of one apply.
 
     Attributes:
@@ -33,10 +32,11 @@ class Context:
         stopping: set by others when the run is to detach.
         begun: set here before the first call that may begin or change something at a service.
         uploads: filled by the calls, from their threads, with the progress of uploads.
+        parallelism: how many calls run at once.
         lag: seconds for which a model that was just accepted may be invisible.
         waits: if False, the run ends once the service has accepted everything.
-        timeout: seconds after which the run ends; None for never.
         deadline: the clock time at which the run ends; None for never.
+        pool: makes the calls; it has as many threads.
     """
 
     providers: Providers
@@ -49,13 +49,8 @@ class Context:
     parallelism: int
     lag: float
     waits: bool
-    timeout: float | None
-    pool: ThreadPoolExecutor = field(init=False)
-    deadline: float | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.pool = ThreadPoolExecutor(self.parallelism, thread_name_prefix="call")
-        self.deadline = None if self.timeout is None else self.clock() + self.timeout
+    deadline: float | None
+    pool: ThreadPoolExecutor
 
     @property
     def moment(self) -> str:

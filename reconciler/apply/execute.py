@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from reconciler.apply.checkpoints import choose_checkpoint
 from reconciler.apply.endpoints import execute_at_endpoint

@@ -7,8 +7,9 @@ that a parent serves, before its child is tuned) reads the committed records.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec import Struct
+
 from reconciler.events import Progress
 from reconciler.formats import parse_time
 from reconciler.model import Address
 from reconciler.providers import Training
 from reconciler.state.values import Record, RecordedModel
-from reconciler.values import dataclass
 
 MANY = 8
 """More trainings of a kind than this are looked at with one list, which is then the cheaper way."""
@@ -36,8 +37,7 @@ _RATE, _BURST = 2.0, 60
 """The requests a second that looking at many trainings may take on average, and how many come first."""
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """Counts the requests that looks at many trainings take, and says when there is room for the next look.
 
     Attributes:

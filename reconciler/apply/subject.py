@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from reconciler.apply.tasks import Task
 from reconciler.checks import Examples
 from reconciler.model import Desired
 from reconciler.providers import Handle
 from reconciler.state.values import Record
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """The task, models and data that a step works on.
 
     Attributes:

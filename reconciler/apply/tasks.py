@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec import Struct
+
 from reconciler.errors import ReconcilerError
 from reconciler.events import APPLY, WAIT, Event, Skipped, Verb
 from reconciler.model import Address
@@ -13,11 +15,9 @@ from reconciler.plan.change import Change
 from reconciler.plan.recording import find_model
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The effect of a step's outcome.
 
     Attributes:
@@ -37,8 +37,7 @@ class Settled:
     falls_back: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Task:
+class Task(Struct, eq=False):
     """One change that is being executed.
 
     Attributes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler import errors
 from reconciler.apply.context import ROOM, TICK, Context

@@ -11,15 +11,13 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.cli import streams
 from reconciler.cli.byte_offsets import find_byte_offset
 from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.formats import format_time
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.model import Live
@@ -63,8 +61,7 @@ def timestamp() -> str:
     return format_time(datetime.now(UTC), timespec="microseconds")
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(NamedTuple):
     """Prints for the person or program that started us.
 
     Attributes:
@@ -169,7 +166,7 @@ class Console:
 
     def print_warnings(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Print problems that stop nothing as warnings."""
-        self.print_diagnostics([replace(diagnostic, severity=Severity.WARNING) for diagnostic in diagnostics])
+        self.print_diagnostics([diagnostic._replace(severity=Severity.WARNING) for diagnostic in diagnostics])
 
     def print_note(self, text: str) -> None:
         """Print a note for people to stderr. Prints nothing for "" or with --json."""

@@ -6,8 +6,9 @@ Rule: all APIs of a run belong to one service, because its state does: Google's,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from reconciler.cli.apis import APIS, join_endpoint_variables
 from reconciler.cli.offline_checks import ensure_trusted

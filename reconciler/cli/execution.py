@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.cli import deadline, exit_codes, progress, signals, streams
 from reconciler.cli.console import Console, print_text
@@ -11,15 +13,13 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import print_callable_outputs, print_outputs, print_summary
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
 from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, Uploading
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.operation import Check, Operation
     from reconciler.plan.change import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run of a command that plans or carries out a plan."""
 
     invocation: Invocation

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.cli.options import LOCK_TIMEOUT, PARALLELISM
 from reconciler.errors import UsageError
@@ -20,7 +22,6 @@ from reconciler.model import Guards
 from reconciler.plan.inputs import Inputs
 from reconciler.settings import hide_login
 from reconciler.settings.secrecy import LEFT_OUT
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.plan.change import Drift, Plan
@@ -57,8 +58,7 @@ class Need(Enum):
     """The Stack alone, if there is one: what is wrong in other manifests does not stop the command."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Struct, frozen=True):
     """Command lines that continue: `wait` for what was begun, `apply` the rest, or the command `again`."""
 
     wait: str
@@ -66,8 +66,7 @@ class Resume:
     again: str
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """A command and the options that it shares with others.
 
     Attributes:

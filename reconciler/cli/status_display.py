@@ -10,8 +10,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from reconciler.cli import deadline, signals
 from reconciler.cli.console import Console, print_text, timestamp

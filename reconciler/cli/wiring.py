@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
 
 from reconciler.cli.apis import list_kinds, list_variables
 from reconciler.cli.console import print_message
@@ -110,7 +111,7 @@ def complete_advice(invocation: Invocation) -> Iterator[None]:
     except ReconcilerError as error:
         error.detail = invocation.complete(error.detail)
         error.diagnostics = tuple(
-            replace(found, detail=invocation.complete(found.detail)) for found in error.diagnostics
+            found._replace(detail=invocation.complete(found.detail)) for found in error.diagnostics
         )
         raise
 
@@ -157,7 +158,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         except UsageError as error:
             missing = offline_checks.list_missing_settings(loaded, settings)
             if len(missing) > 1:  # report all of it at once
-                raise ManifestError(replace(found, severity=Severity.ERROR) for found in missing) from error
+                raise ManifestError(found._replace(severity=Severity.ERROR) for found in missing) from error
             raise
         yield Operation(
             loaded=loaded,

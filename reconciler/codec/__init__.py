@@ -1,4 +1,4 @@
-"""Strict JSON to values and back, driven by the type hints of dataclasses: state, plan file and reports.
+"""Strict JSON to values and back, driven by the type hints of Structs: state, plan file and reports.
 
 What equals its default is left out, so a document stays small and grows compatibly. A class with a field
 `unknown` keeps there what only a newer program knows, and writes it back. The members of a union are told
@@ -15,7 +15,6 @@ for "3", and the first two know no union of plain dataclasses. Half of the time 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import operator
@@ -23,15 +22,17 @@ import re
 import types
 import typing
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import MISSING, field
 from enum import Enum
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar, Union
 
+from msgspec import NODEFAULT, Struct, field
+from msgspec.structs import fields
+
 from reconciler.codec import readers
 from reconciler.codec.readers import Reader, WrongValueError
+from reconciler.errors import Diagnostic
 from reconciler.model import Address, DataSet
 from reconciler.strictjson import show_value
-from reconciler.values import dataclass
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 _Writer: TypeAlias = Callable[[Any], Json]
@@ -39,8 +40,7 @@ _T = TypeVar("_T")
 _UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The rules of a format for a class, beyond the hints of its fields.
 
     Attributes:
@@ -56,8 +56,7 @@ class Rules:
     never: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """Reads and writes the objects of one class."""
 
     readers: Mapping[str, Reader]
@@ -81,7 +80,7 @@ class Codec:
         self._writer = functools.cache(self._make_writer)
 
     def decode(self, kind: type[_T], document: object) -> _T:
-        """Make the value of a dataclass from the document that `encode` made.
+        """Make the value of a Struct from the document that `encode` made.
 
         Raises:
             WrongValueError: a key is missing or unknown, or a value has another type.
@@ -89,7 +88,7 @@ class Codec:
         return kind(**self.read_fields(kind, document))
 
     def read_fields(self, kind: type, document: object) -> dict[str, Any]:
-        """Read the fields of a dataclass: the keys of the document, with values checked and converted."""
+        """Read the fields of a Struct: the keys of the document, with values checked and converted."""
         shape = self._shape(kind)
         found: dict[str, Any] = {}
         unknown: dict[str, str] = {}
@@ -107,7 +106,7 @@ class Codec:
         return {**found, _UNKNOWN: unknown} if unknown else found
 
     def encode(self, value: object) -> Json:
-        """Convert a value made of dataclasses, enums, tuples, mappings and scalars to plain JSON.
+        """Convert a value made of Structs, enums, tuples, mappings and scalars to plain JSON.
 
         Raises TypeError for anything else: a defect, not a user's mistake.
         """
@@ -118,16 +117,20 @@ class Codec:
                 return value
             case Address():
                 return str(value)
+            case Diagnostic():
+                defaults = Diagnostic._field_defaults
+                own = {key: item for key, item in value._asdict().items() if item != defaults.get(key)}
+                return self.encode(own)
             case tuple() | list():
                 return [self.encode(item) for item in value]
             case Mapping():
                 return {str(key): self.encode(item) for key, item in value.items()}
-            case _ if dataclasses.is_dataclass(value):
+            case _ if isinstance(value, Struct):
                 return self.encode_fields(value)
         raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
 
     def encode_fields(self, value: object) -> dict[str, Json]:
-        """Convert a dataclass as `encode` does."""
+        """Convert a Struct as `encode` does."""
         shape = self._shape(typing.cast("Hashable", type(value)))
         found: dict[str, Json] = {}
         for name, default, write in shape.writers:
@@ -142,12 +145,12 @@ class Codec:
         rules = self._rules.get(kind, Rules())
         hints = typing.get_type_hints(kind, include_extras=True)
         defaults = {
-            entry.name: entry.default if entry.default_factory is MISSING else entry.default_factory()
-            for entry in dataclasses.fields(kind)
+            entry.name: entry.default if entry.default_factory is NODEFAULT else entry.default_factory()
+            for entry in fields(kind)
             if entry.name not in {_UNKNOWN, *rules.never}
         }
-        required = [name for name, default in defaults.items() if default is MISSING]
-        defaults |= dict.fromkeys(rules.always, MISSING)
+        required = [name for name, default in defaults.items() if default is NODEFAULT]
+        defaults |= dict.fromkeys(rules.always, NODEFAULT)
         own = {
             # a field that is left out where it is None is never null
             name: self._reader(_without_null(hints[name]) if default is None else hints[name])
@@ -167,7 +170,7 @@ class Codec:
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if hint in _SCALARS:
             return lambda value: value
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint) and hint is not Address:
+        if isinstance(hint, type) and issubclass(hint, Struct) and hint is not Address:
             return self.encode_fields
         if tag:
             names = {kind: name for name, kind in _name_members(arguments, tag).items()}
@@ -191,7 +194,7 @@ class Codec:
             return self._make_tagged_reader(_name_members(arguments, tag), tag)
         if isinstance(hint, type) and hint in _READERS:
             return _READERS[hint]
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if isinstance(hint, type) and issubclass(hint, Struct):
             return lambda value: self.decode(hint, value)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return readers.read_member(hint)
@@ -235,8 +238,8 @@ def _split_tag(hint: object) -> tuple[object, str]:
 def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
     """Map the names in JSON to the classes of a union: set_permissions to SetPermissions."""
     named = {re.sub(r"(?<=.)(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in members}
-    fields = {entry.name for kind in members for entry in dataclasses.fields(kind)}
-    if len(named) < len(members) or tag in fields:
+    names = {entry.name for kind in members for entry in fields(kind)}
+    if len(named) < len(members) or tag in names:
         raise TypeError(f"cannot be told apart by {tag!r}: {', '.join(kind.__name__ for kind in members)}")
     return named
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.datasets.chat import PREFERENCE
 from reconciler.datasets.data_sets import DataSets

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from msgspec import Struct, field
 
 from reconciler.problems import FOLDED_ABOVE, FOLDED_TO, Place, Problems, drop_details, summarize_rest
-from reconciler.values import dataclass
 
 KINDS_LIMIT = 100
 """At most this many different problems of one file are reported. The others are only counted."""
 
 
-@dataclass(slots=True)
-class _Alike:
+class _Alike(Struct):
     """Problems of one file with the same text.
 
     Attributes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.datasets import lookalikes
 from reconciler.datasets.columns import INSTRUCTION, make_example, refuse_missing
@@ -14,14 +16,12 @@ from reconciler.datasets.typed_rows import make_pairs
 from reconciler.formats import count_noun
 from reconciler.model import Example, Layout
 from reconciler.problems import Place, Refusal
-from reconciler.values import dataclass
 
 CELL_LIMIT = 1024 * 1024
 """The most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Some rows below the header.
 
     Attributes:

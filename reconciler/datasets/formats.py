@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from io import BytesIO, StringIO
+
+from msgspec.structs import replace
 
 from reconciler.datasets.columns import read_object
 from reconciler.datasets.csv_rows import Table, read_csv, read_tables, refuse_long

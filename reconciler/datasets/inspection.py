@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec import Struct
+
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import Found
 from reconciler.errors import Diagnostic
-from reconciler.values import dataclass
 
 
 class Use(StrEnum):
@@ -19,8 +20,7 @@ class Use(StrEnum):
     CHECK = "held-out examples of a check"
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(Struct, frozen=True):
     """One data set.
 
     Attributes:
@@ -40,8 +40,7 @@ class Inspected:
     shared: Found | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """The data sets of a model, the training data first.
 
     Attributes:

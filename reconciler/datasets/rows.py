@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from reconciler.datasets.survey import Gathered, Survey
 from reconciler.model import Example
 from reconciler.problems import Place, Refusal, describe
-from reconciler.values import dataclass
 
 Row: TypeAlias = tuple[Place, Example | Refusal]
 """The place of a row, and its example or refusal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Sound examples of texts that were read together. Each attribute has one entry for each of them.
 
     Attributes:
@@ -38,8 +38,7 @@ class Batch:
     output_lengths: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Stripe:
+class Stripe(Struct, frozen=True):
     """Whole lines that were measured together elsewhere. Each holds a sound example of texts.
 
     Attributes:
@@ -61,8 +60,7 @@ class Stripe:
         return len(self.gathered.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Struct, frozen=True):
     """Which lines of a form may be read in batches.
 
     Attributes:
@@ -78,8 +76,7 @@ class Typed:
     longest: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """Counts and the digest of valid training data, without the data itself, which may be large.
 
     Attributes:
@@ -99,8 +96,7 @@ class Measured:
     survey: Survey
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """The form of a data set's rows, and the limits of its service.
 
     Attributes:

@@ -10,13 +10,13 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from itertools import count
+
+from msgspec import Struct
 
 from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal
-from reconciler.values import dataclass
 
 MOST_COMPARED = 10_000_000
 """At most this many examples are compared, which takes 200 MB. The others are only counted."""
@@ -39,8 +39,7 @@ _AT_ONCE = 1_000_000
 """Examples whose hashes are in a dictionary at the same time: some 200 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
+class Lengths(Struct, frozen=True):
     """Characters of all inputs, or of all outputs."""
 
     least: int = 0
@@ -50,16 +49,14 @@ class Lengths:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Pair:
+class Pair(Struct, frozen=True, order=True):
     """The lines of two examples, the earlier one first if both are in one file."""
 
     first: int
     second: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The number of pairs that were found, and the lines of the first ones."""
 
     count: int = 0
@@ -96,8 +93,7 @@ class Lines:
         return found if parts == 1 else (entry for entry in found if entry[0] % parts == part)
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """The numbers and findings for one data set.
 
     Attributes:
@@ -120,7 +116,18 @@ class Survey:
     labels: tuple[tuple[str, int], ...]
     long: int
     long_lines: tuple[int, ...]
-    lines: Lines = field(repr=False, compare=False)
+    lines: Lines
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what was found, and not the hashes, which are others in each process."""
+        return type(other) is Survey and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        found = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "lines")
+        return f"Survey({', '.join(found)})"
 
     @property
     def characters(self) -> int:
@@ -138,8 +145,7 @@ class Survey:
         return min(self.examples, MOST_COMPARED)
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """What a surveyor has taken into account, to be added to another one's in the same process or its parent.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import settings
 from reconciler.errors import UsageError
@@ -16,7 +18,6 @@ from reconciler.http.retry import Answer, Request, Sender
 from reconciler.http.throttle import Pace, Patience
 from reconciler.settings import forms, hide_login, read_seconds, tls
 from reconciler.settings.hosts import is_loopback
-from reconciler.values import dataclass
 
 TIMEOUT = 60.0
 _SLOWEST = 64 * 1024
@@ -81,8 +82,7 @@ def connect(
     )
 
 
-@dataclass(eq=False, kw_only=True)
-class Transport:
+class Transport(Struct, eq=False, kw_only=True):
     """One API endpoint with its credential; made by `connect`, used by several threads at once.
 
     Attributes:

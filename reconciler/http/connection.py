@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from reconciler import __version__, bounds
 from reconciler.http.deadline import Call, limit_call
 from reconciler.settings.tls import Trust
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -46,8 +47,7 @@ class LostError(Exception):
     """The request was sent, perhaps only in part, and no whole reply came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A whole reply, whatever its status. Header names are in lower case."""
 
     status: int

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Protocol
 
-from reconciler.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """A credential's part of a request.
 
     Attributes:
@@ -18,8 +16,11 @@ class Signature:
         secrets: the texts in these headers that no message may repeat.
     """
 
-    headers: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Signature(…)"  # a secret must not stand in a traceback or a log
 
 
 class Credential(Protocol):

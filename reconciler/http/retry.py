@@ -7,8 +7,10 @@ have been executed is repeated only if executing it twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler import errors
 from reconciler.bounds import ERROR
@@ -17,7 +19,6 @@ from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse_redirect
 from reconciler.http.throttle import Pace, Patience
 from reconciler.redaction import hide_echoes, make_printable
-from reconciler.values import dataclass
 
 _KEPT = "/:-._~@%"
 """In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
@@ -29,8 +30,7 @@ _PASSING = frozenset({500, 502, 503, 504})
 """Statuses that pass by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request, as it is sent each time.
 
     `safe`: executing the request twice is harmless. `fence`: called before each sending.
@@ -55,16 +55,14 @@ class Request:
         return f"{self.method} {self.path} at {urlsplit(self.base_url).netloc}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A successful reply, with its JSON object if one was expected."""
 
     reply: Reply
     document: JsonObject = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Tries:
+class _Tries(Struct):
     """The progress of one call: its failures, and the seconds that it waited at the gate and after 429s.
 
     `sent`: at least one try left this machine.
@@ -78,8 +76,7 @@ class _Tries:
     sent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Sends requests to one endpoint. Several threads use it at once."""
 
     _base_url: str

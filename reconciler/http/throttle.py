@@ -11,8 +11,9 @@ import random
 import threading
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from reconciler.errors import StoppedError
-from reconciler.values import dataclass
 
 _SLICE = 0.1
 """Seconds between two looks at `stopping`."""
@@ -20,8 +21,7 @@ _FIRST_SPACING = 0.05
 _MOST_SPACING = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """The limits for the repetitions of one call.
 
     Attributes:

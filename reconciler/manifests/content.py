@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.manifests.references import Declaration
 from reconciler.model import Attributes, Checks, DataSet, Lifecycle, Permission, Serving, StateSource
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """The content of a document without faults. Each attribute is as in `Desired`."""
 
     attributes: Attributes
@@ -24,8 +24,7 @@ class Content:
     elsewhere: StateSource | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The result of reading a document.
 
     Attributes:

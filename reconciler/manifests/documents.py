@@ -12,10 +12,11 @@ YAML's syntax.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import cache
 from itertools import count
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from reconciler.formats import to_camel_case
 from reconciler.manifests.located import Mark, YamlList, YamlMap
@@ -23,19 +24,17 @@ from reconciler.manifests.plain_reader import read_plainly
 from reconciler.manifests.substitution import substitute
 from reconciler.manifests.syntax import refuse_unreadable
 from reconciler.problems import Place, Problems
-from reconciler.values import dataclass
 
 Path: TypeAlias = str | Sequence[str | int]
 """The path of a value: "spec.base_model", which means both spellings, or the exact keys and indices."""
 
 
-@dataclass(slots=True, eq=False)
-class Text:
+class Text(Struct, eq=False):
     """The text of a file, to find the places of its values when somebody asks for them."""
 
     file: str
     content: str
-    _documents: list[Document] | None = field(default=None, repr=False)
+    _documents: list[Document] | None = None
 
     def read_with_places(self, number: int) -> Document:
         """Read the document of this number again, with the places of its values."""
@@ -44,8 +43,7 @@ class Text:
         return self._documents[number]
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """One YAML document that is not empty.
 
     Attributes:
@@ -101,8 +99,7 @@ class Document:
                 container[key] = text
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """The node at a path of a document.
 
     Attributes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from reconciler.bases import Base
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.model import DataSet
-from reconciler.values import dataclass
 
 
 def read_endpoint(document: Document) -> tuple[str, str]:
@@ -21,8 +22,7 @@ Choice = tuple[str, tuple[str, str], bool]
 """Where, which keys exclude each other, whether one of them must be there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """The form of a kind in manifests.
 
     Attributes:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Desired, Removal, Stack
-from reconciler.values import dataclass
 
 Names: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Declared addresses with their labels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """The content of a set of manifests.
 
     Attributes:

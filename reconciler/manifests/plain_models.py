@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from reconciler.datasets.data_sets import DataSets
 from reconciler.identity import encode_canonical
 from reconciler.kind import Kind
@@ -36,7 +38,6 @@ from reconciler.manifests.texts import (
 from reconciler.model import Address, Attributes, DataSet, Example, Lifecycle, Serving, Stack
 from reconciler.problems import Place
 from reconciler.settings.forms import LOCATION, PROJECT
-from reconciler.values import dataclass
 
 
 class LeftError(Exception):
@@ -160,8 +161,7 @@ _EXAMPLES, _FILE = f"{_DATA}.examples.examples", f"{_DATA}.file"
 _ALWAYS = (frozenset({"apiVersion"}), frozenset({"metadata.name"}), frozenset({"spec.base_model"}))
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     """What this reader knows of a kind.
 
     Attributes:

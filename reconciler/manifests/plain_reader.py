@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from reconciler.manifests.scalars import resolve
 from reconciler.textfiles import is_printable
-from reconciler.values import dataclass
 
 LONGEST = 1_000_000
 """The most characters of a document. A longer one may have more values than `yaml_builder` accepts."""
@@ -58,8 +59,7 @@ class _LeftError(Exception):
     """The text has something that this reader does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlainDocument:
+class PlainDocument(Struct, frozen=True):
     """A document that is a mapping.
 
     Attributes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from reconciler.manifests.documents import Document
 from reconciler.model import Address
 from reconciler.problems import find_nearest
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """A document with a name, as other documents must know it, even if it has problems.
 
     Attributes:

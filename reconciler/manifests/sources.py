@@ -9,15 +9,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from reconciler.errors import Diagnostic, ManifestError, UsageError
 from reconciler.textfiles import explain_os_error, find_work_tree
-from reconciler.values import dataclass
 
 _MANIFESTS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A manifest file to read.
 
     Attributes:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import yaml
+from msgspec import Struct
 
 from reconciler import bounds
 from reconciler.identity import to_float32
@@ -18,7 +19,6 @@ from reconciler.manifests.kinds import API_VERSION
 from reconciler.manifests.scalars import resolve
 from reconciler.model import Live, Value
 from reconciler.strictjson import loads
-from reconciler.values import dataclass
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@:-]*(?: [A-Za-z0-9_./@:-]+)*", re.ASCII)
 _RESERVED = frozenset({"yes", "no", "on", "off", "y", "n"})
@@ -26,8 +26,7 @@ _RESERVED = frozenset({"yes", "no", "on", "off", "y", "n"})
 _WIDTH = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True):
     """A data set of a live model.
 
     Attributes:

@@ -9,9 +9,9 @@ recursive, and is faster.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
@@ -26,7 +26,6 @@ from yaml.events import (
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.scalars import resolve
 from reconciler.problems import Place, Problems, write_scalar
-from reconciler.values import dataclass
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000
@@ -56,8 +55,7 @@ _TAGS: Mapping[type[Event], frozenset[str | None]] = {
 }
 
 
-@dataclass(slots=True, eq=False)
-class _Open:
+class _Open(Struct, eq=False):
     """A collection that has begun but not ended.
 
     Attributes:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field, replace
 from datetime import date, datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler import observe
 from reconciler.datasets.open_cache import OpenCache
@@ -32,7 +34,6 @@ from reconciler.plan.selection import Known, warn_of_unlabelled
 from reconciler.providers import Provider, Providers
 from reconciler.records import select
 from reconciler.state.values import Record, State, check_foreign
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.state.session import StateManager
@@ -49,8 +50,7 @@ _LOOKS = 5
 """State and service are read at most this often while other runs change both."""
 
 
-@dataclass(slots=True)
-class Operation:
+class Operation(Struct):
     """The manifests, the state and the services that a command works with.
 
     Attributes:
@@ -250,6 +250,8 @@ class Operation:
         Without `waits`, the run ends once the service has accepted everything; at the latest after `timeout`
         seconds.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         from reconciler import apply
 
         means = (
@@ -261,7 +263,14 @@ class Operation:
             self.begun,
             self.uploads,
         )
-        context = apply.Context(*means, self.parallelism, self.lag, waits=waits, timeout=timeout)
+        context = apply.Context(
+            *means,
+            self.parallelism,
+            self.lag,
+            waits=waits,
+            deadline=None if timeout is None else self.clock() + timeout,
+            pool=ThreadPoolExecutor(self.parallelism, thread_name_prefix="call"),
+        )
         return apply.apply(check, self.manager, context)
 
     def plan_unfinished(self) -> Plan:

@@ -7,8 +7,9 @@ models, and trains none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from reconciler import diff, files
 from reconciler.errors import PlanError, ServiceError, UsageError

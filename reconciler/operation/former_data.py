@@ -14,10 +14,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import bounds, files
 from reconciler.datasets.data_cache import Compared, DataCache
@@ -35,7 +37,6 @@ from reconciler.plan.facts import Facts
 from reconciler.problems import Problems, Refusal
 from reconciler.providers import Providers
 from reconciler.textfiles import find_work_tree
-from reconciler.values import dataclass
 
 MOST_EXAMPLES = 500_000
 """Larger data sets are not compared: their hashes take some 100 MB."""
@@ -105,8 +106,7 @@ def _compare(
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """A place where the former data may be.
 
     Attributes:

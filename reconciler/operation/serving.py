@@ -6,7 +6,8 @@ Rules: it only reads. Models that are not recorded are not looked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler import observe
 from reconciler.checks import CheckResult, run_check

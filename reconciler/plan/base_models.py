@@ -6,16 +6,17 @@ Rule: today's date is an argument. A packaged date warns; only a Stack's `tunabl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
 from datetime import date
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_replacement, strip_publisher
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.kind import FieldRole, Kind
 from reconciler.model import BASE_MODEL, Address, Desired, Live
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.state.values import Record, RecordedModel
@@ -30,8 +31,7 @@ def find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
     )
 
 
-@dataclass(slots=True)
-class BaseFinder:
+class BaseFinder(Struct):
     """Finds base models by name, however many models stand in between.
 
     Attributes:
@@ -167,8 +167,7 @@ def _cite(row: Base) -> str:
     return f" (according to {row.authority})" if row.authority else ""
 
 
-@dataclass(frozen=True, slots=True)
-class BaseEnd:
+class BaseEnd(Struct, frozen=True):
     """The base model that one model stands on, and its end, as commands show them.
 
     Attributes:
@@ -227,8 +226,7 @@ def _find_end(finder: BaseFinder, kind: str, name: str, today: date) -> BaseEnd:
 _NEVER = "9999-12-31"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseUse:
+class BaseUse(Struct, frozen=True):
     """A row of the table of base models, with the addresses that are tuned from it.
 
     Attributes:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from functools import cached_property
 from math import ceil
 
+from msgspec import Struct
+
 from reconciler.bases import CHARACTERS_PER_TOKEN, strip_publisher
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Desired, Prices
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.change import Bill
 from reconciler.state.values import RecordedEstimate, RecordedModel
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRate:
+class TokenRate(Struct, frozen=True):
     """The number of characters of training data in a token.
 
     Attributes:
@@ -30,8 +30,7 @@ class TokenRate:
     trainings: int = 0
 
 
-@dataclass
-class TokenRates:
+class TokenRates(Struct, dict=True):
     """The rate of each base model: measured from the trainings that the state records, else as packaged."""
 
     finder: BaseFinder

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, StalePlanError
 from reconciler.identity import digest_manifest, encode_canonical, find_meaning
@@ -193,7 +194,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
         raise StalePlanError(
             "the plan is out of date: " + "; ".join(problem.summary for problem in unique),
             advice,
-            (*unique[:-1], replace(unique[-1], detail=advice)),
+            (*unique[:-1], unique[-1]._replace(detail=advice)),
         )
     return replace(fresh, changes=tuple(kept.values()), bindings=plan.bindings, inputs=plan.inputs)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler import diff
 from reconciler.difference import DataChange, FieldChange, PermissionChange
@@ -34,7 +36,6 @@ from reconciler.plan.steps import (
     Serves,
 )
 from reconciler.state.values import Record, RecordedModel
-from reconciler.values import dataclass
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
 RETRY_ADVICE = "Correct its data or its manifest, or train the same again with --retry-failed."
@@ -42,8 +43,7 @@ COPY_ADVICE = "Correct its manifest, or copy the same again with --retry-failed.
 NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One desired model, with what the decision table needs.
 
     Attributes:
@@ -117,8 +117,7 @@ Answer: TypeAlias = Change | Diagnostic
 """The result of a row: a change, or the reason to refuse one."""
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(Struct):
     """The decision on one address.
 
     `errors` and `refusals` both refuse the whole plan. With `refusals`, the changes can still be shown.

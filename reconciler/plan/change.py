@@ -7,8 +7,9 @@ decision depends on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.model import SOURCE, Address, Attributes, DataSet
@@ -26,7 +27,6 @@ from reconciler.plan.steps import (
     select_unapproved,
 )
 from reconciler.state.values import Record
-from reconciler.values import dataclass
 
 
 class Action(StrEnum):
@@ -107,8 +107,7 @@ class Reason(StrEnum):
     DEFAULT_DIFFERS = "another checkpoint than the chosen one is the model's default"
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """The size and the price of a training.
 
     Attributes:
@@ -155,8 +154,7 @@ class Bill:
         return self.estimated or self.token_price is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Deposed:
+class Deposed(Struct, frozen=True):
     """A change is about a deposed model, or one that is held back.
 
     Attributes:
@@ -168,8 +166,7 @@ class Deposed:
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """The planned change of one address, or of one of its deposed models.
 
     Attributes:
@@ -273,8 +270,7 @@ class DriftClass(StrEnum):
     """A replaced model that is still there. Never more than a note."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """One found. `fails`: it counts for the exit code. Otherwise it is a note.
 
     Attributes:
@@ -301,8 +297,7 @@ class Drift:
     is_endpoint: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """Digests of what a plan was made from, for one address that it changes.
 
     Attributes:
@@ -320,8 +315,7 @@ class Binding:
     endpoints: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The decisions on all addresses.
 
     Attributes:

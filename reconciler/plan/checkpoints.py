@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from reconciler.identity import digest_questions
 from reconciler.model import (
     BEST,
@@ -23,11 +25,9 @@ from reconciler.model import (
 )
 from reconciler.plan.copies import read_checkpoint
 from reconciler.state.values import RecordedModel, Verdict
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What a manifest asks for, of one model.
 
     Attributes:
@@ -121,8 +121,7 @@ def judge_scores(scores: Iterable[Score], checks: Checks) -> Verdict | None:
     return verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A checkpoint after its checks."""
 
     checkpoint: Checkpoint

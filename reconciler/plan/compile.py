@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.model import Attributes, Checks, Permission, Value

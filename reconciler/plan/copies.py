@@ -8,17 +8,17 @@ id of the copy.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from reconciler.kind import Kind
 from reconciler.model import Address, Live, Score, describe_scores
 from reconciler.state.values import Record, RecordedModel, State, Verdict
-from reconciler.values import dataclass
 
 _SHORT = 12
 """The number of digits of a commit that are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopySource:
+class CopySource(Struct, frozen=True):
     """A model that serves an address of another state, as that state records it.
 
     Attributes:
@@ -39,8 +39,7 @@ class CopySource:
     scores: tuple[Score, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFault:
+class SourceFault(Struct, frozen=True):
     """A source of another state that gives no model now.
 
     Attributes:

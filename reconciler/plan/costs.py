@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.formats import parse_day
 from reconciler.model import Address, Status
 from reconciler.state.values import Cost, Record, RecordedModel, State
-from reconciler.values import dataclass
 
 
 def list_new_costs(before: State, records: Iterable[Record], now: str) -> list[Cost]:
@@ -54,8 +55,7 @@ def _make_cost(address: Address, model: RecordedModel, now: str) -> Cost | None:
     return replace(cost, tokens=estimate.tokens, amount=estimate.amount, is_estimate=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """A sum of costs, all in one currency, and all estimated or all billed.
 
     Attributes:

@@ -7,10 +7,11 @@ and ignored differences are not reported until their date.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler import diff
 from reconciler.bases import Base

@@ -11,12 +11,13 @@ from collections.abc import Container
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
+
 from reconciler.identity import is_generation_of
 from reconciler.kind import Kind
 from reconciler.model import NAME_LIMIT, Address, Live, Status
 from reconciler.plan.facts import SUFFIX, Facts
 from reconciler.plan.rows.generations import list_ids
-from reconciler.values import dataclass
 
 
 class Left(StrEnum):
@@ -31,8 +32,7 @@ class Left(StrEnum):
     INVALID = "cannot be declared"
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """The user's selection of the models to take over.
 
     Attributes:
@@ -44,8 +44,7 @@ class Wish:
     include_foreign: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A manifest.
 
     Attributes:
@@ -59,8 +58,7 @@ class Written:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Omitted:
+class Omitted(Struct, frozen=True):
     """A live model that gets no manifest. `why` is the detail, "" if the reason says all."""
 
     name: str
@@ -68,8 +66,7 @@ class Omitted:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Estate:
+class Estate(Struct, frozen=True):
     """The live models of some kinds. `unasked`: why the service of a kind could not be asked, by kind."""
 
     written: tuple[Written, ...] = ()

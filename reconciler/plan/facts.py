@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
@@ -37,14 +39,12 @@ from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
-from reconciler.values import dataclass
 
 SUFFIX = 9
 """The length of the end of an id: a dash and eight characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     """One of the ids under which a desired model may be live.
 
     Attributes:
@@ -57,8 +57,7 @@ class Generation:
     formula: int = identity.FORMULA
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """The services' answers before the decision.
 
     Attributes:
@@ -90,8 +89,7 @@ class Observed:
     sources: Mapping[StateSource, CopySource | SourceFault] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True, dict=True):
     """Everything that a plan depends on.
 
     Attributes:

@@ -6,14 +6,13 @@ Rule: this module imports no step, so that a command that makes no plan does not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from reconciler.model import Guards
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """The place that a plan was made for. The first line of a plan shows it.
 
     Attributes:
@@ -34,8 +33,7 @@ class Context:
     embedded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """The inputs of a plan: paths and command options, kept so that they can be read again."""
 
     paths: tuple[str, ...] = ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.formats import add_seconds
 from reconciler.model import Score, Status
@@ -18,40 +20,33 @@ from reconciler.state.values import (
     RecordedModel,
     Verdict,
 )
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The step is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """The call failed for good. Its effect at the service is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoRoom:
+class NoRoom(Struct, frozen=True):
     """The service has no room for a new model now. `said` is its message."""
 
     said: str
 
 
-@dataclass(frozen=True, slots=True)
-class Occupied:
+class Occupied(Struct, frozen=True):
     """The id of a new model is taken by a model that is not ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renumbered:
+class Renumbered(Struct, frozen=True):
     """The id of a new model is taken by an invisible one. The next generation is tried."""
 
     model: RecordedModel
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """The verdict of the checks, their scores, and the reason if they did not pass."""
 
     verdict: Verdict
@@ -59,8 +54,7 @@ class Checked:
     said: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """The checkpoint that was chosen, and how its checks went.
 
     Attributes:
@@ -78,8 +72,7 @@ class Chosen:
     said: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unproven:
+class Unproven(Struct, frozen=True):
     """A model was not deleted: its successor was not seen ACTIVE, or it is still used. `why` is for people.
 
     `unfinished`: the next run is expected to delete it.
@@ -89,21 +82,18 @@ class Unproven:
     unfinished: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class StillTraining:
+class StillTraining(Struct, frozen=True):
     """The service refuses to delete a model in training."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointReady:
+class EndpointReady(Struct, frozen=True):
     """A stable endpoint is there."""
 
     name: str
     location: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deploying:
+class Deploying(Struct, frozen=True):
     """A deployment is under way, or done if `operation` is ""."""
 
     operation: str = ""

@@ -6,7 +6,8 @@ Rule: `wait` only starts trainings that an apply approved, exactly as approved.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, PlanError
 from reconciler.model import Address, Desired, Status

@@ -7,7 +7,9 @@ does not undo this. Only a model that has served may serve again. Its checks pas
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, PlanError
 from reconciler.model import SOURCE, Address, Status
@@ -22,11 +24,9 @@ from reconciler.plan.rows.moves import resolve_sources
 from reconciler.plan.rows.strange import block
 from reconciler.plan.steps import CreateEndpoint, GoBack, ReportFailure, drop_intent, find_step, has_effect
 from reconciler.state.values import Record, RecordedModel
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a rollback was asked to do.
 
     Attributes:

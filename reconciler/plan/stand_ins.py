@@ -10,7 +10,9 @@ another copy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model import Address, Desired
 from reconciler.plan.base_models import find_source
@@ -20,11 +22,9 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.recording import find_model
 from reconciler.plan.steps import Create, Serves, find_step
 from reconciler.state.values import Record, RecordedModel
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+class StandIn(Struct, frozen=True):
     """A copy that was approved under an id that stands in, and has its own id by now.
 
     Attributes:
@@ -50,8 +50,7 @@ class StandIn:
         return replace(model, id=approved.id, digest=approved.digest, source=approved.source, sent=sent)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(Struct, frozen=True):
     """A copy of an approved plan that waits for its source."""
 
     desired: Desired

@@ -6,8 +6,10 @@ Rule: it is found from facts, and from what polls said of the trainings. Nothing
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.events import Progress
 from reconciler.formats import format_time, parse_time
@@ -18,7 +20,6 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.rows.deposed import find_end
 from reconciler.plan.rows.held import describe_hold
 from reconciler.state.values import Record, RecordedModel, Verdict
-from reconciler.values import dataclass
 
 
 class Condition(StrEnum):
@@ -62,8 +63,7 @@ _AFTER_TRAINING = {
 _UNTOLD = "the reason is not recorded yet; reconciler plan tells it"
 
 
-@dataclass(frozen=True, slots=True)
-class Deposed:
+class Deposed(Struct, frozen=True):
     """A deposed model.
 
     Attributes:
@@ -76,8 +76,7 @@ class Deposed:
     is_protected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
+class ModelStatus(Struct, frozen=True):
     """One model with its condition. An address that replaces its model has two.
 
     Attributes:

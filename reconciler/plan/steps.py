@@ -8,14 +8,14 @@ Rule: a step is a value, without clients or clocks. A question about steps is an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, ClassVar, TypeAlias, TypeVar, assert_never
+
+from msgspec import Struct, field
 
 from reconciler.difference import PermissionChange
 from reconciler.model import Address, Attributes, Checks, Permission, Score
 from reconciler.state.values import Record, Verdict
-from reconciler.values import dataclass
 
 
 class Role(StrEnum):
@@ -35,16 +35,14 @@ class Ending(StrEnum):
     RESTORE = "restore"
 
 
-@dataclass(frozen=True, slots=True)
-class Serves:
+class Serves(Struct, frozen=True):
     """Wait until an address serves `model` (an id or a resource name), which this one comes from."""
 
     address: Address
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class IsAccepted:
+class IsAccepted(Struct, frozen=True):
     """Wait until the service has accepted the new model of an address, and that is recorded."""
 
     address: Address
@@ -109,16 +107,14 @@ class Deletion(CallStep):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Move(Intent, AtOnce):
+class Move(Struct, Intent, AtOnce, frozen=True):
     """Store a record, otherwise unchanged, under a new address instead of its `previous` one."""
 
     previous: Address
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class RecordIntent(Intent):
+class RecordIntent(Struct, Intent, frozen=True):
     """Record what this run is about to do, before its first call. Without a call: what was observed.
 
     `after` delays this, because the serving model would already look deleted.
@@ -128,15 +124,13 @@ class RecordIntent(Intent):
     after: Serves | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt(Intent, AtOnce):
+class Adopt(Struct, Intent, AtOnce, frozen=True):
     """Record a live model as the candidate."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Restore(Intent):
+class Restore(Struct, Intent, frozen=True):
     """Record a deposed model as the candidate again.
 
     `after` delays this until the parent serves, because its training may fail. Then what serves stays.
@@ -146,8 +140,7 @@ class Restore(Intent):
     after: Serves | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GoBack(Intent, AtOnce):
+class GoBack(Struct, Intent, AtOnce, frozen=True):
     """Let a former model serve again at once.
 
     `replaces` is the id of the model that served. The record says what becomes of it: held back, or deposed
@@ -158,8 +151,7 @@ class GoBack(Intent, AtOnce):
     replaces: str
 
 
-@dataclass(frozen=True, slots=True)
-class Promote(RecordStep, AtOnce):
+class Promote(Struct, RecordStep, AtOnce, frozen=True):
     """Make the candidate the serving model, and depose the one that served.
 
     Attributes:
@@ -184,8 +176,7 @@ class Promote(RecordStep, AtOnce):
     rivals: tuple[Score, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HoldBack(RecordStep, AtOnce):
+class HoldBack(Struct, RecordStep, AtOnce, frozen=True):
     """Do not promote a candidate: its manifest has changed since it was approved, or cannot be applied.
 
     Attributes:
@@ -197,20 +188,17 @@ class HoldBack(RecordStep, AtOnce):
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Forget(RecordStep, AtOnce):
+class Forget(Struct, RecordStep, AtOnce, frozen=True):
     """Remove the address from the state: none of its models is live any more, or they are to stay."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetDeposed(RecordStep, AtOnce):
+class ForgetDeposed(Struct, RecordStep, AtOnce, frozen=True):
     """Remove a deposed model from its record, because it is not live any more."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReportFailure(RecordStep, AtOnce):
+class ReportFailure(Struct, RecordStep, AtOnce, frozen=True):
     """Report a failure.
 
     Attributes:
@@ -224,8 +212,7 @@ class ReportFailure(RecordStep, AtOnce):
     blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteFirst(Deletion):
+class DeleteFirst(Struct, Deletion, frozen=True):
     """Delete the old model under a pinned id, so that its successor can take the id."""
 
     id: str
@@ -233,8 +220,7 @@ class DeleteFirst(Deletion):
     after: Serves | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Create(CallStep):
+class Create(Struct, CallStep, frozen=True):
     """Start the training of the candidate, or its copy.
 
     Attributes:
@@ -255,15 +241,13 @@ class Create(CallStep):
     copies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitTraining(WatchStep):
+class AwaitTraining(Struct, WatchStep, frozen=True):
     """Wait until the candidate's training has ended. `copies`: it is a copy, which trains nothing."""
 
     copies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitEnd(WatchStep):
+class AwaitEnd(Struct, WatchStep, frozen=True):
     """Wait for the end of a training, because the service cannot delete the model before.
 
     `is_namesake`: the candidate has the same id.
@@ -273,8 +257,7 @@ class AwaitEnd(WatchStep):
     is_namesake: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Update(CallStep, AtOnce):
+class Update(Struct, CallStep, AtOnce, frozen=True):
     """Set `fields` of a model, and record `sent` as the attributes that were sent."""
 
     of: Role
@@ -282,8 +265,7 @@ class Update(CallStep, AtOnce):
     sent: Attributes = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SetPermissions(CallStep, AtOnce):
+class SetPermissions(Struct, CallStep, AtOnce, frozen=True):
     """Set exactly these permissions. `changes` lists the grants that this adds, revokes or changes."""
 
     of: Role
@@ -291,16 +273,14 @@ class SetPermissions(CallStep, AtOnce):
     changes: tuple[PermissionChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunChecks(AtOnce):
+class RunChecks(Struct, AtOnce, frozen=True):
     """Run the checks of the candidate, up to the first whose result is unknown."""
 
     nature: ClassVar = Nature.ASK
     checks: Checks
 
 
-@dataclass(frozen=True, slots=True)
-class ChooseCheckpoint(AtOnce):
+class ChooseCheckpoint(Struct, AtOnce, frozen=True):
     """Choose the checkpoint of a model that is to serve, after running the checks on it.
 
     For the best one, the checks are run on every checkpoint that was not asked the same before.
@@ -321,8 +301,7 @@ class ChooseCheckpoint(AtOnce):
     asks: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetDefaultCheckpoint(CallStep, AtOnce):
+class SetDefaultCheckpoint(Struct, CallStep, AtOnce, frozen=True):
     """Make the chosen checkpoint the model's default, so that a copy of the model has it too.
 
     `checkpoint`: its id, if the plan knows it.
@@ -332,8 +311,7 @@ class SetDefaultCheckpoint(CallStep, AtOnce):
     checkpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteReplaced(Deletion, AtOnce):
+class DeleteReplaced(Struct, Deletion, AtOnce, frozen=True):
     """Delete a replaced model, if the service shows its successor as ACTIVE.
 
     `is_due`: the time has come that was approved with its replacement, so nobody need approve it again.
@@ -344,8 +322,7 @@ class DeleteReplaced(Deletion, AtOnce):
     is_due: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delete(Deletion):
+class Delete(Struct, Deletion, frozen=True):
     """Delete a model. `deposed`: the address keeps its other models."""
 
     id: str
@@ -354,8 +331,7 @@ class Delete(Deletion):
     after: IsAccepted | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateEndpoint(CallStep, AtOnce):
+class CreateEndpoint(Struct, CallStep, AtOnce, frozen=True):
     """Create the stable endpoint that the record names, and wait until it is there.
 
     Attributes:
@@ -373,8 +349,7 @@ class CreateEndpoint(CallStep, AtOnce):
     trial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Deploy(CallStep, AtOnce):
+class Deploy(Struct, CallStep, AtOnce, frozen=True):
     """Begin to deploy a model to the stable endpoint, with all requests.
 
     Attributes:
@@ -395,8 +370,7 @@ class Deploy(CallStep, AtOnce):
     trial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitDeployment(WatchStep):
+class AwaitDeployment(Struct, WatchStep, frozen=True):
     """Wait until a model is deployed to the stable endpoint and has all requests.
 
     Attributes:
@@ -418,15 +392,13 @@ class AwaitDeployment(WatchStep):
     trial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitDrain(WatchStep):
+class AwaitDrain(Struct, WatchStep, frozen=True):
     """Wait until so many seconds have passed since the stable endpoint got its model."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Undeploy(CallStep, AtOnce):
+class Undeploy(Struct, CallStep, AtOnce, frozen=True):
     """Undeploy deployments from the stable endpoint.
 
     Attributes:
@@ -445,8 +417,7 @@ class Undeploy(CallStep, AtOnce):
     spares: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteEndpoint(CallStep, AtOnce):
+class DeleteEndpoint(Struct, CallStep, AtOnce, frozen=True):
     """Delete a stable endpoint, after undeploying what is deployed to it.
 
     Attributes:

@@ -50,8 +50,9 @@ Rule: the row is chosen here (in `undeclared` if there is no manifest). The row'
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Live, Status

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
+from msgspec import Struct
+
 from reconciler.kind import Kind
 from reconciler.model import (
     Attributes,
@@ -23,7 +25,6 @@ from reconciler.model import (
     Snapshot,
     Status,
 )
-from reconciler.values import dataclass
 
 Fence: TypeAlias = Callable[[], None]
 """Checks that a request which changes something may still be sent; raises if not, which ends the call.
@@ -34,8 +35,7 @@ passes a fence. The transport calls it on the same thread, right before it sends
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A create that the service accepted. The training is running or has ended.
 
     Attributes:
@@ -50,8 +50,7 @@ class Accepted:
     create_time: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+class Training(Struct, frozen=True):
     """The state of a training, or of a deployment, as one poll found it.
 
     Attributes:
@@ -70,8 +69,7 @@ class Training:
     deployment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(Struct, frozen=True):
     """The recorded names of a model, by which a provider finds it again."""
 
     id: str
@@ -79,8 +77,7 @@ class Handle:
     operation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BaseModels:
+class BaseModels(Struct, frozen=True):
     """The base models that can be tuned.
 
     Attributes:
@@ -93,16 +90,14 @@ class BaseModels:
     assumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A training of which no model is left. `has_failed`: there never was a model."""
 
     name: str
     has_failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointHandle:
+class EndpointHandle(Struct, frozen=True):
     """What is known of a stable endpoint, by which a provider finds it.
 
     Attributes:
@@ -177,8 +172,7 @@ class Endpoints(Protocol):
         """Return the answer of the endpoint with this resource name, as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredData:
+class StoredData(Struct, frozen=True):
     """Data that lies at a service.
 
     Attributes:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
 from reconciler.model import Desired, Stack
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:  # neither is imported by a command that asks no service
     from reconciler.events import Uploading
@@ -25,8 +26,7 @@ EMULATOR = "emulator"
 """The service that answers on every address of this machine, whatever its port."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The endpoint and credential of a run, for the first line of a plan. Holds no secret.
 
     Attributes:
@@ -42,8 +42,7 @@ class Target:
     credential: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """The settings with which one run connects to an API.
 
     Attributes:
@@ -98,8 +97,7 @@ class Connection(Protocol):
         """Close what was opened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
+class Starter(Struct, frozen=True):
     """The files that `init` writes for a first model of a kind.
 
     Attributes:
@@ -116,8 +114,7 @@ class Starter:
     suggest: Callable[[str, Stack, Sequence[Desired]], str] = lambda *_: ""
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(Struct, frozen=True):
     """One API.
 
     Attributes:

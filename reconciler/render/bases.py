@@ -9,9 +9,10 @@ What is not known is null. `tunable` is null for a base model that no table has.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from datetime import date
+
+from msgspec.structs import fields
 
 from reconciler.codec import Json, encode
 from reconciler.plan.base_models import BaseUse
@@ -23,9 +24,7 @@ def build_bases_document(uses: Iterable[BaseUse], today: date) -> dict[str, Json
 
 
 def _build_row(use: BaseUse) -> Json:
-    base: dict[str, Json] = {
-        one.name: encode(getattr(use.base, one.name)) for one in dataclasses.fields(use.base)
-    }
+    base: dict[str, Json] = {one.name: encode(getattr(use.base, one.name)) for one in fields(use.base)}
     for name in ("released", "retires", "doubt", "read", "source", "place"):
         base[name] = base[name] or None
     return {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from reconciler import formats
 from reconciler.formats import count_noun, format_estimate
 from reconciler.model import Status
 from reconciler.plan.change import Bill, Change
 from reconciler.render.terminal import escape
 from reconciler.state.values import RecordedEstimate, RecordedModel
-from reconciler.values import dataclass
 
 
 def format_price(price: float, currency: str) -> str:
@@ -105,8 +106,7 @@ def _mark_estimate(*, by_token: bool, estimated: bool) -> str:
     return " (estimate)" if by_token else " (estimated)" if estimated else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(Struct, frozen=True):
     """The cost of all trainings of a plan together.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
+
+from msgspec import Struct, field
 
 from reconciler.events import (
     Billed,
@@ -31,7 +32,6 @@ from reconciler.render.terminal import count_cells, cut, escape, pad
 from reconciler.render.text.events import describe_stage, render_event
 from reconciler.render.values import format_loss
 from reconciler.render.words import describe_upload
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -53,8 +53,7 @@ _SHOWN = ("percent", "step", "epoch", "loss", "elapsed", "left")
 """From left to right."""
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     """A model at work. `seen` is the clock at its last event. Its elapsed time counts on from there."""
 
     address: Address
@@ -63,8 +62,7 @@ class _Row:
     progress: Progress | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class LiveProgress:
+class LiveProgress(Struct, kw_only=True):
     """Shows events as they come, while its context is open.
 
     Attributes:
@@ -84,13 +82,13 @@ class LiveProgress:
     colour: bool = True
     unicode: bool = True
     is_automatic: bool = True
-    _rows: dict[Address, _Row] = field(default_factory=dict, init=False)
-    _uploads: dict[str, Uploading] = field(default_factory=dict, init=False)
-    _trained: int = field(default=0, init=False)
-    _copied: int = field(default=0, init=False)
-    _failed: int = field(default=0, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _live: Live | None = field(default=None, init=False)
+    _rows: dict[Address, _Row] = field(default_factory=dict)
+    _uploads: dict[str, Uploading] = field(default_factory=dict)
+    _trained: int = field(default=0)
+    _copied: int = field(default=0)
+    _failed: int = field(default=0)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _live: Live | None = field(default=None)
 
     def __enter__(self) -> Self:
         self._live = _build_live(self, self._draw)
@@ -235,8 +233,7 @@ class LiveProgress:
         return lines
 
 
-@dataclass(slots=True, kw_only=True)
-class LiveLines:
+class LiveLines(Struct, kw_only=True):
     """Shows lines that change, while its context is open. Then it takes them away.
 
     Attributes:
@@ -250,7 +247,7 @@ class LiveLines:
     height: int | None = None
     colour: bool = True
     is_automatic: bool = True
-    _live: Live | None = field(default=None, init=False)
+    _live: Live | None = field(default=None)
 
     def __enter__(self) -> Self:
         self._live = _build_live(self, self._draw)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from msgspec import Struct
+
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Drift, Plan
 from reconciler.plan.inputs import Context
@@ -21,7 +23,6 @@ from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.terminal import cut, escape
 from reconciler.render.text.plan import render_change_body, render_drift_body
-from reconciler.values import dataclass
 
 MAX_CHARS = 60_000
 
@@ -45,8 +46,7 @@ _KEPT = 10
 """The number of kept deposed models that are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """One model: its row of the table, and its folded details, which are made if there is room for them.
 
     `name` is listed if the details are left out. `foldable`: the details say more than the row.

@@ -6,7 +6,8 @@ Rule: only events count. A training counts as trained once its model serves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from reconciler.events import NO_WAIT, Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.formats import count_noun, format_duration
@@ -14,7 +15,6 @@ from reconciler.model import Address
 from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, describe_billed, sum_bills
 from reconciler.render.terminal import UNLIMITED, count_cells, escape, put_side_by_side, wrap
-from reconciler.values import dataclass
 
 _SERVES = frozenset({Verb.CREATE, Verb.COPY, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE, Verb.ROLLBACK})
 """The operations that end with another model being called."""
@@ -23,8 +23,7 @@ NAMED = 10
 """The number of names to call that are looked up and listed. `output` lists all."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """The work of a run, in numbers of models.
 
     Attributes:

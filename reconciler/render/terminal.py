@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from reconciler.values import dataclass
+from msgspec import Struct
 
 UNLIMITED = 0
 """A width without limit: nothing is cut or wrapped. For tests, logs and grep."""
@@ -171,8 +171,7 @@ def put_side_by_side(name: str, text: str, width: int, *, column: int = 0, inden
     yield from wrap(text, width, indent=indent + " " * 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Paint:
+class Paint(Struct, frozen=True):
     """Colours text, or leaves it as it is when colours are off."""
 
     colour: bool

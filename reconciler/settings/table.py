@@ -5,13 +5,13 @@ Names are those of Google's SDKs, Terraform, the AWS and Azure command lines, an
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from reconciler.settings import forms
 from reconciler.settings.forms import Form
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One variable.
 
     Attributes:

@@ -10,16 +10,16 @@ from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
 
+from msgspec import Struct
+
 from reconciler.errors import UsageError
 from reconciler.settings import Settings, table
-from reconciler.values import dataclass
 
 _LOCAL = ("localhost", "127.0.0.0/8", "127.0.0.1", "::1")
 """Never reached through a proxy: a credential for this machine must not leave it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """The certificates that every connection trusts.
 
     Attributes:

@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler import bounds
 from reconciler.codec import Codec, Rules
@@ -223,7 +224,7 @@ def _read_day(value: object) -> str:
     return text
 
 
-_RULES = {
+_RULES: dict[type, Rules] = {
     RecordedEstimate: Rules({"tokens": read_count}),
     Cost: Rules({"date": _read_day, "id": read_name, "tokens": read_count, "expected": read_count}),
     MonthlyCost: Rules({"month": read_name, "trainings": read_count, "tokens": read_count}),

@@ -6,16 +6,17 @@ in it can be computed again (`identity`).
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Score, Status
-from reconciler.values import dataclass
 
 VERSION = 5
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
@@ -32,8 +33,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedData:
+class RecordedData(Struct, frozen=True):
     """The record of a data set that was sent.
 
     Attributes:
@@ -49,11 +49,10 @@ class RecordedData:
     examples: int
     characters: int
     assumed: bool = False
-    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unknown: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEstimate:
+class RecordedEstimate(Struct, frozen=True):
     """The expected cost of a training, as it was estimated when the training was requested.
 
     Attributes:
@@ -74,8 +73,7 @@ class RecordedEstimate:
     unknown: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCheckpoint:
+class RecordedCheckpoint(Struct, frozen=True):
     """The results of the checks of one checkpoint.
 
     Attributes:
@@ -93,8 +91,7 @@ QUOTA = "quota"
 """The reason why an approved create waits: the service had no room for another training."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedModel:
+class RecordedModel(Struct, frozen=True):
     """One model that we started or adopted: serving, candidate, held back or deposed.
 
     Attributes:
@@ -189,8 +186,7 @@ class RecordedModel:
         return self.is_pending and self.waiting == QUOTA
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEndpoint:
+class RecordedEndpoint(Struct, frozen=True):
     """A stable endpoint of ours. It is recorded before the request that creates it.
 
     Attributes:
@@ -218,8 +214,7 @@ class RecordedEndpoint:
     unknown: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """All that is recorded of one address.
 
     Attributes:
@@ -286,8 +281,7 @@ COSTS = 1000
 """The number of costs that a state keeps one by one. Older costs are summed by month."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """The cost of a training. It stays when its model and its address are gone.
 
     Attributes:
@@ -310,8 +304,7 @@ class Cost:
     expected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MonthlyCost:
+class MonthlyCost(Struct, frozen=True):
     """The sum of the older costs of a month, apart for each currency and for estimates.
 
     Attributes:
@@ -328,8 +321,7 @@ class MonthlyCost:
     is_estimate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """The whole state.
 
     Attributes:

@@ -13,9 +13,10 @@ import os
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler.cli.apis import list_kinds
 from reconciler.manifests.loading import load

@@ -7,7 +7,6 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.datasets.chat import CHATS, SUPERVISED, write_chat_line
 from reconciler.datasets.data_sets import DataSets

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from msgspec import structs
+
 from reconciler.errors import PlanError, ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
 from reconciler.operation import Check
@@ -303,7 +305,7 @@ class StoryRunner:
                 return
             if found := _MOVED_FROM.search(problem.detail):
                 self.sim.manifests = tuple(
-                    replace(manifest, moved_from=Address(manifest.address.kind, found[1]))
+                    structs.replace(manifest, moved_from=Address(manifest.address.kind, found[1]))
                     if str(manifest.address) == problem.address
                     else manifest
                     for manifest in self.sim.manifests

@@ -6,9 +6,8 @@ every eighth point (MATRIX_STRIDE), `make test` a sample.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.errors import ExitCode
 from reconciler.model import Check, Desired

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model import SOURCE, Address, Desired, Lifecycle
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT

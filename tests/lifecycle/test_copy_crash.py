@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from reconciler.errors import ExitCode
 from reconciler.events import Failed
@@ -40,7 +41,7 @@ def copied(*, endpoint: str = "support", location: str = "us", **lifecycle: Any)
         COPY,
         {SOURCE: str(BOT), LOCATION: location, PROJECT: PROD},
         (),
-        lifecycle=replace(tuned().lifecycle, **lifecycle),
+        lifecycle=structs.replace(tuned().lifecycle, **lifecycle),
         serving=Serving(endpoint) if endpoint else None,
         file="copy.yaml",
         line=1,

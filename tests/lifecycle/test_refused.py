@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import force_setattr
 
 from reconciler.errors import (
     ExitCode,
@@ -194,7 +195,7 @@ def test_data_that_changes_after_the_approval_is_not_sent() -> None:
     bad = want("a", "two")
     wrong = bad.data[0]
     real = sim.manifests[0].data[0]
-    object.__setattr__(real, "inline", wrong.inline)
+    force_setattr(real, "inline", wrong.inline)
     sim.follow(process, process.operation.recheck(plan))
     assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
     assert "changed since the plan was made" in process.find_only(Failed).error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.errors import ExitCode, NoCapacityError, NotReadyError, RateLimitedError, StoppedError
 from reconciler.events import Failed, Skipped

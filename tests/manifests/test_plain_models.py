@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.close_reader import read_closely
@@ -44,8 +44,8 @@ def _show(reading: Reading) -> str:
     """Show a reading with the order of its attributes and the types of their values."""
     known = reading.declaration
     assert known is not None
-    fields = [getattr(known, field.name) for field in dataclasses.fields(known) if field.name != "document"]
-    return repr((fields, reading.content, reading.data, reading.checks))
+    found = [getattr(known, field.name) for field in fields(known) if field.name != "document"]
+    return repr((found, reading.content, reading.data, reading.checks))
 
 
 def _read_model(body: Any) -> bool:
@@ -74,7 +74,7 @@ def _read_stack(body: Any) -> bool:
     closely = read_stack(_make_document(body, problems), [])
     assert closely is not None
     assert not problems
-    assert repr(dataclasses.replace(plain, places={})) == repr(dataclasses.replace(closely, places={}))
+    assert repr(replace(plain, places={})) == repr(replace(closely, places={}))
     assert dict(plain.places) == dict(closely.places)
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests.documents import read_documents, read_quickly
@@ -239,7 +239,7 @@ def _load(load_manifests: Load, path: Path, content: bytes) -> tuple[Any, tuple[
 
 
 def _list_fields(model: Desired) -> list[object]:
-    return [getattr(model, field.name) for field in dataclasses.fields(model) if field.name != "places"]
+    return [getattr(model, field.name) for field in fields(model) if field.name != "places"]
 
 
 @pytest.mark.thorough

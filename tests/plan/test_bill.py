@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.errors import GuardError
 from reconciler.model import Address, DataSet, Desired, Guards, Prices, Stack, Status

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.identity import digest_questions
 from reconciler.model import (
@@ -64,7 +63,7 @@ def asked(id: str, *scores: Score) -> RecordedCheckpoint:
 def chosen(checkpoint: str = "2", choice: str = "2", **more: object) -> RecordedModel:
     """A model that serves with a chosen checkpoint."""
     model = worlds.model(ID, checkpoint=checkpoint, choice=choice, model=worlds.deployable(ID))
-    return replace(model, **more)  # type: ignore[arg-type]
+    return replace(model, **more)
 
 
 @pytest.mark.parametrize(("choice", "ids"), [(LAST, ["3"]), (BEST, ["1", "2", "3"]), ("2", ["2"]), ("9", [])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.model import Address, Status
 from reconciler.plan.costs import Spent, list_new_costs, sum_spent, total_spent

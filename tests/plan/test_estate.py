@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model import Address, Live, Stack, Status
 from reconciler.plan.estate import Claims, Left, Wish, choose_name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.errors import PlanError
 from reconciler.model import Desired, Lifecycle, Live, Replacement, Status
@@ -87,7 +87,7 @@ def test_a_create_that_never_arrived_is_left_to_apply() -> None:
 
 def training(**others: object) -> RecordedModel:
     """A candidate of other data than the manifest names by now."""
-    return replace(candidate(id_of(data="two"), "two"), **others)  # type: ignore[arg-type]
+    return replace(candidate(id_of(data="two"), "two"), **others)
 
 
 def test_the_end_of_a_training_that_is_not_wanted_any_more_is_recorded() -> None:

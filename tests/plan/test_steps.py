@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import get_args
 
 import pytest
 from hypothesis import find, given, settings
+from msgspec.structs import fields
 
 from reconciler.model import Status
 from reconciler.plan.change import Change

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
+from msgspec.structs import asdict, replace
 
 from reconciler.emulator import Settings
 from reconciler.emulator.server import run_emulator
@@ -59,9 +59,7 @@ class Stand:
 
     def _connect(self) -> Any:
         opened = connect(base_url=self.url, environ={}, clock=self.clock, sleep=self.clock.sleep)
-        recording = Recording.__new__(Recording)
-        vars(recording).update(vars(self.clock.share(opened)))
-        recording.seen, recording.dies = [], None
+        recording = Recording(**asdict(self.clock.share(opened)), seen=[], dies=None)
         self.sent = recording.seen
         return recording
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.errors import NotFoundError, ServiceError, WrongStateError
 from reconciler.model import Live, LiveEndpoint, Prompt, Serving, Status

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from msgspec.structs import asdict
 
 from reconciler.datasets.chat import write_chat_line
 from reconciler.emulator import Settings
@@ -43,7 +44,7 @@ EVALUATION_CONFIG = {
 }
 
 
-class Recording(Transport):
+class Recording(Transport, eq=False, kw_only=True):
     """Notes what is called, and dies where it is told to: before or after the n-th changing call.
 
     Each request that changes something must come with a fence, and no other.
@@ -80,9 +81,7 @@ class Stand:
     def provider(self, dies: tuple[int, str] | None = None) -> tuple[VertexProvider, Recording]:
         """A new process."""
         opened = connect(base_url=self.url, environ={}, clock=self.clock, sleep=self.clock.sleep)
-        recording = Recording.__new__(Recording)
-        vars(recording).update(vars(self.clock.share(opened)))
-        recording.seen, recording.dies = [], dies
+        recording = Recording(**asdict(self.clock.share(opened)), seen=[], dies=dies)
         regions = Regions(project="p", location="us-central1", open=lambda _: recording, base_url=self.url)
         return VertexProvider(regions, Bucket(regions, "gs://data/sets", lambda _: None)), recording
 

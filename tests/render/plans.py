@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.model import (
@@ -113,7 +114,7 @@ def model(id: str, **changes: object) -> RecordedModel:
         completed="2026-11-22T10:12:30Z",
         promoted="2026-11-22T10:12:41Z",
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)
 
 
 HELD_MARKS = {"held": "2026-11-22T17:00:00Z", "held_by": "ann@desk"}
@@ -156,7 +157,7 @@ def create(name: str = "number-generator", **changes: object) -> Change:
             RecordIntent(Record(address(name), candidate=model(id, status=None, verdict=Verdict.NONE))),
         ),
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)
 
 
 CREATE = create()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.render.drift_words import find_drift_words, summarize_drift

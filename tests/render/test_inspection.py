@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler.datasets.inspection import Inspected, Inspection, Use
 from reconciler.datasets.measured_rows import measure_rows

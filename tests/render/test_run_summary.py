@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.events import Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.model import Address

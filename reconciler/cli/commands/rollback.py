@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli import approval, deadline, options, wiring
 from reconciler.cli.console import Console

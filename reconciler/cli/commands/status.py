@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli import deadline, exit_codes, options, wiring
 from reconciler.cli.console import Console

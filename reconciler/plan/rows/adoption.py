@@ -6,7 +6,8 @@ Rule: both compare in the same way, and neither trains.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler import diff
 from reconciler.errors import Diagnostic, PlanError

@@ -7,7 +7,9 @@ has the one of its source, and after a rollback it is the one that the model had
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Deployment, Live, Serving, Status
@@ -23,13 +25,11 @@ from reconciler.plan.checkpoints import (
 )
 from reconciler.plan.steps import ChooseCheckpoint, GoBack, Role, SetDefaultCheckpoint, Step, find_step
 from reconciler.state.values import Record, RecordedModel
-from reconciler.values import dataclass
 
 _PATH = "serving.checkpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(Struct, frozen=True):
     """A model, and its checkpoint that is to serve.
 
     Attributes:

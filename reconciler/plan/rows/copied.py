@@ -16,7 +16,9 @@ address of another service's state  any                             refuse
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.kind import Kind
 from reconciler.model import Address, Desired, Status
@@ -28,7 +30,6 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.recording import find_model
 from reconciler.plan.steps import ChooseCheckpoint, find_step
 from reconciler.state.values import Record
-from reconciler.values import dataclass
 
 _SETTLED = frozenset({Action.NO_OP, Action.UPDATE, Action.RECORD, Action.MOVE, Action.FAILED})
 """Changes after which an address serves the same model as before."""
@@ -36,8 +37,7 @@ _UNKNOWN = "the model it is copied from is not known: {}"
 _LEAVING = frozenset({Action.DELETE, Action.FORGET})
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True):
     """What a copy is copied from.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from reconciler.formats import add_seconds, format_time, parse_time
 from reconciler.model import Lifecycle, Live, Status

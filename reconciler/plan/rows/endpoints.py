@@ -23,8 +23,10 @@ promotes a model can carry a switch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.formats import add_seconds, format_time, parse_time
@@ -53,13 +55,11 @@ from reconciler.plan.steps import (
     find_step,
 )
 from reconciler.state.values import Record, RecordedEndpoint
-from reconciler.values import dataclass
 
 _PATH = "serving.endpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """A declared endpoint and what stands on it.
 
     Attributes:

@@ -7,10 +7,11 @@ manifests with the same meaning, so that an upgrade trains nothing.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from reconciler import diff
 from reconciler.formats import parse_time

@@ -10,7 +10,8 @@ endpoint still tells which model is called (`lost_holds`). Without one, nothing 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.kind import OnChange
 from reconciler.model import Address, Status

@@ -6,7 +6,7 @@ that serves. Going on to the declared model is then a change like any other, and
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.model import Deployment, Live, Status
 from reconciler.plan.case import Case

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field, replace
 from functools import partial
 from itertools import islice
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.kind import FieldRole
@@ -23,14 +25,12 @@ from reconciler.plan.naming import is_name_of
 from reconciler.plan.rows.same_training import SameTraining, has_dropped_hyperparameter
 from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
-from reconciler.values import dataclass
 
 _MOST_NAMED = 5
 """A message names at most this many addresses. A search that finds more ends: no move is certain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
+class Moves(Struct, frozen=True):
     """The moves of records whose addresses are no longer declared.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.diff import is_same
 from reconciler.difference import FieldChange
@@ -27,7 +27,6 @@ from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start_training
 from reconciler.plan.steps import ReportFailure, Role, Steps
 from reconciler.state.values import Record, RecordedModel, Verdict
-from reconciler.values import adjust
 
 
 def create_again(case: Case, candidate: RecordedModel) -> Answer:
@@ -99,7 +98,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
     fields = case.list_updates(live)
     permissions = case.list_permission_updates(live)
     declared = case.desired.permissions
-    settled = adjust(
+    settled = replace(
         serving,
         status=live.status,
         name=live.name,
@@ -112,7 +111,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         data=serving.data or record_data(case.desired, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
-    record = renew_record(case, adjust(_depose_candidate(case), serving=settled))
+    record = renew_record(case, replace(_depose_candidate(case), serving=settled))
     intent = drop_if_same(case, record)
     steps: Steps = ()
     if fields or permissions:
@@ -138,7 +137,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
 def _depose_candidate(case: Case) -> Record:
     """Depose the candidate, if any, because the serving model is the desired one."""
     record = case.record
-    return depose(case, adjust(record, candidate=None), record.candidate)
+    return depose(case, replace(record, candidate=None), record.candidate)
 
 
 def report_failed(case: Case, model: RecordedModel, live: Live) -> Change:

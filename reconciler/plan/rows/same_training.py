@@ -11,12 +11,13 @@ from itertools import product
 from math import prod
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from reconciler.identity import find_meaning
 from reconciler.kind import FieldRole, Kind, OnChange
 from reconciler.model import Address, Attributes, DataSet, Desired, Value
 from reconciler.plan.facts import Facts
 from reconciler.state.values import RecordedData, RecordedModel
-from reconciler.values import dataclass
 
 Models: TypeAlias = dict[Address, RecordedModel]
 
@@ -24,8 +25,7 @@ _MOST_KEYS = 32
 """A model whose recorded and live values differ in many fields has one key that all declarations find."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """A key that equal trainings share. `values` are those of the declared fields; None fits any values."""
 
     is_known: bool
@@ -33,8 +33,7 @@ class _Key:
     values: tuple[Value, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """The fields that a manifest declares.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler import diff
 from reconciler.bases import WARN_WITHIN, Base, sort_offered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Desired, Live, Removal, Status

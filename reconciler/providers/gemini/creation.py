@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import errors
 from reconciler.http import Transport
@@ -20,14 +22,12 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.reader import Reader, name_of
 from reconciler.providers.google.exactly_once import create_once, explain_failed_look, look_until
 from reconciler.providers.google.refusals import Asked, explain
-from reconciler.values import dataclass
 
 _ABOUT_US = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED", "USER_PROJECT_DENIED"})
 """Reasons of a 403 that are about the caller's login or project, not about the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(Struct, frozen=True):
     """Sends creates; see `GeminiProvider.create`."""
 
     transport: Transport

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from reconciler import errors
 from reconciler.model import Permission
 from reconciler.providers import Fence
 from reconciler.providers.gemini.reader import Reader, is_path
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_objects, read_text
-from reconciler.values import dataclass
 
 _GRANTEES = {1: "USER", 2: "GROUP", 3: "EVERYONE"}
 _ROLES = {1: "OWNER", 2: "WRITER", 3: "READER"}
@@ -18,8 +19,7 @@ _PAUSE = 1.0
 """Seconds between two passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(Struct, frozen=True):
     """Lists and sets permissions. Never touches the owner, whom the service sets.
 
     Args:

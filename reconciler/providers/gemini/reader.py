@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.http import Transport
@@ -15,7 +16,6 @@ from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT
 from reconciler.providers.google.calls import get_or_none, list_pages
 from reconciler.providers.google.json import JsonObject, explain_another, read_objects
 from reconciler.providers.google.partial import Partial
-from reconciler.values import dataclass
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
@@ -23,8 +23,7 @@ PAGE_SIZE = 1000
 _PATH = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """Reads tuned models and their operations.
 
     Args:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct
 
 from reconciler import google_login, settings
 from reconciler.errors import CredentialError, UnavailableError
@@ -16,7 +17,6 @@ from reconciler.google_login import ADC_VARIABLE, Fault, Login
 from reconciler.http import Credential, Signature
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.trust import must_be_private
-from reconciler.values import dataclass
 
 TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
@@ -36,12 +36,11 @@ def spell_login(scopes: tuple[str, ...] = SCOPES) -> str:
     return f"gcloud auth application-default login --scopes={','.join(scopes)}"
 
 
-@dataclass(frozen=True, slots=True)
-class FixedCredential:
+class FixedCredential(Struct, frozen=True):
     """A secret that cannot be renewed, or none at all."""
 
     description: str
-    _signature: Signature = field(repr=False)
+    _signature: Signature
 
     def sign(self) -> Signature:
         """Return the same signature each time."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from reconciler.errors import (
     InvalidArgumentError,
     NotUnderstoodError,
@@ -19,15 +21,13 @@ from reconciler.errors import (
 )
 from reconciler.http import Transport
 from reconciler.providers.google.json import JsonObject
-from reconciler.values import dataclass
 
 _NOT_IMPLEMENTED = 501
 _REFUSED = 400
 """The first status that is a refusal."""
 
 
-@dataclass(slots=True)
-class Partial:
+class Partial(Struct):
     """Knows whether one API refuses masks. All threads share it, and several may find this out at once.
 
     Attributes:

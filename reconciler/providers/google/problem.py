@@ -6,16 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from reconciler.bounds import EXCERPT
 from reconciler.http import Reply
 from reconciler.http.errors import JsonObject, parse_object
 from reconciler.providers.google.json import pick_object, pick_objects
 from reconciler.redaction import make_printable
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """The content of an error reply.
 
     Attributes:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Attributes
-from reconciler.values import dataclass
 
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _BESIDE = "metadata."
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The create that was refused.
 
     Attributes:

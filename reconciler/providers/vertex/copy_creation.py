@@ -6,6 +6,8 @@ operations of a copy are listed under its name. A copy that failed leaves nothin
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from reconciler import errors
 from reconciler.model import Attributes
 from reconciler.providers import Accepted, Fence
@@ -24,14 +26,12 @@ from reconciler.providers.vertex.fields import SERVICE_ACCOUNT
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import MODELS, Resources
 from reconciler.redaction import make_printable
-from reconciler.values import dataclass
 
 NO_REASON = "the service gave no reason"
 _COPY = "CopyModelOperationMetadata"
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(Struct, frozen=True):
     """Reads the operations that make copies."""
 
     regions: Regions
@@ -79,8 +79,7 @@ def _is_copy(operation: JsonObject) -> bool:
     return read_text(metadata, "@type").endswith(_COPY)
 
 
-@dataclass(frozen=True, slots=True)
-class Copying:
+class Copying(Struct, frozen=True):
     """The copy that is asked for.
 
     Attributes:
@@ -113,8 +112,7 @@ class Copying:
         return copy_refusals.explain(error, copy_refusals.Asked(source, self.project, self.location, account))
 
 
-@dataclass(frozen=True, slots=True)
-class CopyCreation:
+class CopyCreation(Struct, frozen=True):
     """Sends the requests for copies; see `CopyProvider.create`."""
 
     regions: Regions

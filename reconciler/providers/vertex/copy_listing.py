@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.identity import is_generation_of
@@ -19,11 +21,9 @@ from reconciler.providers.vertex import copy_codec, names
 from reconciler.providers.vertex.copy_reader import CopyReader, list_other_endpoints, may_send
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.resources import MODELS, Resources
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class CopyListing:
+class CopyListing(Struct, frozen=True):
     """Lists copies. `declared` has metadata.name of each declared copy."""
 
     _resources: Resources

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from reconciler.errors import NotFoundError
 from reconciler.model import LiveEndpoint
 from reconciler.providers import Handle
@@ -11,11 +13,9 @@ from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import codec, copy_codec, copy_refusals, labels, names
 from reconciler.providers.vertex.copy_creation import Operations, read_begin, read_failure
 from reconciler.providers.vertex.resources import ENDPOINTS, MODELS, Resources
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class CopyReader:
+class CopyReader(Struct, frozen=True):
     """Reads copies by their handles; implements `endpoints.Deployables`."""
 
     _resources: Resources

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 import shlex
 
+from msgspec import Struct
+
 from reconciler.errors import ForbiddenError, InvalidArgumentError, NotFoundError, ServiceError
 from reconciler.providers.vertex import names
 from reconciler.providers.vertex.regions import is_multi_region
-from reconciler.values import dataclass
 
 SERVICE_AGENT_ROLE = "roles/aiplatform.serviceAgent"
 EXPORT = "aiplatform.models.export"
@@ -25,8 +26,7 @@ _INVALID = frozenset({3, 9})
 _SAID_MODEL = re.compile(r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The copy that was refused.
 
     Attributes:

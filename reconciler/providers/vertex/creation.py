@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
+from msgspec import Struct
+
 from reconciler import errors
 from reconciler.model import Attributes
 from reconciler.providers import Accepted, Fence
@@ -19,11 +21,9 @@ from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.resources import JOBS
-from reconciler.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(Struct, frozen=True):
     """Sends creates; see `VertexProvider.create`."""
 
     regions: Regions

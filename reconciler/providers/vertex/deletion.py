@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from msgspec import Struct
+
 from reconciler import errors
 from reconciler.providers import Fence
 from reconciler.providers.google.calls import get_or_none
@@ -28,7 +30,6 @@ from reconciler.providers.vertex.jobs import Jobs
 from reconciler.providers.vertex.regions import Regions, is_beside
 from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS, Resources
 from reconciler.redaction import make_printable
-from reconciler.values import dataclass
 
 CANCEL_SECONDS = 20.0
 """A cancelled job is watched for this time. If it takes longer, a later run deletes it."""
@@ -40,8 +41,7 @@ _NOT_FOUND = 5
 """google.rpc.Code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(Struct, frozen=True):
     """Deletes a model with the endpoints that are its own. Calls `fence` before each sending."""
 
     _regions: Regions
@@ -161,8 +161,7 @@ class Deletion:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class JobDeletion(Deletion):
+class JobDeletion(Deletion, frozen=True):
     """Deletes what a job made. See `VertexProvider.delete`."""
 
     _resources: Jobs

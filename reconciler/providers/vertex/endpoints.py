@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
+from msgspec import Struct
+
 from reconciler import errors
 from reconciler.model import Deployment, Desired, LiveEndpoint, Prompt, Status
 from reconciler.providers import EndpointHandle, Fence, Handle, Training
@@ -32,7 +34,6 @@ from reconciler.providers.vertex.fields import LOCATION, PROJECT
 from reconciler.providers.vertex.regions import Regions, find_multi_region
 from reconciler.providers.vertex.resources import ENDPOINTS, MODELS, Resources
 from reconciler.redaction import make_printable
-from reconciler.values import dataclass
 
 OPERATION_SECONDS = 600.0
 """The time limit of one operation that a call waits for. A deployment is not waited for, but polled."""
@@ -67,8 +68,7 @@ class Deployables(Protocol):
         """Return the name of the resource beside which its endpoint is created. "" if there is none yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class VertexEndpoints:
+class VertexEndpoints(Struct, frozen=True):
     """Implements `providers.Endpoints`.
 
     Args:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
+from msgspec import Struct
+
 from reconciler.errors import ServiceError
-from reconciler.values import dataclass
 
 _SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~:-]*"
 _LOCATION = r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?"
@@ -23,8 +24,7 @@ _NAME = re.compile(
 _PARTS = ("location", "collection", "id", "rest")
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """The parts of a resource name. `version` is a model's, "" if the name has none."""
 
     project: str

@@ -10,12 +10,12 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from reconciler.errors import UsageError
 from reconciler.http import Transport
 from reconciler.settings.hosts import parse_url
-from reconciler.values import dataclass
 
 STORAGE = "https://storage.googleapis.com"
 BEGUN, WINDOW_SECONDS = 60, 60.0
@@ -79,8 +79,7 @@ def explain_host(url: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Regions:
+class Regions(Struct, frozen=True, kw_only=True):
     """Opens one transport for each base URL, when it is first needed.
 
     All providers of a run share one Regions, because the service's quotas count their requests together.
@@ -100,9 +99,9 @@ class Regions:
     open: Callable[[str], Transport]
     base_url: str = ""
     storage_url: str = ""
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _opened: dict[str, Transport] = field(default_factory=dict, init=False)
-    _begun: dict[str, deque[float]] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _opened: dict[str, Transport] = field(default_factory=dict)
+    _begun: dict[str, deque[float]] = field(default_factory=dict)
 
     def place(self, project: object = None, location: object = None) -> tuple[str, str]:
         """Fill in the defaults of (project, location). UsageError if one is neither given nor set."""

@@ -7,7 +7,8 @@ number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
 from reconciler.model import Live, Odd

@@ -16,12 +16,13 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qsl, urlsplit
 
+from msgspec import Struct
+
 from reconciler import errors
 from reconciler.http import Reply, Transport
 from reconciler.providers import Fence
 from reconciler.providers.google.json import explain_wrong_type
 from reconciler.strictjson import loads_answer
-from reconciler.values import dataclass
 
 QUANTUM = 256 * 1024
 """Bytes: each part but the last is a multiple of it, as documented."""
@@ -42,8 +43,7 @@ class _GoneError(Exception):
     """The service does not know this upload, or has forgotten it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """The content of an object: its size, digests and lines.
 
     Attributes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import Struct
+
 from reconciler.model import Value
 from reconciler.render.terminal import (
     UNLIMITED,
@@ -17,7 +19,6 @@ from reconciler.render.terminal import (
     wrap,
 )
 from reconciler.render.values import format_value
-from reconciler.values import dataclass
 
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
 _NAME_LIMIT = 26
@@ -27,8 +28,7 @@ _CONTEXT = 6
 """The number of characters that are shown before the first difference of two long texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of a block.
 
     Attributes:

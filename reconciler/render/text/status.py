@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from reconciler.bases import strip_publisher
 from reconciler.formats import count_noun, format_age, format_duration
 from reconciler.plan.status import Condition, ModelStatus, is_training
 from reconciler.render.status import count_conditions, find_tone
 from reconciler.render.terminal import UNLIMITED, Paint, count_cells, escape, pad, wrap, wrap_items
 from reconciler.render.values import format_loss
-from reconciler.values import dataclass
 
 _ROOMY = 80
 """A narrower terminal gets a list if it has no room for every column."""
@@ -35,8 +36,7 @@ _NEXT_STEPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(Struct, frozen=True):
     """One column of the table.
 
     Attributes:

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from reconciler import settings
 from reconciler.bounds import LOCK
 from reconciler.errors import CredentialError, NotJSONError, ReconcilerError, UsageError, is_panic
@@ -19,7 +21,6 @@ from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import Settings, hide_login
 from reconciler.state.backends import places
 from reconciler.strictjson import loads
-from reconciler.values import dataclass
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
 """Advice after a write without a clear answer whose result cannot be read."""
@@ -28,8 +29,7 @@ LEASE = 60.0
 """Seconds after which a remote lock that was not renewed is void. RECONCILER_LOCK_LEASE overrides it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockInfo:
+class LockInfo(Struct, frozen=True):
     """The holder of a lock. It has Terraform's fields, which servers of HTTP state know.
 
     Attributes:
@@ -90,8 +90,7 @@ def read_holder(data: bytes) -> tuple[LockInfo, dict[str, Any]]:
     return LockInfo.from_json(found), found
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """The stored bytes, and their version. Only the store understands a version."""
 
     data: bytes

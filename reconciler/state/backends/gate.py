@@ -19,10 +19,11 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from msgspec import Struct
+
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.tls import Trust
-from reconciler.values import dataclass
 
 _CONNECTING, _SECONDS = 5.0, 15.0
 """Seconds to connect, and for each piece that is passed on. The client bounds its calls itself."""
@@ -43,8 +44,7 @@ class _RefusedError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Struct, frozen=True):
     """The destination of the requests under one login.
 
     Attributes:
@@ -154,8 +154,7 @@ class Gate:
         return _connect(way)
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     """A request of a client: for a tunnel, or over plain http.
 
     Attributes:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
+from msgspec import Struct
 
 from reconciler.bounds import EXCERPT, MB, STATE
 from reconciler.errors import StateStoreError
@@ -23,14 +24,12 @@ from reconciler.settings.tls import Trust
 from reconciler.state.backends import UNCHANGED
 from reconciler.state.backends.http_session import open_session
 from reconciler.state.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT
-from reconciler.values import dataclass
 
 _FLAG = 3
 """Characters. A shorter value in a query is not a secret, and hiding it would remove words of a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A whole answer."""
 
     status: int

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from reconciler.errors import UsageError
 from reconciler.settings import hide_login
 from reconciler.settings.hosts import parse_url
 from reconciler.settings.secrecy import CONTROLS
-from reconciler.values import dataclass
 
 KINDS = ("http", "https", "gs", "s3", "az")
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
@@ -22,8 +23,7 @@ _ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/\s]*:[^/]*@|[^/\s]*://|.*//[
 _WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/PATH."
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The place where a state is kept.
 
     Attributes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.errors import PlanError
 from reconciler.model import DataSet, Desired, Live, Status
@@ -21,7 +20,7 @@ UNDECLARED = "validation_data is 'gs://bucket/two.jsonl', which the manifest doe
 def desired(uri: str = "", digest: str = worlds.digest("one"), **others: object) -> Desired:
     """A manifest whose data lies in a bucket, or in a file."""
     one = DataSet(digest, 10, 100, shown=uri or "data/one.jsonl", uri=uri, field="training_data")
-    return replace(worlds.want(), data=(one,), **others)  # type: ignore[arg-type]
+    return replace(worlds.want(), data=(one,), **others)
 
 
 def record(one: Desired, live: Live = LIVE, *recorded: Record, there: dict[str, str] | None = None) -> Record:

@@ -19,6 +19,7 @@ HEAVY = {
     "requests",
     "rich",
     "starlette",
+    "urllib3",
     "uvicorn",
     "yaml",
 }

@@ -3,7 +3,7 @@
 Rules: a credential never goes over plain http, to the target of a redirect, or into a message. A request is
 sent twice only if that is harmless. Every wait has a limit. This package knows HTTP, but no service: its
 callers pass in the credential that signs requests and the reader of the service's errors. Importing it does
-not import requests; the first call does.
+not import urllib3; the first call does.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -19,7 +20,7 @@ from reconciler.http.deadline import Call, limit_call
 from reconciler.settings.tls import Trust
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 CONNECT_SECONDS = 10.0
 _CHUNK = 1024 * 1024
@@ -28,6 +29,12 @@ _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUE
 
 # Some services compress only for clients that say gzip here as well as in Accept-Encoding.
 USER_AGENT = f"reconciler/{__version__} (gzip)"
+_HEADERS = {
+    "user-agent": USER_AGENT,
+    "accept": "application/json",
+    "accept-encoding": "gzip, deflate",
+    "connection": "keep-alive",
+}
 
 
 class UnsentError(Exception):
@@ -108,34 +115,24 @@ class Exchange:
         self._connections = connections
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._pools: PoolManager | None = None
 
-    def _open(self) -> Session:
-        from http.cookiejar import DefaultCookiePolicy
-
-        from reconciler.http.sockets import BoundedAdapter
-        from reconciler.http.unredirected import UnredirectedSession
+    def _open(self) -> PoolManager:
+        from reconciler.http.pools import open_pools
 
         with self._lock:
-            if self._session is None:
-                session = UnredirectedSession()
-                session.trust_env = not self._loopback
-                session.headers["user-agent"] = USER_AGENT
-                session.headers["accept"] = "application/json"
-                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                adapter = BoundedAdapter(
-                    pool_connections=2, pool_maxsize=self._connections, max_retries=0, pool_block=False
+            if self._pools is None:
+                self._pools = open_pools(
+                    self._base_url, self._trust, loopback=self._loopback, connections=self._connections
                 )
-                session.mount(self._base_url, adapter)
-                self._session = session
-            return self._session
+            return self._pools
 
     def close(self) -> None:
         """Close idle connections; a later request opens new ones."""
         with self._lock:
-            session, self._session = self._session, None
-        if session is not None:
-            session.close()
+            pools, self._pools = self._pools, None
+        if pools is not None:
+            pools.clear()
 
     def send(
         self,
@@ -154,46 +151,52 @@ class Exchange:
         `about` holds headers that describe the body, or the wanted reply. `sent` is called with the number of
         bytes sent so far.
         """
-        import requests
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
 
-        def sign(request: PreparedRequest) -> PreparedRequest:
-            # Passed as `auth`, because requests would otherwise use a password from ~/.netrc.
-            request.headers.update(headers)
-            return request
-
+        url = f"{self._base_url}/{path}"
+        said = {**_HEADERS, **(about or {}), **headers}
+        if body is not None and sent is not None:
+            said["content-length"] = str(len(body))
         with limit_call(timeout) as call:
             try:
-                response = self._open().request(
+                response = self._open().urlopen(
                     method,
-                    f"{self._base_url}/{path}",
-                    params=query,
-                    data=body if body is None or sent is None else _Counted(body, sent),
-                    headers=about,
-                    auth=sign,
-                    timeout=(min(CONNECT_SECONDS, timeout), timeout),
-                    allow_redirects=False,
-                    stream=True,
-                    verify=self._trust.verify,
+                    f"{url}?{urlencode(query)}" if query else url,
+                    body=body if body is None or sent is None else _Counted(body, sent),
+                    headers=said,
+                    timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
                 )
-                with response:
-                    content = _read(response, self._most_bytes)
-            except requests.RequestException as error:
+                content = _read(response, self._most_bytes)
+            except (HTTPError, OSError, ValueError) as error:
                 raise _classify(error, call, self._trust) from error
             if call.is_over:
                 raise LostError(_LATE)
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, names, content)
+        names = {name.lower(): value for name, value in response.headers.itermerged()}
+        return Reply(response.status, names, content)
 
 
-def _read(response: Response, most: int) -> bytes:
-    chunks: list[bytes] = []
+def _read(response: BaseHTTPResponse, most: int) -> bytes:
+    """Read a whole reply, and keep its connection. One that is not read to its end is closed."""
+    try:
+        content = b"".join(_limit(response.stream(_CHUNK), most))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return content
+
+
+def _limit(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
     size = 0
-    for chunk in response.iter_content(_CHUNK):
-        chunks.append(chunk)
+    for chunk in chunks:
         size += len(chunk)
         if size > most:
             raise LostError(f"the reply is larger than {most // 1024 // 1024} MB")
-    return b"".join(chunks)
+        yield chunk
 
 
 def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
@@ -207,18 +210,15 @@ def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostE
 
 def _explain_lost(error: Exception, call: Call) -> str:
     """Say why a request that was sent got no whole reply."""
-    import requests
     from urllib3 import exceptions
 
-    reason = _find_cause(error)
-    if call.is_over or isinstance(error, requests.exceptions.Timeout):
+    if call.is_over or any(
+        isinstance(cause, (exceptions.TimeoutError, TimeoutError)) for cause in (error, *error.args)
+    ):
         return _LATE
-    causes = (reason, *reason.args) if isinstance(reason, Exception) else (reason,)
-    if any(isinstance(cause, (exceptions.ReadTimeoutError, TimeoutError)) for cause in causes):
-        return _LATE
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"TLS failed ({_find_innermost(reason)})"
-    if isinstance(error, requests.exceptions.ContentDecodingError):
+    if isinstance(error, exceptions.SSLError):
+        return f"TLS failed ({_find_innermost(error)})"
+    if isinstance(error, exceptions.DecodeError):
         return "its answer cannot be decompressed"
     return "the connection was lost"
 
@@ -227,12 +227,10 @@ def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
     """Say why there is no connection."""
     import ssl
 
-    import requests
     from urllib3 import exceptions
 
-    reason = _find_cause(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        inner = _find_innermost(reason)
+    if isinstance(error, exceptions.SSLError):
+        inner = _find_innermost(error)
         if isinstance(inner, ssl.SSLCertVerificationError):
             return UnsentError(
                 f"its TLS certificate is not trusted ({inner.verify_message})",
@@ -242,30 +240,22 @@ def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
         if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
             return UnsentError("it does not speak TLS: http:// instead of https://?", final=True)
         return UnsentError(f"TLS failed ({inner})")
-    if isinstance(reason, exceptions.NameResolutionError):
+    if isinstance(error, exceptions.NameResolutionError):
         return UnsentError("its name cannot be resolved")
-    if isinstance(reason, exceptions.NewConnectionError):
+    if isinstance(error, exceptions.NewConnectionError):
         return UnsentError("the connection was refused or there is no route to it")
-    if isinstance(reason, exceptions.ConnectTimeoutError):
+    if isinstance(error, exceptions.ConnectTimeoutError):
         return UnsentError(f"no connection within {CONNECT_SECONDS:g} s")
-    if isinstance(error, requests.exceptions.ProxyError):
-        status = re.search(r"Tunnel connection failed: (\d{3})", str(reason))
+    if isinstance(error, exceptions.ProxyError):
+        status = re.search(r"Tunnel connection failed: (\d{3})", str(error))
         said = f": it answers {status[1]}" if status else ""
         return UnsentError(f"the proxy of the environment (HTTPS_PROXY) does not let us through{said}")
     if isinstance(error, ValueError):
-        # InvalidURL, InvalidHeader and the like are raised before there is a connection.
+        # A malformed address or header is found before there is a connection.
         # The error's text may repeat a header, and so a credential.
         return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)
     return UnsentError("the connection was lost before anything was sent")
 
 
-def _find_cause(error: Exception) -> object:
-    """Return the error of urllib3 itself, without what requests wrapped around it."""
-    from urllib3 import exceptions
-
-    cause: object = error.args[0] if error.args else error
-    return cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
-
-
-def _find_innermost(reason: object) -> object:
-    return reason.args[0] if isinstance(reason, Exception) and reason.args else reason
+def _find_innermost(error: Exception) -> object:
+    return error.args[0] if error.args else error

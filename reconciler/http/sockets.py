@@ -1,6 +1,6 @@
 """Connections that report to the current call (`deadline`) which socket they use and when they send.
 
-Importing it imports requests.
+Importing it imports urllib3.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from reconciler.http import deadline
@@ -64,17 +63,6 @@ class _PoolHTTPS(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _PoolHTTPS}
 
 
-class BoundedAdapter(HTTPAdapter):
-    """An adapter for sessions that make every call within `deadline.limit_call`."""
-
-    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        """Make a pool of connections that report their sockets."""
-        super().init_poolmanager(*arguments, **named)
-        manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **named: Any) -> ProxyManager:
-        """Do the same for a proxy that the environment names."""
-        manager: ProxyManager = super().proxy_manager_for(proxy, **named)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
+def let_report(manager: PoolManager) -> None:
+    """Let the connections of a manager report their sockets, so that `deadline` can end their calls."""
+    manager.pool_classes_by_scheme = _POOLS

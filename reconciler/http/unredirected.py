@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
+from reconciler.http.adapter import BoundedAdapter
 from reconciler.http.deadline import limit_call
-from reconciler.http.sockets import BoundedAdapter
 from reconciler.settings.trust import must_be_private
 
 

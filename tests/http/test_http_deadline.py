@@ -16,6 +16,8 @@ from reconciler.errors import ReplyLostError, UnavailableError
 from reconciler.http import Transport
 from reconciler.http.connection import Exchange, LostError
 from reconciler.http.unredirected import TokenSession
+from reconciler.settings import to_settings
+from reconciler.settings.tls import Trust
 from tests.http.test_http_tls import one_connection, self_signed
 from tests.http.wire import Wire, answer, refusal, vanishing
 from tests.limits import NET, repeats
@@ -107,9 +109,7 @@ def test_a_handshake_without_end_was_never_sent(to: To) -> None:
     assert "Nothing was sent" in caught.value.detail
 
 
-def test_tls_that_breaks_after_the_request_is_a_lost_reply(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tls_that_breaks_after_the_request_is_a_lost_reply(tmp_path: Path) -> None:
     """Garbage instead of the answer looks like a server without TLS, but the request was sent."""
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = self_signed(tmp_path)
@@ -121,10 +121,9 @@ def test_tls_that_breaks_after_the_request_is_a_lost_reply(
         with socket.socket(fileno=inner.detach()) as raw:
             raw.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    trust = Trust.read(to_settings({"REQUESTS_CA_BUNDLE": str(certificate)}))
     with one_connection(garbage) as host:
-        # For a loopback host it would ignore REQUESTS_CA_BUNDLE.
-        exchange = Exchange(f"https://{host}", loopback=False, connections=1)
+        exchange = Exchange(f"https://{host}", loopback=True, connections=1, trust=trust)
         with pytest.raises(LostError, match=r"TLS failed|connection was lost"):
             exchange.send("POST", "x", query={}, body=b"{}", headers={}, timeout=5.0)
         exchange.close()

@@ -11,7 +11,7 @@ import urllib3
 from urllib3.util.retry import Retry
 
 from reconciler.errors import UsageError
-from reconciler.http.sockets import BoundedAdapter
+from reconciler.http.adapter import BoundedAdapter
 from reconciler.settings import Settings
 from reconciler.settings.tls import Trust
 

@@ -1,8 +1,10 @@
 """Limits the time of a whole HTTP call, whatever the server does.
 
 requests limits only each single read. A server that sends one byte a second, or chunks without end, could
-keep a call open for ever. Here a timer shuts the connection down when the time is up, and every read and
+keep a call open for ever. Here a thread shuts the connection down when the time is up, and every read and
 write on it ends at once. `sockets` reports each socket to this module.
+
+Rule: one thread watches all calls, because starting one takes as long as a quarter of a call.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -71,17 +74,58 @@ def find_call() -> Call | None:
     return _current.get()
 
 
+_LONGEST_SLEEP = 1.0
+"""Seconds after which the watching thread looks whether there is still a call, and ends if there is none."""
+
+
+class _Watch:
+    """Ends the calls whose time is up."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ends: dict[Call, float] = {}
+        self._wakes = 0.0
+        self._thread: threading.Thread | None = None
+
+    def add(self, call: Call, seconds: float) -> None:
+        """End a call after this many seconds."""
+        with self._changed:
+            end = self._ends[call] = time.monotonic() + seconds
+            if self._thread is None or not self._thread.is_alive():  # a fork leaves it behind
+                self._thread = threading.Thread(target=self._run, name="deadline", daemon=True)
+                self._thread.start()
+            elif end < self._wakes:
+                self._changed.notify()
+
+    def remove(self, call: Call) -> None:
+        """Forget a call that has ended."""
+        with self._changed:
+            self._ends.pop(call, None)
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._ends:
+                now = time.monotonic()
+                for call in [call for call, end in self._ends.items() if end <= now]:
+                    del self._ends[call]
+                    call.end()
+                self._wakes = min((now + _LONGEST_SLEEP, *self._ends.values()))
+                self._changed.wait(self._wakes - now)
+            self._thread = None
+
+
+_watch = _Watch()
+
+
 @contextmanager
 def limit_call(seconds: float) -> Iterator[Call]:
     """End every HTTP call that this thread makes within the block after this many seconds."""
     call = Call()
-    timer = threading.Timer(seconds, call.end)
-    timer.daemon = True
-    timer.start()
+    _watch.add(call, seconds)
     token = _current.set(call)
     try:
         yield call
     finally:
         _current.reset(token)
-        timer.cancel()
+        _watch.remove(call)
         call.close()

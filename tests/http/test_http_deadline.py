@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import requests
 from reconciler.errors import ReplyLostError, UnavailableError
 from reconciler.http import Transport
 from reconciler.http.connection import Exchange, LostError
+from reconciler.http.deadline import limit_call
 from reconciler.http.unredirected import TokenSession
 from reconciler.settings import to_settings
 from reconciler.settings.tls import Trust
@@ -147,3 +149,16 @@ def test_a_token_that_never_comes_ends_in_time(wire: Wire, drip: str) -> None:
     with TokenSession("key", 0.6) as session, pytest.raises(requests.RequestException):
         session.get(f"{wire.url}/token", timeout=120)
     assert time.monotonic() - began < NET
+
+
+def test_one_thread_watches_all_calls() -> None:
+    """Many calls at once have one thread that ends them, the last one first if its time is up first."""
+    with contextlib.ExitStack() as stack:
+        calls = [stack.enter_context(limit_call(60.0)) for _ in range(20)]
+        first = stack.enter_context(limit_call(0.01))
+        assert [thread.name for thread in threading.enumerate()].count("deadline") == 1
+        until = time.monotonic() + NET
+        while not first.is_over and time.monotonic() < until:
+            time.sleep(0.001)
+        assert first.is_over
+        assert not any(call.is_over for call in calls)

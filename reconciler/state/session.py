@@ -7,6 +7,7 @@ half of its length. The lock is given back, however the run ends.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ class StateManager:
         self._lease = backend.lease or lease
         self._notify = notify
         self._on_read = on_read
+        self._memory = _Memory(backend.place)
 
     def read(self) -> State:
         """Read the current state without a lock. If there is none, it is empty and has no lineage.
@@ -80,7 +82,7 @@ class StateManager:
         Raises:
             StateCorruptError, StateTooNewError, StateStoreError
         """
-        state = _parse(Interruptible(self._backend).read(), self.place)
+        state = self._memory.recall(Interruptible(self._backend).read())
         self._on_read(state)
         return state
 
@@ -121,7 +123,7 @@ class StateManager:
             heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
             heartbeat.start()
             stored = self._retry(backend.read, until, stopping)
-            yield Session(backend, heartbeat, stored, new_id=self._new_id)
+            yield Session(backend, heartbeat, stored, self._memory, new_id=self._new_id)
         finally:
             if heartbeat is not None:
                 heartbeat.stop()
@@ -212,17 +214,18 @@ class Session:
         backend: Interruptible,
         heartbeat: Heartbeat,
         stored: Stored | None,
+        memory: _Memory,
         *,
         new_id: Callable[[], str],
     ) -> None:
-        self.state = _parse(stored, backend.place)
+        self.state = memory.recall(stored)
         self.commit_interval = backend.commit_interval
         self._backend = backend
         self._heartbeat = heartbeat
         self._new_id = new_id
         self._version = stored.version if stored else None
         self._unanswered: tuple[bytes, State] | None = None
-        self._lines: dict[Address, tuple[Record, str]] = {}
+        self._memory = memory
         self._read = self.state.resources
 
     def commit(self, state: State) -> None:
@@ -241,7 +244,7 @@ class Session:
         self._heartbeat.raise_if_lost()
         lineage = self.state.lineage or state.lineage or self._new_id()
         written = replace(state, lineage=lineage, serial=self.state.serial + 1)
-        data = dumps(written, self._lines, self._read)
+        data = dumps(written, self._memory.lines, self._read)
         try:
             self._version = self._backend.write(data, expected=self._version)
         except errors.StateStoreError:
@@ -251,7 +254,7 @@ class Session:
             # A client that repeats a conditional write after a lost reply gets a refusal caused by itself.
             if not self._find_out(data, written):
                 raise
-        self.state = written
+        self._take_as_written(data, written)
 
     def ensure_held(self) -> None:
         """Check the lock. Call it before each changing call at the service.
@@ -271,8 +274,13 @@ class Session:
         self._unanswered = None
         if stored is None or not _holds(stored, data, written):
             return False
-        self._version, self.state = stored.version, written
+        self._version = stored.version
+        self._take_as_written(stored.data, written)
         return True
+
+    def _take_as_written(self, data: bytes, written: State) -> None:
+        self.state = written
+        self._memory.keep(data, written)
 
 
 def _holds(stored: Stored, data: bytes, written: State) -> bool:
@@ -284,5 +292,34 @@ def _holds(stored: Stored, data: bytes, written: State) -> bool:
     return False
 
 
-def _parse(stored: Stored | None, place: str) -> State:
-    return State() if stored is None else loads(stored.data, place=place)
+class _Memory:
+    """Remembers what the document says that was read or written last, so that nobody parses it again.
+
+    Attributes:
+        lines: the encoded records: see `file.dumps`.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._known: tuple[bytes, State] | None = None
+        self.lines: dict[Address, tuple[Record, str]] = {}
+
+    def recall(self, stored: Stored | None) -> State:
+        """Return what a stored document says. Equal bytes say the same."""
+        if stored is None:
+            return State()
+        known = self._known
+        if known is not None and known[0] == _digest(stored.data):
+            return known[1]
+        state = loads(stored.data, place=self._place)
+        self.keep(stored.data, state)
+        return state
+
+    def keep(self, data: bytes, state: State) -> None:
+        """Remember what these bytes say."""
+        self._known = _digest(data), state
+
+
+def _digest(data: bytes) -> bytes:
+    """Digest a document, because it takes less memory than a second copy."""
+    return hashlib.sha256(data).digest()

@@ -551,6 +551,22 @@ def test_ten_thousand_models_cost_one_write_and_no_second_read() -> None:
     assert calls == ["lock", "read", "write", "write", "unlock"]
 
 
+def test_a_document_that_is_known_is_not_parsed_again() -> None:
+    """What was read or written last is the same object when it is read again. Another's write is parsed."""
+    store = MemoryStore()
+    ours, another = manager(MemoryBackend(store)), manager(MemoryBackend(store))
+    with ours.locked() as session:
+        session.commit(recorded(session.state, "one"))
+        written = session.state
+    assert ours.read() is written
+    with ours.locked() as session:
+        assert session.state is written
+    with another.locked() as session:
+        assert session.state == written
+        session.commit(recorded(session.state, "two"))
+    assert ours.read() == another.read() == stored(store)
+
+
 class PowerCut(BaseException):
     """The machine is gone."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -37,8 +38,7 @@ _REST = r"[^\n:#]*(?:(?::(?=[^ \n])|(?<! )#)[^\n:#]*)*"
 _COMMENT = r" *(?:(?<![^ \n])#.*)?"
 _LINE = re.compile(
     rf"^( *)(- +)?(?:({_KEY}):(?: +|$))?"
-    rf"(?:({_LETTER}{_REST})|({_SIGN}{_REST})|({_QUOTED})|([\[{{].*))?{_COMMENT}$|^(.+)$",
-    re.MULTILINE,
+    rf"(?:({_LETTER}{_REST})|({_SIGN}{_REST})|({_QUOTED})|([\[{{].*))?{_COMMENT}$|^(.+)$"
 )
 """Indentation, dash, key, then one of text, number, quoted text, brackets; or else the whole line."""
 
@@ -84,13 +84,13 @@ def read_plainly(text: str) -> list[PlainDocument] | None:
         for part in text.split(_SEPARATOR):  # only the lines of one part are in memory at a time
             if len(part) > LONGEST:
                 return None
-            before += _read_lines(part, before, documents)
+            before += _read_part(part, before, documents)
     except _LeftError:
         return None
     return documents
 
 
-def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
+def _read_part(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
     text: str, before: int, documents: list[PlainDocument]
 ) -> int:
     """Read the documents of a part of a file. Return the number of its lines, with the `---` that ends it.
@@ -102,19 +102,20 @@ def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
     # These are of the innermost collection: its column, the collection, and the lines of its keys.
     at: int = -1
     container: Any = None
+    is_list = False
     numbers: list[int] = []
     pending = ""  # the key whose value is on the next lines
     number = before
-    for indent, dash, key, word, sign, quoted, brackets, other in _LINE.findall(text):
+    every = text.split("\n")
+    read = [_read_short_line(line) if len(line) <= _SHORT else _read_line(line) for line in every]
+    for column, dash, key, value in read:
         number += 1
-        if not (key or dash):
-            if other == "---" and not pending:
+        if column < 0:
+            if key:
+                if pending:
+                    raise _LeftError
                 stack, lines, at, container = [], {}, -1, None
-                continue
-            if other or word or sign or quoted or brackets:
-                raise _LeftError
             continue
-        column = len(indent)
         if pending or container is None:
             is_nested = column >= at if dash else column > at
             if not is_nested or (container is None and (dash or column)) or len(stack) > DEEPEST:
@@ -128,27 +129,18 @@ def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
                 container[pending] = inner
             if not dash:
                 lines[id(inner)] = column + 1, numbers
-            container, pending = inner, ""
+            container, pending, is_list = inner, "", bool(dash)
             stack.append((at, container, numbers))
-        elif column != at or (type(container) is list) is not bool(dash):
+        elif column != at or is_list is not bool(dash):
             while at > column:
                 stack.pop()
                 at, container, numbers = stack[-1]
             if not dash and type(container) is list:  # a list may begin in the column of its key
                 stack.pop()
                 at, container, numbers = stack[-1]
-            if at != column or (type(container) is list) is not bool(dash):
+            is_list = type(container) is list
+            if at != column or is_list is not bool(dash):
                 raise _LeftError
-        if word:
-            value: Any = word.rstrip(" ")
-        elif quoted:
-            value = quoted[1:-1]
-        elif sign:
-            value = _read_scalar(sign)
-        elif brackets:
-            value = _read_brackets(brackets)
-        else:
-            value = None
         if dash:
             if not key:
                 if value is None:
@@ -157,10 +149,10 @@ def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
                 continue
             inner = {}
             container.append(inner)
-            at, container, numbers = column + len(dash), inner, []
+            at, container, numbers, is_list = column + dash, inner, [], False
             lines[id(inner)] = at + 1, numbers
             stack.append((at, container, numbers))
-        if key in container or key in _NOT_TEXT:
+        if key in container:
             raise _LeftError
         numbers.append(number)
         if value is None:
@@ -169,7 +161,38 @@ def _read_lines(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
             container[key] = value
     if pending:
         raise _LeftError
-    return number + 1 - before
+    return len(every) + 1
+
+
+def _read_line(line: str) -> tuple[int, int, str, Any]:
+    """Read a line: its column, the width of its dash or 0, its key or "", and its value or None.
+
+    The column is -1 for a line that has neither, and the key is "---" if it ends a document.
+    """
+    indent, dash, key, word, sign, quoted, brackets, other = _LINE.findall(line)[0]
+    if not (key or dash):
+        if (other and other != "---") or word or sign or quoted or brackets:
+            raise _LeftError
+        return -1, 0, other, None
+    if key in _NOT_TEXT:
+        raise _LeftError
+    if word:
+        value: Any = word.rstrip(" ")
+    elif quoted:
+        value = quoted[1:-1]
+    elif sign:
+        value = _read_scalar(sign)
+    elif brackets:
+        value = _read_brackets(brackets)
+    else:
+        value = None
+    return len(indent), len(dash), key, value
+
+
+_SHORT = 100
+"""The most characters of a line that is remembered."""
+_read_short_line = lru_cache(maxsize=1000)(_read_line)
+"""Remembers what it read: half of the lines of a manifest stand in others too. Nobody changes a value."""
 
 
 def _read_scalar(text: str) -> object:

@@ -1,12 +1,13 @@
-"""Reads the checks of a manifest. Rule: a check is one prompt with one comparison, or one file."""
+"""Reads the checks of a manifest.
+
+Rule: a check is one prompt with one comparison, or one file. What reads files is imported for the first file.
+"""
 
 from __future__ import annotations
 
 import re
 
 from reconciler.datasets.data_sets import DataSets
-from reconciler.datasets.examples import read_examples
-from reconciler.datasets.held_out import MOST, split_example
 from reconciler.manifests.documents import Document, Node
 from reconciler.model import AnyCheck, Check, Checks, Comparison, DataSet, HeldOut
 from reconciler.problems import Place, Refusal
@@ -91,6 +92,9 @@ def _read_file(document: Document, item: Node, data_sets: DataSets, form: str) -
     data = data_sets.read_file(file.text, file, form=form, is_validation=True)
     if data is None:
         return None
+    from reconciler.datasets.examples import read_examples
+    from reconciler.datasets.held_out import MOST, split_example
+
     if data.examples > MOST:
         summary = f"{file.text} has {data.examples:,} examples, and a check asks at most {MOST:,}"
         file.error(summary, "Each is a call that is billed: keep some of them.")

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.manifests.references import Declaration
-from reconciler.model import Attributes, Checks, DataSet, Lifecycle, Permission, Serving, StateSource
+from reconciler.model import (
+    Attributes,
+    Checks,
+    DataSet,
+    IgnoredDrift,
+    Lifecycle,
+    Permission,
+    Replacement,
+    Serving,
+    StateSource,
+)
 
 
 class Content(Struct, frozen=True):
@@ -38,6 +49,31 @@ class Reading(Struct, frozen=True):
     content: Content | None
     data: tuple[DataSet, ...] = ()
     checks: Checks = ()
+
+
+def merge_lifecycle(
+    defaults: Lifecycle, declared: Mapping[str, Any], spelled: Mapping[str, str]
+) -> Lifecycle:
+    """Put what a document declares of its lifecycle in the place of the defaults.
+
+    Args:
+        defaults: what counts for keys that are absent.
+        declared: the value of each key that is there.
+        spelled: maps spellings of fields to their paths.
+    """
+    merged = dict(declared)
+    if "ignore_changes" in declared:
+        merged["ignore_changes"] = tuple(spelled.get(name, name) for name in declared["ignore_changes"])
+    if "ignore_drift" in declared:
+        merged["ignore_drift"] = tuple(
+            IgnoredDrift(
+                spelled.get(drift["field"], drift["field"]), drift.get("reason", ""), drift.get("until") or ""
+            )
+            for drift in declared["ignore_drift"]
+        )
+    if "replace" in declared:
+        merged["replace"] = Replacement(declared["replace"])
+    return replace(defaults, **merged)
 
 
 def keep_unpinned(defaults: Lifecycle) -> Lifecycle:

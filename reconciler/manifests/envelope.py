@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec.structs import replace
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests import schema_types as schema
-from reconciler.manifests.texts import ENDPOINT, ID, LABEL, LABEL_KEY, LABEL_LIMIT
-from reconciler.model import BEST, LAST, IgnoredDrift, Lifecycle, Replacement, Serving, StateSource
+from reconciler.manifests.content import merge_lifecycle
+from reconciler.manifests.texts import ENDPOINT, ID, LABEL, LABEL_KEY, LABEL_LIMIT, PROMPT_LIMIT
+from reconciler.model import BEST, LAST, Lifecycle, Serving, StateSource
 from reconciler.settings import forms
-
-PROMPT_LIMIT = 40_000
-"""Characters of a prompt to a tuned model (Google's fine-tuning guide)."""
 
 LabelKey = Annotated[
     str,
@@ -127,16 +124,9 @@ class DeclaredLifecycle(schema.Declared):
     def to_model(self, defaults: Lifecycle, *, spelled: Mapping[str, str]) -> Lifecycle:
         """Convert to the core's type. Absent keys come from `defaults`. `spelled` maps spellings to paths."""
         declared: dict[str, Any] = {name: value for name, value in self if value is not None}
-        if self.ignore_changes is not None:
-            declared["ignore_changes"] = tuple(spelled.get(name, name) for name in self.ignore_changes)
         if self.ignore_drift is not None:
-            declared["ignore_drift"] = tuple(
-                IgnoredDrift(spelled.get(drift.field, drift.field), drift.reason, drift.until or "")
-                for drift in self.ignore_drift
-            )
-        if self.replace is not None:
-            declared["replace"] = Replacement(self.replace)
-        return replace(defaults, **declared)
+            declared["ignore_drift"] = [drift.model_dump() for drift in self.ignore_drift]
+        return merge_lifecycle(defaults, declared, spelled)
 
 
 def _require_choices(choices: list[str]) -> list[str]:

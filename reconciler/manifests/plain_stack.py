@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from reconciler.manifests.documents import Document
 from reconciler.manifests.kinds import API_VERSION, STACK
 from reconciler.manifests.places import StackPlaces
-from reconciler.manifests.plain_models import (
-    Keys,
+from reconciler.manifests.plain_values import (
     LeftError,
+    place_keys,
     read_choice,
     read_keys,
     read_labels,
@@ -18,6 +17,7 @@ from reconciler.manifests.plain_models import (
     read_name,
     read_pattern,
     read_project,
+    read_visible,
 )
 from reconciler.manifests.texts import BUCKET_FOLDER
 from reconciler.model import Stack
@@ -25,29 +25,32 @@ from reconciler.settings.secrecy import has_login
 
 
 def _read_state(value: object) -> str:
-    if type(value) is not str or not value.strip() or has_login(value):
+    address = read_visible(value)
+    if has_login(address):
         raise LeftError
-    return value
+    return address
 
 
-_KEYS: Keys = {
-    "apiVersion": read_choice(API_VERSION),
-    "kind": read_choice(STACK),
-    "metadata": {"name": read_name, "labels": read_labels},
-    "spec": {
-        "project": read_project,
-        "location": read_location,
-        "bucket": read_pattern(re.compile(BUCKET_FOLDER, re.ASCII)),
-        "state": _read_state,
-    },
-}
+_KEYS = place_keys(
+    {
+        "apiVersion": read_choice(API_VERSION),
+        "kind": read_choice(STACK),
+        "metadata": {"name": read_name, "labels": read_labels},
+        "spec": {
+            "project": read_project,
+            "location": read_location,
+            "bucket": read_pattern(BUCKET_FOLDER),
+            "state": _read_state,
+        },
+    }
+)
 
 
 def read_plain_stack(document: Document) -> Stack | None:
     """Read a Stack whose values do not know their places. None if only its schema can read it."""
     found: dict[str, Any] = {}
     try:
-        read_keys(_KEYS, document.body, "", found)
+        read_keys(_KEYS, document.body, found)
     except LeftError:
         return None
     if "apiVersion" not in found or "metadata.name" not in found:

@@ -21,7 +21,7 @@ from reconciler.formats import parse_duration, to_camel_case
 from reconciler.identity import to_float32
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.substitution import Substituted
-from reconciler.manifests.texts import ID, INT32, NAME
+from reconciler.manifests.texts import DURATION, ID, INT32, ISO_DATE, NAME
 from reconciler.model import NAME_LIMIT
 
 INT64 = 2**63 - 1
@@ -199,7 +199,7 @@ ModelId = Annotated[
 ]
 
 
-_DURATION = re.compile("[0-9]{1,8}[smhd]")
+_DURATION = re.compile(DURATION)
 
 
 def _read_duration(value: object) -> timedelta:
@@ -215,13 +215,13 @@ def _read_duration(value: object) -> timedelta:
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read_duration),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{_DURATION.pattern}$"}, {"const": 0}]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{DURATION}$"}, {"const": 0}]}),
 ]
 
 
 def _check_date(value: str) -> str:
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        if re.fullmatch(ISO_DATE, value, re.ASCII):
             return date.fromisoformat(value).isoformat()
     except ValueError:
         pass
@@ -231,7 +231,7 @@ def _check_date(value: str) -> str:
 IsoDate = Annotated[
     str,
     AfterValidator(_check_date),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$"}),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{ISO_DATE}$"}),
 ]
 
 

@@ -1,13 +1,17 @@
-"""The forms and limits of values in manifests, for the schemas and for `plain_models`."""
+"""The forms and limits of values in manifests, for the schemas and for `plain_values`."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from reconciler.datasets.addresses import BUCKET
 from reconciler.model import NAME_LIMIT
 
 INT32 = 2**31 - 1
+
+DURATION = "[0-9]{1,8}[smhd]"
+ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
 ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
@@ -31,6 +35,11 @@ JOB_DISPLAY_NAME = 128
 ADAPTER_SIZES = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
 
 
+PROMPT_LIMIT = 40_000
+"""Characters of a prompt to a tuned model (Google's fine-tuning guide)."""
+
+
+@lru_cache(maxsize=100)
 def parse_base_name(value: str) -> str | None:
     """Parse a base model's name, without its prefix. None if the text is not such a name."""
     found = re.fullmatch(_BASE, value, re.ASCII)

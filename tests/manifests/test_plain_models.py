@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
@@ -17,9 +17,11 @@ from reconciler.manifests.close_reader import read_closely
 from reconciler.manifests.content import Reading, keep_unpinned
 from reconciler.manifests.documents import Document, Text, read_quickly
 from reconciler.manifests.kinds import STACK, find_form
-from reconciler.manifests.plain_models import _TABLES, PlainModels
+from reconciler.manifests.plain_models import PlainModels
 from reconciler.manifests.plain_stack import read_plain_stack
+from reconciler.manifests.plain_table import find_table
 from reconciler.manifests.stack import read_stack
+from reconciler.manifests.substitution import Substituted
 from reconciler.model import Lifecycle, Replacement
 from reconciler.model import Stack as Settings
 from reconciler.problems import Problems
@@ -36,8 +38,8 @@ ANYTHING = settings(
 
 
 def _make_document(body: Any, problems: Problems) -> Document:
-    text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
-    return Document(Text("manifests/x.yaml", text), 0, (1, 1), copy.deepcopy(body), (), problems, {})
+    text = json.dumps(body, ensure_ascii=False)  # which is YAML, and written quickly
+    return Document(Text("manifests/x.yaml", text), 0, (1, 1), body, (), problems, {})
 
 
 def _show(reading: Reading) -> str:
@@ -83,12 +85,33 @@ def _read(body: Any) -> bool:
     return _read_stack(body) if body["kind"] == STACK else _read_model(body)
 
 
+CHECKS = [
+    {"prompt": "one", "expect": "two", "system": "count"},
+    {"prompt": "one", "contains": "tw"},
+    {"prompt": "one", "matches": "^tw."},
+    {"prompt": "one", "one_of": ["two", "Two"]},
+    {"file": "data/numbers.jsonl", "by": "contains", "at_least": 0.5},
+]
+LIFECYCLE: dict[str, Any] = {
+    "prevent_destroy": True,
+    "ignore_changes": ["description"],
+    "keep_deposed": "2h",
+    "ignore_drift": [{"field": "description", "reason": "said", "until": "2027-01-31"}],
+    "replace": "candidate",
+}
+PERMISSIONS = [
+    {"grantee_type": "EVERYONE", "role": "READER"},
+    {"grantee_type": "USER", "email_address": "ann@example.com", "role": "WRITER"},
+]
 PAIRS = [{"text_input": "one", "output": "two"}, {"text_input": "", "output": "ü"}]
 WHOLE: dict[str, Any] = {
     "TunedModel": {
         "apiVersion": "reconciler/v1",
         "kind": "TunedModel",
         "metadata": {"name": "bot", "labels": {"team": "a", "example.com/b": ""}},
+        "lifecycle": LIFECYCLE,
+        "permissions": PERMISSIONS,
+        "checks": CHECKS,
         "spec": {
             "display_name": "Bot",
             "description": "",
@@ -106,6 +129,8 @@ WHOLE: dict[str, Any] = {
         "apiVersion": "reconciler/v1",
         "kind": "TuningJob",
         "metadata": {"name": "job", "labels": {"team": "a"}, "location": "us-central1", "project": "acme"},
+        "lifecycle": {"prevent_destroy": False},
+        "checks": CHECKS[-1:],
         "spec": {
             "tuned_model_display_name": "Job",
             "description": "a job",
@@ -141,7 +166,7 @@ def test_all_that_it_knows(kind: str, workspace: Path) -> None:
     """A document with every key of the tables is read plainly."""
     assert workspace.exists()
     assert _read(WHOLE[kind])
-    assert {*_TABLES, STACK} == WHOLE.keys()
+    assert {STACK, *(name for name in KINDS if find_table(name) is not None)} == WHOLE.keys()
 
 
 def test_a_file_of_pairs(workspace: Path) -> None:
@@ -164,6 +189,23 @@ def test_every_case(workspace: Path) -> None:
     assert plain > 30
 
 
+SUBSTITUTED = (
+    "",
+    " ",
+    "a",
+    "A b",
+    "1",
+    "0",
+    "1.0",
+    "0.5",
+    "5.0",
+    "-1",
+    "true",
+    "24h",
+    "us-central1",
+    "TunedModel",
+)
+"""Texts that came from variables."""
 ODD: list[Any] = [
     "", " ", "a", "A", "é", "1", "1.0", "true", "a/b", "x" * 41, "y" * 64, "z" * 129, "models/x",
     "models/x@1", "models/", "gemini-2.5-pro", "publishers/google/models/x", "tunedModels/a", "TuningJob/a",
@@ -175,9 +217,14 @@ ODD: list[Any] = [
     [{"text_input": "a", "output": ""}], [{"text_input": "a", "output": "b", "more": "c"}],
     [{"textInput": "a", "output": "b"}], [{"text_input": 1, "output": "b"}],
     {"examples": PAIRS}, {"file": "data/numbers.jsonl"}, {"file": "data/numbers.jsonl", "delimiter": ";"},
+    "24h", "0s", "5", "2027-01-31", "2027-02-30", "delete_first", "USER", "EVERYONE", "OWNER",
+    "a@example.com", "ann@", "temperature", "displayName", "[", LIFECYCLE, PERMISSIONS, PERMISSIONS[:1],
+    CHECKS, CHECKS[:1], ["a", "a"], [["a"]], [{}], {"prevent_destroy": "yes"}, {"replace": "delete_first"},
+    *map(Substituted, SUBSTITUTED),
 ]  # fmt: skip
 """Values that some key accepts, and some key refuses."""
 MORE = [
+    "prompt", "expect", "contains", "at_least", "by", "until", "email_address", "prevent_destroy",
     "apiVersion", "id", "import", "moved_from", "displayName", "topP", "temperature", "learning_rate",
     "learning_rate_multiplier", "file", "lifecycle", "permissions", "checks", "serving", "location",
     "project", "labels", "tuned_model_source", "pre_tuned_model", "preference_optimization_spec", "variables",
@@ -185,10 +232,11 @@ MORE = [
 ]  # fmt: skip
 
 
-def _list_paths(value: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def _list_paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """List the paths of all values, except of the kind, which says how to read the others."""
     found = []
-    for key, inner in value.items() if isinstance(value, dict) else ():
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
         if key != "kind":
             found += [(*above, key), *_list_paths(inner, (*above, key))]
     return found
@@ -209,7 +257,8 @@ def _changed(draw: st.DrawFn) -> Any:
         elif change == "gone":
             del within[key]
         else:
-            within[draw(st.sampled_from(MORE))] = copy.deepcopy(draw(st.sampled_from(ODD)))
+            more = 0 if isinstance(within, list) else draw(st.sampled_from(MORE))
+            within[more] = copy.deepcopy(draw(st.sampled_from(ODD)))
     return body
 
 
@@ -225,11 +274,15 @@ def test_any_change(workspace: Path, body: Any) -> None:
 def test_each_value_at_each_key(kind: str, workspace: Path) -> None:
     """Each odd value at each key of a document is read alike, or left to the schema."""
     assert workspace.exists()
-    for *above, key in _list_paths(WHOLE[kind]):
+    alike = {tuple(step for step in path if isinstance(step, str)): path for path in _list_paths(WHOLE[kind])}
+    body = copy.deepcopy(WHOLE[kind])
+    for *above, key in alike.values():
+        within = body
+        for step in above:
+            within = within[step]
+        usual = within[key]
         for value in ODD:
-            body = copy.deepcopy(WHOLE[kind])
-            within = body
-            for step in above:
-                within = within[step]
-            within[key] = copy.deepcopy(value)
+            within[key] = value
             _read(body)
+        within[key] = usual
+    assert body == WHOLE[kind]

@@ -1,0 +1,134 @@
+"""What `plain_models` knows of a kind, and the keys that all kinds have. `plain_KIND` has a kind's table.
+
+Rule: these modules import no schema. A table need not have every key: a document with another one is left to
+its schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
+
+from msgspec import Struct
+
+from reconciler.bases import Base
+from reconciler.datasets.data_sets import DataSets
+from reconciler.manifests.documents import Document
+from reconciler.manifests.kinds import API_VERSION, KINDS
+from reconciler.manifests.plain_values import (
+    Keys,
+    PlacedKeys,
+    place_keys,
+    read_choice,
+    read_date,
+    read_duration,
+    read_flag,
+    read_labels,
+    read_list,
+    read_mapping,
+    read_name,
+    read_number,
+    read_pattern,
+    read_text,
+    read_visible,
+)
+from reconciler.manifests.texts import PROMPT_LIMIT
+from reconciler.model import Attributes, DataSet
+
+ReadData = Callable[[Document, DataSets, Mapping[str, Any], Attributes], tuple[DataSet, ...]]
+"""Returns the data sets, see `form.Form.read_data_sets`. Takes what was read, and the attributes."""
+
+
+class Table(Struct, frozen=True):
+    """What is known of a kind.
+
+    Attributes:
+        keys: those of the whole document.
+        required: paths that must be there.
+        choices: paths of which one must be there, and no second one.
+        excluding: paths of which at most one may be there.
+        parent: as `Declaration.parent_path`.
+        read_data: reads the data sets.
+        questions, check_base: see `form.Form`.
+    """
+
+    keys: PlacedKeys
+    required: frozenset[str]
+    choices: frozenset[str]
+    parent: str
+    read_data: ReadData
+    excluding: frozenset[str] = frozenset()
+    questions: str = ""
+    check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
+
+
+ALWAYS = frozenset({"apiVersion", "metadata.name"})
+
+METADATA: Keys = {"name": read_name, "labels": read_labels}
+
+LIFECYCLE = read_mapping(
+    {
+        "prevent_destroy": read_flag,
+        "ignore_changes": read_list(read_visible),
+        "keep_deposed": read_duration,
+        "ignore_drift": read_list(
+            read_mapping({"field": read_visible, "reason": read_text, "until": read_date}, "field")
+        ),
+        "replace": read_choice("candidate"),
+    }
+)
+PERMISSIONS = read_list(
+    read_mapping(
+        {
+            "grantee_type": read_choice("USER", "GROUP", "EVERYONE"),
+            "email_address": read_pattern(r"[^@\s]+@[^@\s]+"),
+            "role": read_choice("READER", "WRITER"),
+        },
+        "grantee_type",
+        "role",
+    )
+)
+CHECKS = read_list(
+    read_mapping(
+        {
+            "prompt": partial(read_text, least=1, most=PROMPT_LIMIT),
+            **dict.fromkeys(("system", "expect", "contains", "matches", "file"), read_visible),
+            "one_of": read_list(read_visible, least=1),
+            "by": read_choice("exact", "contains"),
+            "at_least": partial(read_number, least=1e-30, most=1),
+        }
+    )
+)
+
+
+def make_keys(
+    kind: str, *, spec: Keys, metadata: Keys | None = None, beside: Keys | None = None
+) -> PlacedKeys:
+    """Put together the keys of a kind's document: those that all kinds have, and its own."""
+    return place_keys(
+        {
+            "apiVersion": read_choice(API_VERSION),
+            "kind": read_choice(kind),
+            "metadata": {**METADATA, **(metadata or {})},
+            "lifecycle": LIFECYCLE,
+            "permissions": PERMISSIONS,
+            "checks": CHECKS,
+            "spec": spec,
+            **(beside or {}),
+        }
+    )
+
+
+_PLAIN = frozenset({"TunedModel", "TuningJob"})
+"""The kinds that have a table, in a module called as their own after `plain_`."""
+
+
+@cache
+def find_table(kind: str) -> Table | None:
+    """Import the table of a kind. None if it has none."""
+    if kind not in _PLAIN:
+        return None
+    table: Table = import_module(f"reconciler.manifests.plain_{KINDS[kind]}").TABLE
+    return table

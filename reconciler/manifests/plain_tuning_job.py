@@ -1,0 +1,63 @@
+"""The table of `kind: TuningJob` for plain documents. `tuning_job` has its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from reconciler.datasets.chat import SUPERVISED
+from reconciler.datasets.data_sets import DataSets
+from reconciler.manifests.base_limits import check_base
+from reconciler.manifests.documents import Document
+from reconciler.manifests.job_data import read_data_sets
+from reconciler.manifests.plain_table import ALWAYS, Table, make_keys
+from reconciler.manifests.plain_values import (
+    read_choice,
+    read_location,
+    read_pattern,
+    read_positive,
+    read_project,
+    read_text,
+    read_vertex_base,
+    read_visible,
+    read_whole,
+)
+from reconciler.manifests.texts import ADAPTER_SIZES, ENDPOINT, JOB_DISPLAY_NAME
+from reconciler.model import Attributes, DataSet
+
+
+def _read_data(
+    document: Document, data_sets: DataSets, found: Mapping[str, Any], attributes: Attributes
+) -> tuple[DataSet, ...]:
+    del found, attributes
+    return read_data_sets(document, data_sets, 0)
+
+
+TABLE = Table(
+    keys=make_keys(
+        "TuningJob",
+        metadata={"location": read_location, "project": read_project},
+        spec={
+            "tuned_model_display_name": partial(read_text, least=1, most=JOB_DISPLAY_NAME),
+            "description": read_text,
+            "base_model": read_vertex_base,
+            "supervised_tuning_spec": {
+                "training_dataset_uri": read_visible,
+                "validation_dataset_uri": read_visible,
+                "hyper_parameters": {
+                    "epoch_count": read_whole,
+                    "learning_rate_multiplier": read_positive,
+                    "adapter_size": read_choice(*(f"ADAPTER_SIZE_{size}" for size in ADAPTER_SIZES)),
+                },
+            },
+        },
+        beside={"serving": {"endpoint": read_pattern(ENDPOINT)}},
+    ),
+    required=ALWAYS | {"spec.base_model"},
+    choices=frozenset({"spec.supervised_tuning_spec.training_dataset_uri"}),
+    parent="spec.pre_tuned_model.tuned_model_name",
+    read_data=_read_data,
+    questions=SUPERVISED,
+    check_base=check_base,
+)

@@ -1,0 +1,237 @@
+"""Reads values and mappings of plain documents as the schemas read them.
+
+Rule: this module imports no schema. What is wrong or unusual in any way is not explained here. It raises
+LeftError, which leaves the whole document to its schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, TypeAlias
+
+from reconciler.formats import parse_duration
+from reconciler.manifests.scalars import resolve
+from reconciler.manifests.substitution import Substituted
+from reconciler.manifests.texts import (
+    DURATION,
+    INT32,
+    ISO_DATE,
+    LABEL,
+    LABEL_KEY,
+    LABEL_LIMIT,
+    NAME,
+    parse_base_name,
+)
+from reconciler.settings.forms import LOCATION, PROJECT
+
+
+class LeftError(Exception):
+    """The document has something that only its schema can read."""
+
+
+Read: TypeAlias = Callable[[Any], object]
+"""Returns the value as the schema has it, or raises LeftError."""
+Keys: TypeAlias = Mapping[str, "Read | Keys"]
+"""The keys of a mapping, and what reads the value of each."""
+PlacedKeys: TypeAlias = Mapping[str, tuple[str, "Read | PlacedKeys"]]
+"""The same, with the path of each value from the beginning of the document."""
+
+
+def place_keys(keys: Keys, above: str = "") -> PlacedKeys:
+    """Put its path beside each key. `above`: what every path begins with."""
+    return {
+        key: (above + key, known if callable(known) else place_keys(known, f"{above}{key}."))
+        for key, known in keys.items()
+    }
+
+
+def read_keys(keys: PlacedKeys, value: object, found: dict[str, Any]) -> None:
+    """Read a mapping, and put each value under its path. Raises LeftError."""
+    if type(value) is not dict or not value:
+        raise LeftError
+    for key, inner in value.items():
+        path, known = keys.get(key, _UNKNOWN)
+        if type(known) is dict:
+            read_keys(known, inner, found)
+        else:
+            found[path] = known(inner)  # type: ignore[operator]  # it is no mapping of keys
+
+
+def _leave(_: object) -> object:
+    raise LeftError
+
+
+_UNKNOWN = ("", _leave)
+
+
+def read_mapping(keys: Keys, *required: str) -> Read:
+    """Make the reader of a mapping that is one value. It returns a dict with the keys that are there."""
+    placed = place_keys(keys)
+
+    def read(value: object) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        read_keys(placed, value, found)
+        if not found.keys() >= {*required}:
+            raise LeftError
+        return found
+
+    return read
+
+
+def read_list(read_item: Read, least: int = 0) -> Read:
+    """Make the reader of a list of so many such items."""
+
+    def read(value: object) -> list[object]:
+        if type(value) is not list or len(value) < least:
+            raise LeftError
+        return [read_item(item) for item in value]
+
+    return read
+
+
+def read_text(value: object, least: int = 0, most: int | None = None) -> str:
+    """Read a text of so many characters. One that variables were put into becomes an ordinary text."""
+    if type(value) is not str:
+        if type(value) is not Substituted:
+            raise LeftError
+        value = str(value)
+    if len(value) < least or (most is not None and len(value) > most):
+        raise LeftError
+    return value
+
+
+def read_visible(value: object) -> str:
+    """Read a text that is not blank."""
+    text = read_text(value)
+    if not text.strip():
+        raise LeftError
+    return text
+
+
+def read_pattern(pattern: str, most: int | None = None) -> Read:
+    """Make the reader of a text of this form."""
+    find = re.compile(pattern, re.ASCII).fullmatch
+
+    def read(value: object) -> str:
+        text = value if type(value) is str else read_text(value)
+        if not find(text) or (most is not None and len(text) > most):
+            raise LeftError
+        return text
+
+    return read
+
+
+def read_choice(*choices: str) -> Read:
+    """Make the reader of one of these texts."""
+    known = frozenset(choices)
+
+    def read(value: object) -> str:
+        text = value if type(value) is str else read_text(value)
+        if text not in known:
+            raise LeftError
+        return text
+
+    return read
+
+
+def _resolve(value: object) -> object:
+    """Read a text that variables were put into as a number or a boolean, if it is one."""
+    return resolve(value) if type(value) is Substituted else value
+
+
+def read_flag(value: object) -> bool:
+    """Read true or false."""
+    value = _resolve(value)
+    if type(value) is not bool:
+        raise LeftError
+    return value
+
+
+def read_whole(value: object) -> int:
+    """Read a whole number from 1."""
+    if type(value) is not int:
+        value = _resolve(value)
+    if type(value) is not int or not 1 <= value <= INT32:
+        raise LeftError
+    return value
+
+
+def read_number(value: object, least: float, most: float) -> float:
+    """Read a number in this range, which no variable may give."""
+    if type(value) not in {int, float} or not least <= value <= most:  # type: ignore[operator]
+        raise LeftError
+    return float(value)  # type: ignore[arg-type]
+
+
+def _read_any_number(value: object, least: float, most: float) -> float:
+    return read_number(_resolve(value), least, most)
+
+
+read_fraction = partial(_read_any_number, least=1e-30, most=1)
+"""Not zero, which is rare, and nothing that may be zero in single precision."""
+read_positive = partial(_read_any_number, least=1e-30, most=1e30)
+
+_DURATION = re.compile(DURATION)
+_DATE = re.compile(ISO_DATE, re.ASCII)
+
+
+def read_duration(value: object) -> timedelta:
+    """Read a duration with its unit: 24h."""
+    text = read_text(value)
+    seconds = parse_duration(text) if _DURATION.fullmatch(text) else None
+    if seconds is None:
+        raise LeftError
+    return timedelta(seconds=seconds)
+
+
+def read_date(value: object) -> str:
+    """Read a date: 2027-01-31."""
+    text = read_text(value)
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise LeftError
+
+
+def read_gemini_base(value: object) -> str:
+    """Read a base model of the Gemini API."""
+    text = read_text(value)
+    name = parse_base_name(text) if text.startswith("models/") else None
+    if name is None:
+        raise LeftError
+    return f"models/{name}"
+
+
+def read_vertex_base(value: object) -> str:
+    """Read the name of a base model of Vertex AI."""
+    text = read_text(value)
+    name = parse_base_name(text) if "/" not in text else None
+    if name is None:
+        raise LeftError
+    return name
+
+
+_LABEL_KEY, _LABEL = re.compile(LABEL_KEY, re.ASCII), re.compile(f"{LABEL}?", re.ASCII)
+
+
+def read_labels(value: object) -> Mapping[str, str]:
+    """Read labels."""
+    if type(value) is not dict:
+        raise LeftError
+    found = {}
+    for key, written in value.items():
+        text = read_text(written, most=LABEL_LIMIT)
+        if len(key) > LABEL_LIMIT or not (_LABEL_KEY.fullmatch(key) and _LABEL.fullmatch(text)):
+            raise LeftError
+        found[key] = text
+    return found
+
+
+read_name = read_pattern(NAME)
+read_location = read_pattern(LOCATION)
+read_project = read_pattern(PROJECT)

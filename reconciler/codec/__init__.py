@@ -57,9 +57,13 @@ class Rules(Struct, frozen=True):
 
 
 class _Shape(Struct, frozen=True):
-    """Reads and writes the objects of one class."""
+    """Reads and writes the objects of one class.
+
+    `plain` holds the type of the fields that take any value of exactly this type: they need no reader.
+    """
 
     readers: Mapping[str, Reader]
+    plain: Mapping[str, type]
     required: tuple[str, ...]
     writers: tuple[tuple[str, object, _Writer], ...]
     keeps_unknown: bool
@@ -90,11 +94,14 @@ class Codec:
     def read_fields(self, kind: type, document: object) -> dict[str, Any]:
         """Read the fields of a Struct: the keys of the document, with values checked and converted."""
         shape = self._shape(kind)
+        plain = shape.plain
         found: dict[str, Any] = {}
         unknown: dict[str, str] = {}
         for key, value in readers.read_object(document).items():
             read = shape.readers.get(key)
-            if read is not None:
+            if type(value) is plain.get(key):
+                found[key] = value
+            elif read is not None:
                 found[key] = readers.read_under(key, read, value)
             elif shape.keeps_unknown:
                 unknown[key] = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -159,6 +166,7 @@ class Codec:
         }
         return _Shape(
             readers={**own, **rules.readers, **dict.fromkeys(rules.never, _refuse_key)},
+            plain={name: _PLAIN[read] for name, read in own.items() if read in _PLAIN},
             required=(*required, *rules.required),
             writers=tuple((name, default, self._writer(hints[name])) for name, default in defaults.items()),
             keeps_unknown=_UNKNOWN in hints,
@@ -253,6 +261,7 @@ _READERS: Mapping[object, Reader] = {
     int: readers.read_whole,
     str: readers.read_text,
 }
+_PLAIN: Mapping[Reader, type] = {readers.read_flag: bool, readers.read_whole: int, readers.read_text: str}
 
 _REPORTS = Codec({DataSet: Rules(never=frozenset({"inline"}))})
 encode, encode_fields, decode = _REPORTS.encode, _REPORTS.encode_fields, _REPORTS.decode

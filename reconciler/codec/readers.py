@@ -151,6 +151,8 @@ def read_each(read: Reader) -> Reader:
     def read_list(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise WrongValueError(f"should be a list, not {show_value(value)}")
+        if not value:
+            return ()
         found = []
         for item in value:
             try:
@@ -167,9 +169,12 @@ def read_mapping(read_key: Reader, read: Reader) -> Reader:
     """Make a reader of objects with free keys, whose values are read alike."""
 
     def read_items(value: object) -> dict[Any, Any]:
-        return {
-            read_under(key, read_key, key): read_under(key, read, item)
-            for key, item in read_object(value).items()
-        }
+        items = read_object(value)
+        try:
+            return {read_key(key): read(item) for key, item in items.items()}
+        except WrongValueError:  # read again, to say where
+            return {
+                read_under(key, read_key, key): read_under(key, read, item) for key, item in items.items()
+            }
 
     return read_items

@@ -18,6 +18,7 @@ from reconciler.http.retry import Answer, Request, Sender
 from reconciler.http.throttle import Pace, Patience
 from reconciler.settings import forms, hide_login, read_seconds, tls
 from reconciler.settings.hosts import is_loopback
+from reconciler.strictjson import Decode
 
 TIMEOUT = 60.0
 _SLOWEST = 64 * 1024
@@ -128,6 +129,7 @@ class Transport(Struct, eq=False, kw_only=True):
         repeatable: bool | None = None,
         queues: bool = True,
         fence: Callable[[], None] | None = None,
+        decode: Decode | None = None,
     ) -> JsonObject:
         """Send a request, and repeat it as long as that is safe. Returns the reply's JSON object.
 
@@ -146,6 +148,7 @@ class Transport(Struct, eq=False, kw_only=True):
                 POST.
             queues: whether to wait after a 429. False raises RateLimitedError on the first one.
             fence: called right before each sending, on this thread, if the request changes something.
+            decode: decodes the parts of a long reply that the caller reads. None for the whole reply.
 
         Raises:
             ReplyLostError: the request was sent, no whole reply came, and it is not repeatable.
@@ -169,6 +172,7 @@ class Transport(Struct, eq=False, kw_only=True):
             fence,
             {} if content is None else {"content-type": "application/json"},
             queues=queues,
+            decode=decode,
         )
         return self._send(request).document
 

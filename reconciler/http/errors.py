@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from reconciler.errors import NotJSONError, ServiceError
 from reconciler.http.connection import Reply
 from reconciler.redaction import make_printable
-from reconciler.strictjson import loads_answer
+from reconciler.strictjson import Decode, loads_answer
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -36,10 +36,13 @@ class ErrorReader(Protocol):
         """Find the texts of a request's body that an error may repeat but must not show."""
 
 
-def parse_object(body: bytes) -> JsonObject | None:
-    """Parse a body as a JSON object. None for anything else (HTML, empty, cut off, too large)."""
+def parse_object(body: bytes, decode: Decode | None = None) -> JsonObject | None:
+    """Parse a body as a JSON object. None for anything else (HTML, empty, cut off, too large).
+
+    `decode`: see `strictjson.loads_answer`.
+    """
     try:
-        document = loads_answer(body)
+        document = loads_answer(body, decode=decode)
     except NotJSONError:
         return None
     return document if isinstance(document, dict) else None

@@ -19,6 +19,7 @@ from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse_redirect
 from reconciler.http.throttle import Pace, Patience
 from reconciler.redaction import hide_echoes, make_printable
+from reconciler.strictjson import Decode
 
 _KEPT = "/:-._~@%"
 """In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
@@ -48,6 +49,7 @@ class Request(Struct, frozen=True):
     sent: Callable[[int], None] | None = None
     queues: bool = True
     raw: bool = False
+    decode: Decode | None = None
 
     @property
     def where(self) -> str:
@@ -192,7 +194,7 @@ class Sender(Struct, frozen=True):
             return error
         if reply.status == 204 and request.method != "GET":
             return Answer(reply)
-        document = parse_object(reply.body)
+        document = parse_object(reply.body, request.decode)
         if document is not None:
             return Answer(reply, document)
         kind = make_printable(reply.headers.get("content-type", "no content type"), 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -11,6 +12,7 @@ from typing import Any
 from reconciler.emulator.partial import parse_fields, select
 from reconciler.errors import NotFoundError
 from reconciler.model import Live, Odd
+from reconciler.strictjson import Decode, loads_answer
 from tests.emulator.discovery import Document
 
 WRONG = (7, [7])
@@ -75,17 +77,24 @@ class Service:
     Attributes:
         shown: the resources of each collection.
         selects: whether `fields` selects parts; otherwise it has no effect.
+        decodes: whether the caller's own decoder reads the answer, which may skip the other parts.
         dropped: a collection, and a field that is dropped as if the masks had forgotten it.
         masks: the masks that were sent, by collection. The key "" is for single resources.
     """
 
     shown: Mapping[str, list[Any]]
     selects: bool
+    decodes: bool = False
     dropped: tuple[str, str] = ("", "")
     masks: dict[str, str] = field(default_factory=dict)
 
     def call(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, **_options: object
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        decode: Decode | None = None,
     ) -> Any:
         """Answer one request."""
         assert method == "GET"
@@ -93,6 +102,8 @@ class Service:
         last = path.rpartition("/")[2]
         collection = last if last in self.shown else ""
         answer = {collection: self.shown[collection]} if collection else self._find(path)
+        if self.decodes:
+            answer = loads_answer(json.dumps(answer).encode(), decode=decode)
         if fields:
             self.masks[collection] = fields
         if not (fields and self.selects):

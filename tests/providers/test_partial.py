@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,10 +11,12 @@ from reconciler.emulator.gemini.messages import TUNED_MODEL
 from reconciler.emulator.partial import Selection, parse_fields, select
 from reconciler.emulator.protojson import Message, to_snake
 from reconciler.errors import InvalidArgumentError, ServiceError
+from reconciler.http import Transport
 from reconciler.model import Live, Odd, Snapshot, Status
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.google.partial import Partial
 from reconciler.providers.vertex.masks import LISTED
 from reconciler.providers.vertex.resources import ENDPOINTS, JOBS, MODELS
 from tests.emulator.discovery import Document
@@ -175,3 +177,14 @@ def test_an_odd_model_stays_odd_behind_a_mask(wire: Wire, provider: GeminiProvid
     assert isinstance(good, Live)
     assert isinstance(bad, Odd)
     assert (good.id, bad.id) == ("x-abcdefgh", "odd")
+
+
+def test_what_nobody_reads_is_skipped_if_the_server_sends_it(
+    wire: Wire, to: Callable[..., Transport]
+) -> None:
+    """Loss curves are not even decoded if a server ignores the mask. An error in a list is seen."""
+    model = {"name": "x", "tuningTask": {"snapshots": [{"step": 1}], "completeTime": "t"}, "topK": 5}
+    wire.always = answer({"tunedModels": [model, "odd", None], "error": {"code": 1}, "more": 1})
+    found = Partial().get(to(), "models", fields="tunedModels(name,tuningTask(completeTime))")
+    part = {"name": "x", "tuningTask": {"completeTime": "t"}}
+    assert found == {"tunedModels": [part, "odd", None], "error": {"code": 1}}

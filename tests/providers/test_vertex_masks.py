@@ -183,14 +183,17 @@ CASES = [
 
 @pytest.mark.parametrize(("what", "state"), CASES)
 def test_a_mask_changes_nothing_that_is_read(what: str, state: str) -> None:
-    """Models, odd ones, ended jobs and endpoints are the same from whole answers and from selected parts.
+    """Models, odd ones, ended jobs and endpoints are the same from whole answers and from their parts.
 
+    The service selects the parts, or we decode no others.
     Each field of the discovery document is there, then missing, then of another type.
     """
     resources = build_resources(what, state)
     whole, part = Service(resources, selects=False), Service(resources, selects=True)
     expected, found = read_all(whole), read_all(part)
     assert [pair for pair in zip(expected, found, strict=True) if pair[0] != pair[1]] == []
+    decoded = read_all(Service(resources, selects=False, decodes=True))
+    assert [pair for pair in zip(expected, decoded, strict=True) if pair[0] != pair[1]] == []
     assert {type(one) for one in found} >= {Live, Odd, LiveEndpoint}
     assert len(found) > 100
     assert part.masks.keys() <= LISTED.keys()

@@ -24,31 +24,28 @@ from reconciler.manifests.form import Form
 from reconciler.manifests.places import BESIDE
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.schema_types import Named
-from reconciler.manifests.validation_messages import explain
+from reconciler.manifests.validation_messages import explain, list_misspelled
 from reconciler.model import Address, Attributes, Lifecycle, Permission, Stack, Value
 
 
 def read_closely(document: Document, kind: Kind, form: Form, stack: Stack, data_sets: DataSets) -> Reading:
     """Read the model that a document declares. Notes what is wrong with it."""
     before = len(document.problems)
+    declared, error = _validate(document, form.manifest)
+    misspelled = list_misspelled(error, form.manifest) if error else frozenset()
     known = _read_declaration(document, kind, form)
     spelled = rules.check_lifecycle_fields(document, "lifecycle", tuple(kind.fields.values()))
-    rules.check_choices(document, form.choices)
-    rules.check_data(document, form.data)
+    rules.check_choices(document, form.choices, misspelled)
+    rules.check_data(document, form.data, misspelled)
     rules.check_permissions(document, kind)
     rules.check_pinning(document, kind)
     rules.check_checkpoint(document)
     if form.check_checkpoint is not None:
         form.check_checkpoint(document)
     checks = read_checks(document, data_sets, form.questions)
-    declared: ModelEnvelope | None = None
-    attributes: Attributes = {}
-    try:
-        declared = form.manifest.model_validate(document.body)
-    except ValidationError as error:
+    if error is not None:
         explain(error, form.manifest, document, str(known.address) if known else None)
-    else:
-        attributes = _read_attributes(declared, kind)
+    attributes = {} if declared is None else _read_attributes(declared, kind)
     if form.check_base is not None:
         form.check_base(document, kind.bases, stack.location or "")
     data = form.read_data_sets(document, data_sets, len(encode_canonical(attributes)))
@@ -57,6 +54,16 @@ def read_closely(document: Document, kind: Kind, form: Form, stack: Stack, data_
     if declared is not None and is_whole and len(document.problems) == before:
         content = _read_content(declared, attributes, stack.lifecycle, spelled)
     return Reading(known, content, data, checks)
+
+
+def _validate(
+    document: Document, manifest: type[ModelEnvelope]
+) -> tuple[ModelEnvelope | None, ValidationError | None]:
+    """Validate a document by its schema. Return what it declares, or else the errors."""
+    try:
+        return manifest.model_validate(document.body), None
+    except ValidationError as error:
+        return None, error
 
 
 def _read_content(

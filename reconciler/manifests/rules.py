@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from reconciler.formats import to_camel_case
 from reconciler.kind import Field, Kind, OnChange
@@ -11,8 +11,15 @@ from reconciler.model import BEST
 from reconciler.problems import find_nearest
 
 
-def check_choices(document: Document, choices: Iterable[tuple[str, tuple[str, str], bool]]) -> None:
-    """Check the API's oneofs: at most one of two keys, or exactly one if one is required."""
+def check_choices(
+    document: Document,
+    choices: Iterable[tuple[str, tuple[str, str], bool]],
+    misspelled: Collection[str] = (),
+) -> None:
+    """Check the API's oneofs: at most one of two keys, or exactly one if one is required.
+
+    `misspelled` has the paths of keys that are there in a wrong spelling, which is reported elsewhere.
+    """
     for where, (first, second), required in choices:
         within = document.at(where)
         if not isinstance(within.value, dict):
@@ -21,7 +28,7 @@ def check_choices(document: Document, choices: Iterable[tuple[str, tuple[str, st
         if len(there) > 1:
             later = max(there, key=lambda node: node.key_place)
             later.error(f"{where} has both {first} and {second}", "Remove one of them.", of_key=True)
-        elif required and not there:
+        elif required and not there and not {f"{where}.{first}", f"{where}.{second}"} & {*misspelled}:
             summary = f"{where} has neither {first} nor {second}"
             within.error(summary, f"Add {first} or {second}.", of_key=True)
 
@@ -85,8 +92,11 @@ def check_permissions(document: Document, kind: Kind) -> None:
         seen.setdefault(who, item)
 
 
-def check_data(document: Document, keys: Sequence[str]) -> None:
-    """Check that there is training data, unless the manifest takes over a live model."""
+def check_data(document: Document, keys: Sequence[str], misspelled: Collection[str] = ()) -> None:
+    """Check that there is training data, unless the manifest takes over a live model.
+
+    `misspelled` is as for `check_choices`.
+    """
     if is_there_already(document):
         return
     for key in keys:
@@ -97,7 +107,8 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
                 break  # its type is reported elsewhere
             found = owner.at(step)
             if not found.is_there:
-                if depth == len(steps) or len(keys) == 1:
+                is_meant = ".".join(("spec", *steps[:depth])) in misspelled
+                if (depth == len(steps) or len(keys) == 1) and not is_meant:
                     owner.error(f"{name}.{step} is missing", f"Add the key {step}.", of_key=True)
                 break
             owner, name = found, f"{name}.{found.key}"

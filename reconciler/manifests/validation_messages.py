@@ -34,13 +34,8 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
         document: the document.
         address: the model's address, if it is known.
     """
-    problems = error.errors(include_url=False)
-    misspelled = {
-        (found["loc"][:-1], _guess_key(model, found["loc"]))
-        for found in problems
-        if found["type"] == "extra_forbidden"
-    }
-    for found in problems:
+    misspelled = list_misspelled(error, model)
+    for found in error.errors(include_url=False):
         path = found["loc"]
         if found["type"] != "missing" and found["input"] is None:
             continue  # "has no value" is noted already
@@ -51,13 +46,26 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
         elif found["type"] == "missing":
             # pydantic names the alias; every key but this one is written in snake_case in our texts
             path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else to_snake_case(str(path[-1]))
-            if (path, leaf) in misspelled:
+            if _spell_path((*path, leaf)) in misspelled:
                 continue  # the key that is meant to be this one is noted
             advice = _find_owner(model, path).MISSING.get(leaf, f"Add the key {leaf}.")
             summary, detail = f"{_name_path((*path, leaf))} is missing", advice
         else:
             summary, detail = _put_in_words(found, model, document, path)
         document.at(path).error(summary, detail, of_key=of_key, address=address)
+
+
+def list_misspelled(error: ValidationError, model: type[Declared]) -> frozenset[str]:
+    """List the paths in snake_case of the keys that are meant by keys that are not known."""
+    return frozenset(
+        _spell_path((*found["loc"][:-1], near))
+        for found in error.errors(include_url=False)
+        if found["type"] == "extra_forbidden" and (near := _guess_key(model, found["loc"])) is not None
+    )
+
+
+def _spell_path(path: _Way) -> str:
+    return ".".join(to_snake_case(str(step)) for step in path)
 
 
 def _name_path(path: _Way) -> str:

@@ -45,6 +45,8 @@ def test_bad_manifest(case: str, workspace: Path, refused: Refused) -> None:
         ("name-upper-case", "Write numbers."),
         ("job-stack-location", "or europe-west4, into metadata.location or the Stack."),
         ("key-misspelled", "Did you mean spec?"),
+        ("base-model-misspelled", "Did you mean base_model?"),
+        ("data-misspelled", "Did you mean training_data?"),
         ("copy-no-source", "Add source: {address: KIND/NAME}"),
         ("copy-source-text", "Write source: {address: "),
         ("serving-no-endpoint", "Add endpoint: ID."),

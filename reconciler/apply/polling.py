@@ -157,7 +157,7 @@ class Polling:
             return self._look_at_list(kind, tasks) if _is_odd(answer) else (self._miss_all(tasks, answer), [])
         states, self._requests[kind] = answer
         self._budget.spent += self._requests[kind]
-        pause = min(_COST * (self._context.clock() - now), schedule.NOTICED)
+        pause = min(self._choose_pause(now), schedule.NOTICED)
         events: list[Event] = []
         rest: list[Task] = []
         for name, task in zip(names, tasks, strict=True):
@@ -189,7 +189,7 @@ class Polling:
         if isinstance(answer, errors.ReconcilerError):
             # One odd answer blocks no other: each is asked for by itself.
             return ([], tasks) if _is_odd(answer) else (self._miss_all(tasks, answer), [])
-        pause = _COST * (self._context.clock() - began)
+        pause = self._choose_pause(began)
         events: list[Event] = []
         rest: list[Task] = []
         for task in tasks:
@@ -198,9 +198,20 @@ class Polling:
                 rest += [task] if self._needs_look(task, began, has_ended=live is not None) else []
             else:
                 events += self._take_in(task, read_training(live, self._find_steps(task)), pause)
+        if self.ended:
+            self._look_again_soon(tasks, pause)
         if provider.kind.lists_progress:
             self._plan_progress(kind, tasks, pause)
         return events, rest
+
+    def _look_again_soon(self, tasks: list[Task], pause: float) -> None:
+        """Look at those that go on again after `pause` seconds: what began together may end together."""
+        soon = self._context.clock() + pause
+        self._due |= {task: min(self._due.get(task, soon), soon) for task in tasks}
+
+    def _choose_pause(self, began: float) -> float:
+        """Choose the fewest seconds until the next list. One that takes long is asked for less often."""
+        return max(_COST * (self._context.clock() - began), schedule.SOONEST)
 
     def _plan_progress(self, kind: str, tasks: list[Task], pause: float) -> None:
         """Choose when many trainings are asked for their progress again: after `pause` seconds at least."""
@@ -248,7 +259,7 @@ class Polling:
         self,
         task: Task,
         answer: Training | errors.ReconcilerError,
-        pause: float = 0.0,
+        pause: float = schedule.SHORTEST,
         longest: float = schedule.NOTICED,
     ) -> Iterable[Event]:
         """Process one answer. Yields at most one event. See `_see`."""
@@ -287,8 +298,8 @@ class Polling:
         if model is None:
             return ()
         seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())
-        interval = schedule.choose_interval(seen.elapsed, seen.remaining, longest)
-        self._due[task] = self._context.clock() + max(interval, pause)
+        interval = schedule.choose_interval(seen.elapsed, seen.remaining, pause, longest)
+        self._due[task] = self._context.clock() + interval
         match task.next:
             case AwaitTraining(copies=True):
                 return (replace(seen, operation=Verb.COPY),)

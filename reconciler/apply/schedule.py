@@ -23,6 +23,9 @@ MANY = 8
 SHORTEST, LONGEST = 0.5, 30.0
 """The limits of the seconds between two polls of anything that a service does."""
 
+SOONEST = 0.2
+"""The fewest seconds between two looks at many trainings with one list."""
+
 NOTICED = 4.0
 """The most seconds between two looks at a training. A look may take a second, so 5 are promised."""
 
@@ -54,15 +57,17 @@ class Budget(Struct):
         return self.began + max(0, self.spent - _BURST) / _RATE
 
 
-def choose_interval(elapsed: float, remaining: float | None, longest: float = LONGEST) -> float:
-    """Choose the seconds until the next poll.
+def choose_interval(
+    elapsed: float, remaining: float | None, shortest: float = SHORTEST, longest: float = LONGEST
+) -> float:
+    """Choose the seconds until the next poll: `shortest` at least, and else at most `longest`.
 
     `elapsed` counts from the start of the training. `remaining` counts to its predicted end; None if unknown.
     """
     pause = elapsed / 10
     if remaining is not None:
-        pause = min(pause, remaining / 2) if remaining > LONGEST / 10 else SHORTEST
-    return min(max(pause, SHORTEST), longest)
+        pause = min(pause, remaining / 2 if remaining > LONGEST / 10 else SHORTEST)
+    return max(min(pause, longest), shortest)
 
 
 def choose_progress_pause(watched: float, intervals: Iterable[float], cost: float) -> float:

@@ -123,3 +123,36 @@ def test_progress_of_jobs_is_told_without_a_list() -> None:
     process = sim.apply(timeout=90.0)
     assert len([event for event in process.events if isinstance(event, Progress)]) > 5 * 12
     assert "list" not in [method for method, _ in sim.services[TUNING_JOB.name].calls][-50:]
+
+
+def test_short_trainings_are_noticed_soon() -> None:
+    """The end of many trainings that take seconds is noticed within a tenth of their time or so."""
+    sim = Simulation(*(want(f"bot{number}") for number in range(20)))
+    service = sim.services[TUNED_MODEL.name]
+    service.training_seconds = 3.0
+    began = sim.clock()
+    process = sim.apply()
+    assert sum(event.endswith("Completed") for event in process.told) == 20
+    assert 3.0 <= sim.clock() - began <= 3.5
+    assert [method for method, _ in service.calls].count("list") <= 30
+
+
+def test_others_are_looked_at_soon_after_many_have_ended() -> None:
+    """When half of the trainings have ended, those that end just after them are noticed at once."""
+    sim = Simulation(*(want(f"bot{number}") for number in range(20)))
+    service = sim.services[TUNED_MODEL.name]
+    ended: list[float] = []
+
+    def react(event: Event, _process: Process) -> None:
+        if isinstance(event, Completed):
+            ended.append(sim.clock())
+        for number, model in enumerate(service.history):
+            if number % 2 == 0:
+                model.seconds = 60.0
+            elif len(ended) == 1:
+                model.seconds = sim.clock() + 0.1 - model.started
+
+    service.training_seconds = 600.0
+    sim.apply(react=react)
+    assert len(ended) == 20
+    assert ended[-1] - ended[0] < 1.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,8 +46,23 @@ SourceReader: TypeAlias = Callable[
     [Iterable[StateSource], str], Mapping[StateSource, CopySource | SourceFault]
 ]
 
+_MOMENT = timedelta(seconds=1)
+"""The time for which a decision holds while its facts are the same. It depends on the time of day, too."""
+
 _LOOKS = 5
 """State and service are read at most this often while other runs change both."""
+
+
+class _Decision(Struct, frozen=True):
+    """A plan, the facts that it was asked for with, and those that it was made from in the end."""
+
+    asked: Facts
+    plan: Plan
+    facts: Facts
+
+    def still_holds(self, facts: Facts) -> bool:
+        """Return whether the same would be decided now."""
+        return abs(facts.now - self.asked.now) <= _MOMENT and replace(facts, now=self.asked.now) == self.asked
 
 
 class Operation(Struct):
@@ -98,6 +113,7 @@ class Operation(Struct):
     variables: Mapping[str, str] = field(default_factory=dict)
     read_sources: SourceReader = lambda _sources, _service: {}
     data_cache: OpenCache = field(default_factory=OpenCache)
+    _decision: _Decision | None = None
 
     def read_state(self) -> State:
         """Read the state. StateForeignError if it is another stack's, service's or project's."""
@@ -116,7 +132,8 @@ class Operation(Struct):
         """Read everything and decide. Asks for base models only if something would be trained.
 
         What a new model is recorded with includes the git commit, so git is asked if there is one. A plan
-        from `state` is compared with an approved one, so it is not bound itself: see `plan.binding`.
+        from `state` is compared with an approved one, so it is not bound itself: see `plan.binding`. Soon
+        after another plan, nothing is decided again from the same facts.
 
         Raises:
             ManifestError: data that a manifest names does not exist.
@@ -126,6 +143,8 @@ class Operation(Struct):
         missing = [(model, data) for model in desired for data in model.data if not data.digest]
         if missing:
             raise ManifestError(_describe_missing(model, data) for model, data in missing)
+        if self._decision is not None and self._decision.still_holds(facts):
+            return self._decision.plan, self._decision.facts
         planner = Planner(facts)
         is_made, trained = planner.look_ahead()
         if is_made:
@@ -133,6 +152,7 @@ class Operation(Struct):
         plan = planner.make_plan()
         if state is None:
             plan = replace(plan, bindings=bind(planner.facts, plan.changes))
+        self._decision = _Decision(facts, plan, planner.facts)
         return plan, planner.facts
 
     def _add_for_new_models(self, facts: Facts, kinds: Collection[str]) -> Facts:

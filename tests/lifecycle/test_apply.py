@@ -12,6 +12,7 @@ from reconciler.errors import (
     StalePlanError,
 )
 from reconciler.events import Completed, Detached, Failed
+from reconciler.formats import format_time
 from reconciler.model import LAG_SECONDS, Replacement
 from tests.fakes import EPOCH
 from tests.lifecycle.simulation import CHECK, READER, WRITER, Simulation, checked, serving, want
@@ -246,3 +247,21 @@ def test_a_model_that_nobody_can_see_is_no_loss() -> None:
     sim.apply()
     sim.service.fail("get", NotFoundError("gone", status=404))
     assert sim.settled()
+
+
+@pytest.mark.parametrize(("minutes", "asked"), [(0, 1), (10, 2)])
+def test_what_was_decided_a_moment_ago_still_holds(minutes: int, asked: int) -> None:
+    """From the same facts, nothing is decided again at once. After a long approval, everything is.
+
+    A model's record says when its training was asked for, and not when the plan was shown.
+    """
+    sim = Simulation(want())
+    process = sim.process()
+    plan, _ = process.operation.make_plan()
+    sim.clock.sleep(60 * minutes)
+    before = sim.now()
+    sim.follow(process, process.operation.recheck(plan), waits=False)
+    assert [method for method, _ in sim.service.calls].count("base_models") == asked
+    candidate = sim.record().candidate
+    assert candidate is not None
+    assert candidate.started == format_time(before)

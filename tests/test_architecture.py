@@ -87,6 +87,7 @@ spec:
 
 
 BESIDE = """\
+  top_k: ${var.number}
 lifecycle: {prevent_destroy: true}
 permissions:
   - {grantee_type: EVERYONE, role: READER}
@@ -107,7 +108,9 @@ def test_a_plain_manifest_needs_no_schema(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_is_beside_the_spec_needs_no_schema(tmp_path: pathlib.Path) -> None:
-    """Validating a manifest with a lifecycle, permissions and checks imports no heavy library either."""
+    """Validating a manifest with a variable, permissions and checks imports no heavy library either."""
     (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "bot.yaml").write_text(PLAIN + BESIDE, encoding="utf-8")
+    (tmp_path / "manifests" / "bot.yaml").write_text(
+        PLAIN.replace("us-central1}", "us-central1, variables: {number: '5'}}") + BESIDE, encoding="utf-8"
+    )
     assert HEAVY & _list_imported(["validate"], tmp_path) <= {"msgspec"}

@@ -51,7 +51,8 @@ class Document(Struct):
         number: which of the file's documents that are not empty it is, from 0.
         mark: the line and column where it begins.
         body: its value. Variables are put in when `fill` is called.
-        references: where text with "${" stands: the container, the key or index, and the text's place.
+        references: where text with "${" stands: the container, the key or index, and the text's place. None
+            for a place that is not known yet.
         problems: where to note what is wrong with it.
         lines: see `PlainDocument.lines`. None if the values of the document know their places.
     """
@@ -60,7 +61,7 @@ class Document(Struct):
     number: int
     mark: Mark
     body: object
-    references: Sequence[tuple[Any, Any, Mark]]
+    references: Sequence[tuple[Any, Any, Mark | None]]
     problems: Problems
     lines: Mapping[int, tuple[int, Sequence[int]]] | None = None
 
@@ -76,7 +77,7 @@ class Document(Struct):
 
     @property
     def is_plain(self) -> bool:
-        """Whether `plain_reader` has read it: it has no fault, no reference and no null."""
+        """Whether `plain_reader` has read it: it has no fault and no null."""
         return self.lines is not None
 
     @property
@@ -91,10 +92,11 @@ class Document(Struct):
 
     def fill(self, variables: Mapping[str, str]) -> None:
         """Put variables in the place of references. Notes the references that cannot be followed."""
-        for container, key, mark in self.references:
+        for number, (container, key, mark) in enumerate(self.references):
             text, refusals = substitute(container[key], variables)
             for refusal in refusals:
-                self.problems.error(Place(self.file, *mark), *refusal)
+                at = mark or self.text.read_with_places(self.number).references[number][2] or self.mark
+                self.problems.error(Place(self.file, *at), *refusal)
             if not refusals:
                 container[key] = text
 
@@ -234,7 +236,7 @@ def read_quickly(file: str, text: str, problems: Problems) -> Iterable[Document]
     if found is None:
         return _build_documents(whole, problems)
     return [
-        Document(whole, number, (plain.line, 1), plain.body, (), problems, plain.lines)
+        Document(whole, number, (plain.line, 1), plain.body, plain.references, problems, plain.lines)
         for number, plain in enumerate(found)
     ]
 
@@ -244,8 +246,16 @@ def read_manifests(file: str, text: str, problems: Problems) -> Iterable[Documen
 
     The variables of a Stack are texts, so the spelling of numbers counts there.
     """
-    read = read_documents if "Stack" in text and "variables" in text else read_quickly
-    return read(file, text, problems)
+    found = read_quickly(file, text, problems)
+    if "variables" in text and isinstance(found, list) and any(map(_has_numbers, found)):
+        return read_documents(file, text, problems)
+    return found
+
+
+def _has_numbers(document: Document) -> bool:
+    """Return whether a document is a Stack with a variable that is not written as a text."""
+    values = document.at("spec.variables").value if document.kind == "Stack" else None
+    return isinstance(values, dict) and not all(isinstance(value, str) for value in values.values())
 
 
 def _build_documents(text: Text, problems: Problems) -> Iterator[Document]:

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.manifests.scalars import resolve
+from reconciler.manifests.substitution import DATA_DEPTH, DATA_KEY
 from reconciler.textfiles import is_printable
 
 LONGEST = 1_000_000
@@ -26,8 +27,8 @@ _FOREIGN = re.compile("[\t\r\ufeff\ud800-\udfff]")
 """Characters for which YAML has rules of their own."""
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,99}"
-_LETTER = r"[^\x00-')-.0-@FNT\[-^`fnt{-\u00a0]"
-"""How a text begins: a letter that begins no number and no word of YAML, `_`, `/` or `(`.
+_LETTER = r"[^\x00-#%-')-.0-@FNT\[-^`fnt{-\u00a0]"
+"""How a text begins: a letter that begins no number and no word of YAML, `_`, `/`, `(` or `$`.
 
 The pattern names the characters that are left out, because re compiles that ten times faster.
 """
@@ -67,16 +68,18 @@ class PlainDocument(Struct, frozen=True):
         line: where it begins.
         lines: the column of a mapping and the line of each of its keys, by the id() of the mapping. It leaves
             out mappings in brackets.
+        references: the collection, and the key or index, of each text with "${". Its place is not known.
     """
 
     body: dict[str, Any]
     line: int
     lines: Mapping[int, tuple[int, Sequence[int]]]
+    references: list[tuple[Any, Any, None]]
 
 
 def read_plainly(text: str) -> list[PlainDocument] | None:
     """Read the documents of a text that are not empty. None if only `yaml_builder` can read it."""
-    if "${" in text or not (is_printable(text) or _FOREIGN.search(text) is None):
+    if not (is_printable(text) or _FOREIGN.search(text) is None):
         return None
     documents: list[PlainDocument] = []
     before = 0
@@ -84,7 +87,10 @@ def read_plainly(text: str) -> list[PlainDocument] | None:
         for part in text.split(_SEPARATOR):  # only the lines of one part are in memory at a time
             if len(part) > LONGEST:
                 return None
+            begun = len(documents)
             before += _read_part(part, before, documents)
+            for document in documents[begun:] if "${" in part else ():
+                _find_references(document.body, 1, document.references)
     except _LeftError:
         return None
     return documents
@@ -107,7 +113,13 @@ def _read_part(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
     pending = ""  # the key whose value is on the next lines
     number = before
     every = text.split("\n")
-    read = [_read_short_line(line) if len(line) <= _SHORT else _read_line(line) for line in every]
+    has_references = "${" in text  # variables are put into new collections, and not into remembered ones
+    read = [
+        _read_line(line)
+        if len(line) > _SHORT or (has_references and "${" in line)
+        else _read_short_line(line)
+        for line in every
+    ]
     for column, dash, key, value in read:
         number += 1
         if column < 0:
@@ -124,7 +136,7 @@ def _read_part(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
             at, numbers = column, []
             if container is None:
                 lines = {}
-                documents.append(PlainDocument(inner, number, lines))
+                documents.append(PlainDocument(inner, number, lines, []))
             else:
                 container[pending] = inner
             if not dash:
@@ -193,6 +205,16 @@ _SHORT = 100
 """The most characters of a line that is remembered."""
 _read_short_line = lru_cache(maxsize=1000)(_read_line)
 """Remembers what it read: half of the lines of a manifest stand in others too. Nobody changes a value."""
+
+
+def _find_references(collection: Any, depth: int, found: list[tuple[Any, Any, None]]) -> None:
+    """Find the texts with "${" in a collection of this depth, in their order, except in training data."""
+    for key, value in collection.items() if type(collection) is dict else enumerate(collection):
+        if type(value) is str:
+            if "${" in value:
+                found.append((collection, key, None))
+        elif type(value) in {dict, list} and not (key == DATA_KEY and depth >= DATA_DEPTH):
+            _find_references(value, depth + 1, found)
 
 
 def _read_scalar(text: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.manifests.documents import Document
@@ -17,11 +18,15 @@ from reconciler.manifests.plain_values import (
     read_name,
     read_pattern,
     read_project,
+    read_text,
     read_visible,
 )
+from reconciler.manifests.substitution import NAME
 from reconciler.manifests.texts import BUCKET_FOLDER
 from reconciler.model import Stack
 from reconciler.settings.secrecy import has_login
+
+_read_variable_name = read_pattern(NAME)
 
 
 def _read_state(value: object) -> str:
@@ -29,6 +34,12 @@ def _read_state(value: object) -> str:
     if has_login(address):
         raise LeftError
     return address
+
+
+def _read_variables(value: object) -> Mapping[str, str]:
+    if type(value) is not dict:
+        raise LeftError
+    return {_read_variable_name(name): read_text(text) for name, text in value.items()}
 
 
 _KEYS = place_keys(
@@ -41,6 +52,7 @@ _KEYS = place_keys(
             "location": read_location,
             "bucket": read_pattern(BUCKET_FOLDER),
             "state": _read_state,
+            "variables": _read_variables,
         },
     }
 )
@@ -61,6 +73,7 @@ def read_plain_stack(document: Document) -> Stack | None:
         location=found.get("spec.location"),
         bucket=found.get("spec.bucket"),
         state=found.get("spec.state"),
+        variables=found.get("spec.variables", {}),
         file=document.file,
         line=document.mark[0],
         places=StackPlaces(document),

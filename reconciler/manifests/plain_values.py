@@ -111,7 +111,7 @@ def read_visible(value: object) -> str:
     return text
 
 
-def read_pattern(pattern: str, most: int | None = None) -> Read:
+def read_pattern(pattern: str, most: int | None = None) -> Callable[[object], str]:
     """Make the reader of a text of this form."""
     find = re.compile(pattern, re.ASCII).fullmatch
 
@@ -124,7 +124,7 @@ def read_pattern(pattern: str, most: int | None = None) -> Read:
     return read
 
 
-def read_choice(*choices: str) -> Read:
+def read_choice(*choices: str) -> Callable[[object], str]:
     """Make the reader of one of these texts."""
     known = frozenset(choices)
 

@@ -17,6 +17,9 @@ NAME = "[A-Za-z_][A-Za-z0-9_-]*"
 REFERENCE_PATTERN = rf"\$\{{\s*(var\.{NAME}|workspace)\s*\}}"
 """A reference, as a regular expression for the JSON Schema."""
 
+DATA_KEY, DATA_DEPTH = "examples", 4
+"""The key of the collection that is training data, and how many collections are around it at least."""
+
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([^}\n]*)\})?")
 _WORKSPACE = "default"
 """What `${workspace}` stands for. Every state has this one workspace."""

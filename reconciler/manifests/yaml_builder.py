@@ -25,6 +25,7 @@ from yaml.events import (
 
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.scalars import resolve
+from reconciler.manifests.substitution import DATA_DEPTH, DATA_KEY
 from reconciler.problems import Place, Problems, write_scalar
 
 DEPTH_LIMIT = 64
@@ -33,9 +34,6 @@ EXPANSION_LIMIT = 10_000
 
 VALUE_LIMIT = 500_000
 """The number of values that a document may have. No request of 4 MB holds 400,000."""
-
-_DATA_DEPTH = 4
-"""The depth of the mapping spec.tuning_task.training_data, whose `examples` are data."""
 
 
 class LimitError(Exception):
@@ -198,7 +196,7 @@ class Builder:
             self._refuse_key(top, mark, "a key must be a single text", _KEY_ADVICE)
             begun.as_key = True
         # everything in a data set is data, so "${" there is text to learn
-        begun.literal = top.literal or (top.key == "examples" and len(self._open) > _DATA_DEPTH)
+        begun.literal = top.literal or (top.key == DATA_KEY and len(self._open) > DATA_DEPTH)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._open.append(begun)

@@ -156,6 +156,7 @@ WHOLE: dict[str, Any] = {
             "location": "us",
             "bucket": "gs://data/tuning",
             "state": "gs://data/state",
+            "variables": {"region": "us", "a-b": ""},
         },
     },
 }

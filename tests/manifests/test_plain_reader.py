@@ -73,7 +73,9 @@ def _ensure_same(text: str) -> bool:
     assert not problems
     assert [document.mark for document in built] == [(document.line, 1) for document in plain]
     for document, quick in zip(built, plain, strict=True):
-        assert not document.references
+        assert [(key, container[key]) for container, key, _ in document.references] == [
+            (key, container[key]) for container, key, _ in quick.references
+        ]
         assert _describe(document.body) == _describe(quick.body)
         for said, found in _list_lines(document.body, quick.body, quick.lines):
             assert said == found
@@ -98,6 +100,7 @@ def test_every_file_of_the_project(path: Path) -> None:
         "a: é 六 \U0001f600\nb: x\xa0y\nc: {d: é六}",
         "a: {b: c,}\nd: [e, ]\n",
         "a: ''\nb: \"\"\nc: {d: '', e: \"\"}\n",
+        "a: ${var.x}\nb: {c: '${workspace}-${var.y}'}\nd:\n- a$b\n- $\n",
     ],
 )
 def test_it_reads_plain_texts(text: str) -> None:
@@ -112,7 +115,7 @@ def test_it_reads_plain_texts(text: str) -> None:
         "a: 1\na: 2", "a: {b: 1, b: 2}", "null: 1", "a: {true: 1}", "<<: {a: 1}", "1: a", "[a]: b",
         "? a\n: b", "a: &x b\nc: *x", "a: *x", "a: !!str 1", "a: !x b", "a: |\n  b", "a: >\n  b",
         "a: b\n  c", "a: 'b\n  c'", "a: 'it''s'", 'a: "\\n"', "a:\tb", "\ta: b", "a: b\r\nc: d\r\n",
-        "\ufeffa: b", "a: \ud800", "a: ${var.x}", "%YAML 1.2", "a: b\n...\n", "--- a", "--- {a: b}", "- a",
+        "\ufeffa: b", "a: \ud800", "%YAML 1.2", "a: b\n...\n", "--- a", "--- {a: b}", "- a",
         "a",
         "{a: b}", "a: {b: c", "a: b}\n c: d", "a: {b: c} d", "a: b\n c: d", "a:\n  b: c\n d: e",
         "a:\n  - b\n - c", "a: b: c", "a: b:", "a: @b", "a: `b", "a: %b", 'a: {"b": c}', "a: [b: c]",
@@ -149,7 +152,9 @@ WORDS = st.one_of(
             "...", "---", "é", "六", "a?b", "?a", "'a'", '"a"', "''", '""', "'a: b'", '"a # b"',
             "'a''b'", '"a\\nb"', "{}", "[]", "{a: b}", "[a, b]", "{a: [b, {c: 1}]}", "[a, {b: c}, []]",
             "{a: b, a: c}", "{a: 'b, c', d: e}", "[a,b]", "{a:b}", "{a: http://x}", "[x:y, z]", "|", ">",
-            "&a", "*a", "!!str", "!a", "@a", "%a", "`a",
+            "&a", "*a", "!!str", "!a", "@a", "%a", "`a", "$", "$a", "${var.a}", "x-${var.a}", "$${a}", "${",
+            "'${workspace}'", '"${var.b} c"', "{a: '${var.a}', b: c}", "['${var.a}', ${]",
+            "{examples: ['${var.a}']}",
         ]
     ),
     st.text("ab :#-?,[]{}'\"\\&*!|>%@`~.0123456789\xa0é", max_size=8),
@@ -178,8 +183,8 @@ def test_any_lines(lines: list[str]) -> None:
 def _blocks(draw: st.DrawFn, indent: int = 0, depth: int = 0) -> str:
     """Draw a block that is nearly always right."""
     text = ""
-    for key in draw(st.lists(st.sampled_from("abcde"), min_size=1, max_size=4)):
-        form = draw(st.integers(0, 3 if depth < 3 else 0))
+    for key in draw(st.lists(st.sampled_from([*"abcde", "examples"]), min_size=1, max_size=4)):
+        form = draw(st.integers(0, 3 if depth < 4 else 0))
         text += " " * indent + key + ":"
         if form == 0:
             text += f" {draw(WORDS)}\n"
@@ -202,6 +207,21 @@ def _blocks(draw: st.DrawFn, indent: int = 0, depth: int = 0) -> str:
 def test_any_blocks(blocks: list[str]) -> None:
     """Both readers read documents of nested mappings and lists alike."""
     _ensure_same("---\n".join(blocks))
+
+
+@ANYTHING
+@given(_blocks(), _blocks())
+def test_any_references(one: str, other: str) -> None:
+    """Variables are put into the same texts, and the others are refused at the same places."""
+    text = f"{one}---\n{other}"
+    found = []
+    for read in (read_quickly, read_documents, read_quickly):  # what was put in is not remembered
+        problems = Problems()
+        documents = list(read("x.yaml", text, problems))
+        for document in documents:
+            document.fill({"a": "A"})
+        found.append(([_describe(document.body) for document in documents], problems._errors))
+    assert found[0] == found[1] == found[2]
 
 
 @ANYTHING

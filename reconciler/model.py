@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from reconciler.formats import format_share
@@ -22,6 +22,13 @@ Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Scalar, ...]
 Attributes: TypeAlias = Mapping[str, Value]
 """Flat: snake_case path ("tuning_task.hyperparameters.epoch_count") to value. No training data."""
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Unknown: TypeAlias = Annotated[Mapping[str, str], Meta(min_length=2**31)]
+"""Keys that only a newer version knows, with their values as JSON. They are written back unchanged.
+
+It is no key itself: msgspec would take it only from a document with 2,147,483,648 such keys."""
 
 BASE_MODEL = "base_model"
 """The path, in every kind, of the field that names a base model."""
@@ -147,7 +154,7 @@ class DataSet(Struct, frozen=True):
         return Struct.__repr__(replace(self, inline=()))  # training data must not stand in a traceback
 
 
-class Permission(Struct, frozen=True):
+class Permission(Struct, frozen=True, forbid_unknown_fields=True):
     """One grantee's role on a model. It is an API resource of its own.
 
     Attributes:
@@ -157,10 +164,10 @@ class Permission(Struct, frozen=True):
         unknown: of a recorded one, keys that this version does not know, with their values as JSON.
     """
 
-    grantee_type: str
+    grantee_type: Name
     email_address: str
-    role: str
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    role: Name
+    unknown: Unknown = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is Permission and self._known == other._known
@@ -254,7 +261,7 @@ class HeldOut(Struct, frozen=True):
         )
 
 
-class Score(Struct, frozen=True):
+class Score(Struct, frozen=True, forbid_unknown_fields=True):
     """A model's score in one part of its checks.
 
     Attributes:
@@ -265,11 +272,11 @@ class Score(Struct, frozen=True):
         unknown: of a recorded one, keys that this version does not know, with their values as JSON.
     """
 
-    check: str
+    check: Name
     digest: str
-    passed: int
-    asked: int
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    passed: Count
+    asked: Count
+    unknown: Unknown = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is Score and self._known == other._known

@@ -4,8 +4,8 @@ Rule: whatever the bytes are, the result is a value or a NotJSONError, and it co
 size, depth and numbers. `loads` is for what this program writes, and refuses all else. `loads_answer` is for
 the answers of services, and is lenient: one odd number concerns only its own field.
 
-msgspec reads answers, which are long, in a fifth of the time. What it refuses, the standard json reads again:
-that is more lenient, and says where a text is wrong. `loads` must see each key of the text, so it uses that.
+msgspec reads whatever is plain, in half of the time or less. What it refuses, and what it may have read more
+leniently than it should, the standard json reads again. That also says where a text is wrong.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def loads(data: bytes, *, most: int) -> Any:
         NotJSONError: it is empty, cut off, too large, too deep, not UTF-8, not JSON; or holds a key twice,
             NaN, a number beyond int64 or beyond a double, or half of a surrogate pair.
     """
+    document = _read_plainly(data, most, msgspec.json.decode)
+    if document is not _NOT_PLAIN and _is_strict(document, data):
+        return document
     text = _decode(data, most)
     too_large: list[str] = []
 
@@ -129,6 +132,24 @@ def _read_plainly(data: bytes, most: int, decode: Decode) -> Any:
         return decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _NOT_PLAIN
+
+
+# A text's shape has 0 for each digit, and a space for what may stand between two values.
+_SHAPE = bytes.maketrans(b"\t\r\n,[123456789", b"     000000000")
+_LARGE = tuple(before + b"0" * 19 for before in (b" ", b" -", b":", b":-"))
+"""How an integer begins that may be beyond int64, in a text of that shape."""
+
+
+def _is_strict(document: object, data: bytes) -> bool:
+    """Return whether a text that msgspec has read certainly has no integer beyond int64, and no key twice.
+
+    The document has each key once. So a key was there twice if it has fewer quotes before a colon than the
+    text, provided that no white space stands between quote and colon.
+    """
+    shape = b" " + data.translate(_SHAPE)
+    if b" :" in shape or any(integer in shape for integer in _LARGE):
+        return False
+    return data.count(b'":') == msgspec.json.encode(document).count(b'":')
 
 
 def _decode(data: bytes, most: int) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, TypeAlias
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from msgspec import Struct, field
 
 from reconciler.codec import decode, encode
@@ -18,9 +20,10 @@ from reconciler.codec.readers import (
     read_scalar,
     read_scalars,
 )
-from reconciler.model import Address, DataSet, Example, Layout
+from reconciler.model import Address, Attributes, Count, DataSet, Example, Layout, Name, Status, Unknown
 from reconciler.plan.change import Bill
 from reconciler.state.values import Record, Verdict
+from tests.limits import examples
 from tests.render import plans
 
 
@@ -192,3 +195,82 @@ def test_a_reader_takes_what_it_says() -> None:
     assert read_scalars([1, "a", True, 0.5]) == (1, "a", True, 0.5)
     assert read_member(Verdict)("failed") is Verdict.FAILED
     assert read_member(Verdict, or_null=True)(None) is None
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part that msgspec converts."""
+
+    id: Name
+    share: float | None = None
+    unknown: Unknown = field(default_factory=dict)
+
+
+class Converted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A field of every type that msgspec converts."""
+
+    id: Name
+    count: Count = 0
+    whole: int | None = None
+    flag: bool = False
+    status: Status | None = None
+    values: Attributes = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    part: Part | None = None
+    unknown: Unknown = field(default_factory=dict)
+
+
+class Read(Struct, frozen=True):
+    """The same fields. The readers read it, because it does not forbid unknown ones."""
+
+    id: Name
+    count: Count = 0
+    whole: int | None = None
+    flag: bool = False
+    status: Status | None = None
+    values: Attributes = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    part: Part | None = None
+    unknown: Unknown = field(default_factory=dict)
+
+
+_odd: st.SearchStrategy[object] = st.sampled_from(
+    [
+        "",
+        "x",
+        "ACTIVE",
+        0,
+        1,
+        -1,
+        2**63,
+        1.0,
+        0.5,
+        True,
+        None,
+        [],
+        {},
+        [1, "x"],
+        [[]],
+        {"a": 1},
+        {"a": [1.5, True]},
+    ]
+)
+_parts = st.dictionaries(st.sampled_from(["id", "share", "unknown", "more"]), _odd)
+_keys = ["id", "count", "whole", "flag", "status", "values", "parts", "part", "unknown", "more"]
+_documents = st.dictionaries(st.sampled_from(_keys), _odd | _parts | st.lists(_parts, max_size=2)).map(
+    lambda found: {"id": "x", **found}
+)
+
+
+@settings(max_examples=examples(1000), deadline=None)
+@given(_documents)
+@example({"id": "x", "unknown": {}})
+@example({"id": "x", "part": {"id": "y", "unknown": {"a": "1"}}})
+def test_what_msgspec_converts_is_what_the_readers_read(document: dict[str, object]) -> None:
+    """The same values with the same types, the same unknown keys, and the same refusals."""
+    outcomes = []
+    for kind in (Converted, Read):
+        try:
+            outcomes.append(repr(decode(kind, document)).partition("(")[2])
+        except WrongValueError as wrong:
+            outcomes.append(str(wrong))
+    assert outcomes[0] == outcomes[1]

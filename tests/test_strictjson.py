@@ -157,6 +157,40 @@ def test_what_is_written_for_others_is_json_for_all_of_them() -> None:
         dumps({"a": float("nan")})
 
 
+_KEYS = st.sampled_from(['"a"', '"b"', '"c\\":"', '""'])
+_SPACES = st.sampled_from(["", "", " ", "\n\t"])
+_LARGE = ("9223372036854775808", "-9223372036854775809")
+_ITEMS = st.sampled_from(['"a\\":1"', '"\\"a\\""', "9223372036854775807", "1e9", *_LARGE])
+
+
+@st.composite
+def _objects(draw: st.DrawFn, depth: int = 2) -> str:
+    """Draw the text of an object whose keys may be there twice, with white space anywhere."""
+    inner = _ITEMS | _objects(depth - 1) if depth else _ITEMS
+    entries = draw(st.lists(st.tuples(_KEYS, _SPACES, _SPACES, inner, _SPACES), max_size=4))
+    return (
+        "{" + ",".join(f"{key}{left}:{right}{item}{after}" for key, left, right, item, after in entries) + "}"
+    )
+
+
+@CALM
+@given(_objects())
+def test_a_key_that_is_there_twice_is_found_however_it_is_written(text: str) -> None:
+    """It is refused, and so is an integer beyond int64. Anything else is what the standard json reads."""
+    seen: list[bool] = []
+
+    def look(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        seen.append(len(dict(pairs)) < len(pairs))
+        return dict(pairs)
+
+    expected = json.loads(text, object_pairs_hook=look)
+    if any(seen) or any(number in text for number in _LARGE):
+        with pytest.raises(NotJSONError):
+            loads(text.encode(), most=bounds.STATE)
+    else:
+        assert loads(text.encode(), most=bounds.STATE) == expected
+
+
 PACKAGE = Path(reconciler.__file__).parent
 SOURCES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 OWN_WRITING = {

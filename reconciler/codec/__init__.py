@@ -8,9 +8,9 @@ apart by the name of the class: `Annotated[Create | SetPermissions, "step"]` is 
 Rules: nothing is ignored (unknown and missing keys are errors), and every error names the keys that lead to
 the wrong value; training data is never written, and refused where it is read.
 
-No library does this: msgspec, pydantic and cattrs drop or refuse what a newer program wrote, cattrs takes 3
-for "3", and the first two know no union of plain dataclasses. Half of the time of reading goes to
-`strictjson`, which all of them would need before them.
+msgspec converts what is plain, in a tenth of the time: classes that forbid unknown fields and have neither
+addresses nor unions. The readers here read whatever it refuses. They keep unknown keys, and know the way to a
+wrong value. No library does both: msgspec, pydantic and cattrs drop or refuse what a newer program wrote.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar, Union
 
+import msgspec
 from msgspec import NODEFAULT, Struct, field
 from msgspec.structs import fields
 
 from reconciler.codec import readers
 from reconciler.codec.readers import Reader, WrongValueError
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, DataSet
+from reconciler.model import Address, Count, DataSet, Name
 from reconciler.strictjson import show_value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -59,11 +60,17 @@ class Rules(Struct, frozen=True):
 class _Shape(Struct, frozen=True):
     """Reads and writes the objects of one class.
 
-    `plain` holds the type of the fields that take any value of exactly this type: they need no reader.
+    Attributes:
+        readers: by key.
+        plain: the type of the fields that take any value of exactly this type. They need no reader.
+        special: the readers of fields whose hints do not say all.
+        is_convertible: whether msgspec can read it. Only the special fields need a look then.
     """
 
     readers: Mapping[str, Reader]
     plain: Mapping[str, type]
+    special: tuple[tuple[str, Reader], ...]
+    is_convertible: bool
     required: tuple[str, ...]
     writers: tuple[tuple[str, object, _Writer], ...]
     keeps_unknown: bool
@@ -89,7 +96,18 @@ class Codec:
         Raises:
             WrongValueError: a key is missing or unknown, or a value has another type.
         """
-        return kind(**self.read_fields(kind, document))
+        shape, found = self._shape(typing.cast("Hashable", kind)), readers.read_object(document)
+        if shape.is_convertible and all(key in found for key in shape.required):
+            try:
+                converted = msgspec.convert(found, kind)
+                for key, read in shape.special:
+                    if key in found:
+                        read(found[key])
+            except (msgspec.ValidationError, WrongValueError):
+                pass  # what follows keeps unknown keys, and says what is wrong
+            else:
+                return converted
+        return kind(**self.read_fields(kind, found))
 
     def read_fields(self, kind: type, document: object) -> dict[str, Any]:
         """Read the fields of a Struct: the keys of the document, with values checked and converted."""
@@ -158,19 +176,23 @@ class Codec:
         }
         required = [name for name, default in defaults.items() if default is NODEFAULT]
         defaults |= dict.fromkeys(rules.always, NODEFAULT)
-        own = {
-            # a field that is left out where it is None is never null
-            name: self._reader(_without_null(hints[name]) if default is None else hints[name])
-            for name, default in defaults.items()
-            if name not in rules.readers
-        }
+        own = {name: self._reader(hints[name]) for name in defaults if name not in rules.readers}
         return _Shape(
             readers={**own, **rules.readers, **dict.fromkeys(rules.never, _refuse_key)},
             plain={name: _PLAIN[read] for name, read in own.items() if read in _PLAIN},
+            special=tuple(rules.readers.items()),
+            is_convertible=_refuses_unknown(kind) and all(map(self._is_plain, hints.values())),
             required=(*required, *rules.required),
             writers=tuple((name, default, self._writer(hints[name])) for name, default in defaults.items()),
             keeps_unknown=_UNKNOWN in hints,
         )
+
+    def _is_plain(self, hint: object) -> bool:
+        """Return whether msgspec reads a type as `_reader` does."""
+        if isinstance(hint, type) and issubclass(hint, Struct):
+            shape = self._shape(hint)
+            return shape.is_convertible and not shape.special
+        return all(map(self._is_plain, typing.get_args(hint)))
 
     def _make_writer(self, hint: object) -> _Writer:
         """Make the writer of a type. A type without a row is written by what its value is."""
@@ -196,12 +218,12 @@ class Codec:
 
     def _make_reader(self, hint: object) -> Reader:
         """Make the reader of a type."""
+        if hint in _READERS:
+            return _READERS[hint]
         hint, tag = _split_tag(hint)
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if tag:
             return self._make_tagged_reader(_name_members(arguments, tag), tag)
-        if isinstance(hint, type) and hint in _READERS:
-            return _READERS[hint]
         if isinstance(hint, type) and issubclass(hint, Struct):
             return lambda value: self.decode(hint, value)
         if isinstance(hint, type) and issubclass(hint, Enum):
@@ -237,10 +259,15 @@ def _without_null(hint: object) -> object:
     return functools.reduce(operator.or_, (arm for arm in typing.get_args(hint) if arm is not types.NoneType))
 
 
+def _refuses_unknown(kind: type) -> bool:
+    config: msgspec.structs.StructConfig = kind.__struct_config__  # type: ignore[attr-defined]  # of Structs
+    return config.forbid_unknown_fields
+
+
 def _split_tag(hint: object) -> tuple[object, str]:
     """Split a type hint into the type, and the key that tells the members of a union apart."""
     hint, tag = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, "")
-    return hint, tag
+    return hint, tag if isinstance(tag, str) else ""
 
 
 def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
@@ -255,6 +282,8 @@ def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
 _UNIONS = (Union, types.UnionType)
 _SCALARS = (bool, float, int, str)
 _READERS: Mapping[object, Reader] = {
+    Count: readers.read_count,
+    Name: readers.read_name,
     Address: readers.read_address,
     bool: readers.read_flag,
     float: readers.read_number,

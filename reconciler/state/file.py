@@ -16,33 +16,28 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from msgspec.structs import replace
-
 from reconciler import bounds
 from reconciler.codec import Codec, Rules
 from reconciler.codec.readers import (
     WrongValueError,
-    read_count,
     read_each,
     read_mapping,
     read_member,
     read_moment,
     read_name,
+    read_object,
     read_optional,
     read_scalars,
     read_text,
+    read_under,
 )
 from reconciler.errors import NotJSONError, StateCorruptError, StateError, StateTooNewError
-from reconciler.model import Address, Permission, Score, Status
+from reconciler.model import Address, Status
 from reconciler.state.values import (
     VERSION,
     Cost,
-    MonthlyCost,
     Record,
-    RecordedCheckpoint,
-    RecordedData,
     RecordedEndpoint,
-    RecordedEstimate,
     RecordedModel,
     State,
 )
@@ -205,16 +200,13 @@ def _find_double(records: Iterable[Record]) -> str:
 
 def _read_sent_value(value: object) -> object:
     """Read a model's field: text, a flag, a number of single precision, or a list of them."""
+    if type(value) is str:
+        return value
     found = read_scalars(value)
     for scalar in found if isinstance(found, tuple) else (found,):
         if isinstance(scalar, float) and abs(scalar) > bounds.FLOAT32:
             raise WrongValueError("is too large for a number")
     return found
-
-
-def _read_serving(value: object) -> dict[str, Any]:
-    """Read the serving model without its id, which is written next to the model."""
-    return _SERVING.read_fields(RecordedModel, value)
 
 
 def _read_day(value: object) -> str:
@@ -225,43 +217,25 @@ def _read_day(value: object) -> str:
 
 
 _RULES: dict[type, Rules] = {
-    RecordedEstimate: Rules({"tokens": read_count}),
-    Cost: Rules({"date": _read_day, "id": read_name, "tokens": read_count, "expected": read_count}),
-    MonthlyCost: Rules({"month": read_name, "trainings": read_count, "tokens": read_count}),
-    Permission: Rules({"grantee_type": read_name, "role": read_name}),
-    RecordedData: Rules({"field": read_name, "examples": read_count, "characters": read_count}),
-    RecordedCheckpoint: Rules({"id": read_name}),
-    RecordedEndpoint: Rules({"id": read_name, "retired": read_moment, "kept_until": read_moment}),
-    Score: Rules({"check": read_name, "passed": read_count, "asked": read_count}),
+    Cost: Rules({"date": _read_day}),
+    RecordedEndpoint: Rules({"retired": read_moment, "kept_until": read_moment}),
     RecordedModel: Rules(
         {
-            "id": read_name,
-            "formula": read_count,
-            "generation": read_count,
             "sent": read_mapping(read_text, _read_sent_value),
             "status": read_member(Status, or_null=True),
-            "total_steps": read_count,
-            "started": read_moment,
-            "deposed": read_moment,
-            "kept_until": read_moment,
-            "held": read_moment,
-            "billed_tokens": read_count,
+            **dict.fromkeys(("started", "deposed", "kept_until", "held"), read_moment),
         },
         required=("formula",),
         always=frozenset({"formula", "generation"}),
     ),
     Record: Rules(
-        {"id": read_optional(read_name), "serving": read_optional(_read_serving)},
+        {"id": read_optional(read_name), "serving": read_optional(read_object)},
         required=("id", "serving"),
         always=frozenset({"serving", "candidate", "deposed", "prevent_destroy"}),
     ),
-    State: Rules(
-        {"serial": read_count, "workspace": read_name, "resources": read_each(lambda value: value)},
-        required=(*_HEADER, "resources"),
-    ),
+    State: Rules({"resources": read_each(lambda value: value)}, required=(*_HEADER, "resources")),
 }
 _CODEC = Codec(_RULES, sort_keys=True)
-_SERVING = Codec({**_RULES, RecordedModel: replace(_RULES[RecordedModel], never=frozenset({"id"}))})
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
@@ -287,12 +261,19 @@ def _read_version(value: object) -> int:
     return value
 
 
+def _read_serving(document: object) -> RecordedModel:
+    return _CODEC.decode(RecordedModel, document)
+
+
 def _read_record(value: object) -> Record:
     found = _CODEC.read_fields(Record, value)
-    serving_id, serving = found.pop("id"), found.pop("serving")
-    if (serving_id is None) != (serving is None):
+    id, serving = found.pop("id"), found.pop("serving")
+    if (id is None) != (serving is None):
         raise WrongValueError("is set only together with serving", "id")
-    record = Record(**found, serving=RecordedModel(id=serving_id, **serving) if serving_id else None)
+    if serving and "id" in serving:  # it stands beside it
+        raise WrongValueError("is not a key that this version knows", "serving", "id")
+    model = None if serving is None else read_under("serving", _read_serving, {"id": id, **serving})
+    record = Record(**found, serving=model)
     if record.is_empty:
         raise WrongValueError("records no model at all, and no endpoint")
     return record

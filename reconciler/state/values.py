@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.errors import StateForeignError
-from reconciler.model import Address, Attributes, Permission, Score, Status
+from reconciler.model import Address, Attributes, Count, Name, Permission, Score, Status, Unknown
 
 VERSION = 5
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
@@ -33,7 +33,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class RecordedData(Struct, frozen=True):
+class RecordedData(Struct, frozen=True, forbid_unknown_fields=True):
     """The record of a data set that was sent.
 
     Attributes:
@@ -44,15 +44,15 @@ class RecordedData(Struct, frozen=True):
         unknown: see `Record`.
     """
 
-    field: str
+    field: Name
     digest: str
-    examples: int
-    characters: int
+    examples: Count
+    characters: Count
     assumed: bool = False
-    unknown: Mapping[str, str] = msgspec.field(default_factory=dict)
+    unknown: Unknown = msgspec.field(default_factory=dict)
 
 
-class RecordedEstimate(Struct, frozen=True):
+class RecordedEstimate(Struct, frozen=True, forbid_unknown_fields=True):
     """The expected cost of a training, as it was estimated when the training was requested.
 
     Attributes:
@@ -64,16 +64,16 @@ class RecordedEstimate(Struct, frozen=True):
         unknown: see `Record`.
     """
 
-    tokens: int = 0
+    tokens: Count = 0
     at_most: bool = False
     amount: float | None = None
     currency: str = ""
     token_price: float | None = None
     texts_only: bool = False
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Unknown = field(default_factory=dict)
 
 
-class RecordedCheckpoint(Struct, frozen=True):
+class RecordedCheckpoint(Struct, frozen=True, forbid_unknown_fields=True):
     """The results of the checks of one checkpoint.
 
     Attributes:
@@ -82,16 +82,16 @@ class RecordedCheckpoint(Struct, frozen=True):
         unknown: see `Record`.
     """
 
-    id: str
+    id: Name
     scores: tuple[Score, ...] = ()
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Unknown = field(default_factory=dict)
 
 
 QUOTA = "quota"
 """The reason why an approved create waits: the service had no room for another training."""
 
 
-class RecordedModel(Struct, frozen=True):
+class RecordedModel(Struct, frozen=True, forbid_unknown_fields=True):
     """One model that we started or adopted: serving, candidate, held back or deposed.
 
     Attributes:
@@ -131,11 +131,11 @@ class RecordedModel(Struct, frozen=True):
         unknown: see `Record`.
     """
 
-    id: str
+    id: Name
     name: str = ""
     digest: str = ""
-    formula: int = 1
-    generation: int = 0
+    formula: Count = 1
+    generation: Count = 0
     source: str = ""
     sent: Attributes = field(default_factory=dict)
     data: tuple[RecordedData, ...] = ()
@@ -143,7 +143,7 @@ class RecordedModel(Struct, frozen=True):
     permissions: tuple[Permission, ...] | None = None
     approved: str = ""
     operation: str = ""
-    total_steps: int | None = None
+    total_steps: Count | None = None
     verdict: Verdict = Verdict.NONE
     scores: tuple[Score, ...] = ()
     error: str = ""
@@ -159,13 +159,13 @@ class RecordedModel(Struct, frozen=True):
     waiting_since: str = ""
     waiting_said: str = ""
     estimate: RecordedEstimate | None = None
-    billed_tokens: int = 0
+    billed_tokens: Count = 0
     model: str = ""
     checkpoint: str = ""
     commit: str = ""
     choice: str = ""
     checkpoints: tuple[RecordedCheckpoint, ...] = ()
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Unknown = field(default_factory=dict)
 
     @property
     def amount(self) -> float | None:
@@ -186,7 +186,7 @@ class RecordedModel(Struct, frozen=True):
         return self.is_pending and self.waiting == QUOTA
 
 
-class RecordedEndpoint(Struct, frozen=True):
+class RecordedEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     """A stable endpoint of ours. It is recorded before the request that creates it.
 
     Attributes:
@@ -202,7 +202,7 @@ class RecordedEndpoint(Struct, frozen=True):
         unknown: see `Record`.
     """
 
-    id: str
+    id: Name
     location: str = ""
     name: str = ""
     deployed: str = ""
@@ -211,7 +211,7 @@ class RecordedEndpoint(Struct, frozen=True):
     interrupted: bool = False
     retired: str = ""
     kept_until: str = ""
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Unknown = field(default_factory=dict)
 
 
 class Record(Struct, frozen=True):
@@ -245,7 +245,7 @@ class Record(Struct, frozen=True):
     endpoint: RecordedEndpoint | None = None
     former_endpoints: tuple[RecordedEndpoint, ...] = ()
     trial: RecordedEndpoint | None = None
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Unknown = field(default_factory=dict)
 
     @property
     def endpoints(self) -> tuple[RecordedEndpoint, ...]:
@@ -296,12 +296,12 @@ class Cost(Struct, frozen=True):
 
     date: str
     address: Address
-    id: str
-    tokens: int = 0
+    id: Name
+    tokens: Count = 0
     amount: float | None = None
     currency: str = ""
     is_estimate: bool = False
-    expected: int = 0
+    expected: Count = 0
 
 
 class MonthlyCost(Struct, frozen=True):
@@ -313,9 +313,9 @@ class MonthlyCost(Struct, frozen=True):
         currency: "" for trainings without a price; then `amount` is 0.
     """
 
-    month: str
-    trainings: int
-    tokens: int = 0
+    month: Name
+    trainings: Count
+    tokens: Count = 0
     amount: float = 0.0
     currency: str = ""
     is_estimate: bool = False
@@ -335,9 +335,9 @@ class State(Struct, frozen=True):
     """
 
     lineage: str = ""
-    serial: int = 0
+    serial: Count = 0
     stack: str = ""
-    workspace: str = DEFAULT_WORKSPACE
+    workspace: Name = DEFAULT_WORKSPACE
     service: str = ""
     project: str = ""
     resources: Mapping[Address, Record] = field(default_factory=dict)

@@ -44,7 +44,7 @@ texts = st.one_of(
     st.text(alphabet="字😀é́a |`<&@#-\x1b\u202e\u2066\n\t\x00\x9b", max_size=60),
     st.just("word " * 40),
 )
-short_texts = st.text(max_size=12)
+short_texts = st.text(min_size=1, max_size=12)
 ids = st.one_of(st.just(""), names.map(lambda name: f"{name[:31]}-k3j5h2l1"), st.just(HOSTILE))
 digests = st.sampled_from(["a1b2c3d4" * 8, "e5f6a7b8" * 8])
 floats = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -99,7 +99,7 @@ bills = st.builds(
 )
 models = st.builds(
     RecordedModel,
-    ids,
+    ids.filter(bool),
     name=texts,
     digest=digests,
     generation=st.integers(0, 15),

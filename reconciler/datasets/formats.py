@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from reconciler.datasets.columns import read_object
 from reconciler.datasets.csv_rows import Table, read_csv, read_tables, refuse_long
 from reconciler.datasets.json_rows import LINE_LIMIT, JsonLines, read_json
-from reconciler.datasets.rows import Batch, Form, Row, Stripe, Typed
-from reconciler.datasets.stripes import open_blocks
+from reconciler.datasets.rows import Batch, Form, Row, Typed
+from reconciler.datasets.stripes import Stripe, open_blocks
 from reconciler.datasets.text import Stream, TextLines, read_blocks, read_lines, read_whole, skip_mark
 from reconciler.datasets.typed_rows import MOST, TypedReader
 from reconciler.model import PLAIN, Layout
@@ -57,7 +57,7 @@ def read_rows(
 
 def read_batches(
     stream: Stream, path: str, form: Form, problems: Problems, layout: Layout = PLAIN
-) -> Iterator[Row | Batch | Stripe]:
+) -> Iterator[Row | Batch]:
     """Yield what `read_rows` yields, but examples of texts in batches. That takes a fraction of the time."""
     is_csv = find_extension(path) == ".csv"
     typed = None if layout.columns and not is_csv else form.typed
@@ -78,14 +78,14 @@ def read_batches(
 
 def _read_jsonl(
     rows: JsonLines, text: TextLines, blocks: Iterable[bytes | Stream | Stripe], typed: Typed
-) -> Iterator[Row | Batch | Stripe]:
+) -> Iterator[Row | Batch]:
     reader = TypedReader(typed)
     for block in blocks:
         if isinstance(block, Stripe):
-            first = text.number + 1
-            yield from rows.pass_over(block.examples)
-            text.pass_over(block.examples, block.size)
-            yield replace(block, first=first)
+            first, count = text.number + 1, len(block.batch.numbers)
+            yield from rows.pass_over(count)
+            text.pass_over(count, block.size)
+            yield replace(block.batch, numbers=range(first, first + count))
             continue
         parts = reader.read(block, text.number + 1) if isinstance(block, bytes) else ((block, None),)
         for part, batch in parts:

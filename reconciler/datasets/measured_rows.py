@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from reconciler.datasets.chat import is_multimodal
 from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.pairs import PAIRS
-from reconciler.datasets.rows import Batch, Form, Measured, Row, Stripe
+from reconciler.datasets.rows import Batch, Form, Measured, Row
 from reconciler.datasets.survey import Surveyor
 from reconciler.identity import encode_example
 from reconciler.model import DataSet, Example
@@ -21,23 +21,19 @@ EMPTY = Refusal("the data set is empty", "Write at least one example.")
 
 
 def measure_rows(
-    rows: Iterable[Row | Batch | Stripe], form: Form, noting: Problems | Complaints, unit: str = "line"
+    rows: Iterable[Row | Batch], form: Form, noting: Problems | Complaints, unit: str = "line"
 ) -> Measured:
     """Measure rows. Those that are refused are left out, and the reason is noted. `unit`: see `Surveyor`."""
     digest, surveyor = hashlib.sha256(), Surveyor(unit)
     examples = size = multimodal = 0
     for found in rows:
         if isinstance(found, Batch):
-            digest.update(found.lines)
+            for lines in found.lines:
+                digest.update(lines)
+                size += len(lines)
             examples += len(found.numbers)
-            size += len(found.lines) + found.pairs * form.frame
-            surveyor.add_all(found.numbers, found.asked, found.lengths, found.outputs, found.output_lengths)
-            continue
-        if isinstance(found, Stripe):
-            digest.update(found.lines)
-            examples += found.examples
-            size += len(found.lines) + found.pairs * form.frame
-            surveyor.add_gathered(found.first, found.gathered)
+            size += found.pairs * form.frame
+            surveyor.add_all(found.numbers, found.tally)
             continue
         place, row = found
         if isinstance(row, Refusal):

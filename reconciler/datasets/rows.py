@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from reconciler.datasets.survey import Gathered, Survey
+from reconciler.datasets.survey import Survey, Tally
 from reconciler.model import Example
 from reconciler.problems import Place, Refusal, describe
 
@@ -17,47 +17,19 @@ Row: TypeAlias = tuple[Place, Example | Refusal]
 
 
 class Batch(Struct, frozen=True):
-    """Sound examples of texts that were read together. Each attribute has one entry for each of them.
+    """Sound examples of texts that were read together.
 
     Attributes:
         numbers: of their lines.
-        lines: as `identity.encode_example` writes them, each with a line end.
+        lines: as `identity.encode_example` writes them, each with a line end; all together in some parts.
         pairs: how many of them are pairs.
-        asked: what tells two prompts apart, as `survey.Surveyor` compares them.
-        lengths: characters of the prompts.
-        outputs: the answers.
-        output_lengths: characters of the answers.
+        tally: what a survey takes from them.
     """
 
     numbers: Sequence[int]
-    lines: bytes
+    lines: Sequence[bytes | memoryview]
     pairs: int
-    asked: Sequence[str | bytes]
-    lengths: Sequence[int]
-    outputs: Sequence[str]
-    output_lengths: Sequence[int]
-
-
-class Stripe(Struct, frozen=True):
-    """Whole lines that were measured together elsewhere. Each holds a sound example of texts.
-
-    Attributes:
-        size: bytes in the file.
-        lines, pairs: as of a `Batch`.
-        gathered: what a surveyor found.
-        first: the number of the first line, once that is known.
-    """
-
-    size: int
-    lines: bytes
-    pairs: int
-    gathered: Gathered
-    first: int = 0
-
-    @property
-    def examples(self) -> int:
-        """How many examples there are."""
-        return len(self.gathered.lines)
+    tally: Tally
 
 
 class Typed(Struct, frozen=True):

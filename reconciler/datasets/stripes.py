@@ -1,7 +1,11 @@
-"""Reads a large file of lines in stripes, and lets other processes measure some of them where cores are free.
+"""Measures a large file of lines in stripes, and lets other processes measure some where cores are free.
 
 Rule: another process only saves time. It says of a stripe what this process would have found in it, or that
 this process must read it. If a process cannot be started or dies, its stripes are read here.
+
+Each process has the next stripe at hand while it measures one. This process measures stripes too while it
+waits, so all of them end together. A process writes the lines of a stripe into memory that it shares with
+this one, because a pipe takes as long as measuring.
 """
 
 from __future__ import annotations
@@ -10,15 +14,16 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from mmap import mmap
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from reconciler.bounds import MB
-from reconciler.datasets.rows import Stripe, Typed
-from reconciler.datasets.survey import Surveyor
-from reconciler.datasets.text import Readable, Stream, read_blocks
+from reconciler.datasets.rows import Batch, Typed
+from reconciler.datasets.survey import Tally
+from reconciler.datasets.text import Stream, read_blocks
 from reconciler.datasets.typed_rows import TypedReader
 
 if TYPE_CHECKING:
@@ -26,22 +31,69 @@ if TYPE_CHECKING:
 
 LEAST = 32 * MB
 """Bytes. A smaller file is read sooner than other processes would pay."""
-SIZE = 4 * MB
-"""Bytes of a stripe. Only so much is held for each process, whatever the size of the file."""
+SIZE = MB
+"""Bytes of a stripe. Only a few of them are held, whatever the size of the file."""
 MOST = 3
 """Other processes for one file."""
 
 _CHUNK = 64 * 1024
+_GIVEN = 3
+"""Stripes that a member has at hand at most, with those that were not yet taken from it."""
+_AREA = 2 * SIZE
+"""Bytes of memory for the lines of a stripe, which may be longer than in the file."""
+_AHEAD = 16
+"""Stripes that are given or measured at most before an earlier one is known."""
 
-Taken: TypeAlias = tuple[int, int, Stripe | None]
-"""Where a stripe begins and ends, and what is in it; None if it must be read elsewhere."""
+
+class Span(NamedTuple):
+    """Where a stripe begins and ends in the file."""
+
+    begin: int
+    end: int
+
+
+class Stripe(NamedTuple):
+    """Whole lines that were measured together.
+
+    Attributes:
+        size: bytes in the file.
+        batch: their examples, one on each line. The numbers of the lines begin with 1.
+    """
+
+    size: int
+    batch: Batch
+
+
+class Answer(Protocol):
+    """What is in a stripe."""
+
+    def is_known(self) -> bool:
+        """Return whether it can be taken at once."""
+
+    def take(self) -> Stripe | None:
+        """Wait for it. None if the stripe must be read by lines. The next one may overwrite its lines."""
 
 
 class Team(Protocol):
-    """Measures stripes, each member in the order of the file."""
+    """Measures stripes while this process measures others."""
 
-    def take(self, number: int) -> Taken | None:
-        """Return what a member says of a stripe; None if it is this process's own, or the member is gone."""
+    def has_room(self) -> bool:
+        """Return whether a member can be given a stripe."""
+
+    def give(self, span: Span) -> Answer:
+        """Give a stripe to a member."""
+
+
+class _Known(NamedTuple):
+    """What this process has found."""
+
+    stripe: Stripe | None
+
+    def is_known(self) -> bool:
+        return True
+
+    def take(self) -> Stripe | None:
+        return self.stripe
 
 
 def count_helpers(size: int) -> int:
@@ -57,6 +109,7 @@ def count_helpers(size: int) -> int:
 
 
 Blocks: TypeAlias = "Iterator[bytes | Stream | Stripe]"
+Measure: TypeAlias = Callable[[Span], Stripe | None]
 
 
 @contextmanager
@@ -71,52 +124,81 @@ def open_blocks(
     if not helpers:
         yield read_blocks(stream, longest=longest)
         return
-    with _open_helpers(stream, typed, helpers, size=size, longest=longest) as team:
-        yield read_in_stripes(stream, team, size=size, longest=longest, wants_lines=wants_lines)
+    measure = make_measure(stream.fileno(), typed, longest=longest)
+    with _open_helpers(measure, helpers) as team:
+        yield read_in_stripes(stream, measure, team, size=size, longest=longest, wants_lines=wants_lines)
 
 
 def read_in_stripes(
-    stream: Stream, team: Team, *, size: int, longest: int, wants_lines: Callable[[], bool]
+    stream: Stream, measure: Measure, team: Team, *, size: int, longest: int, wants_lines: Callable[[], bool]
 ) -> Blocks:
-    """Yield what `text.read_blocks` yields, and stripes that a team has measured.
+    """Yield what `text.read_blocks` yields, and the stripes that were measured.
 
     Args:
         stream: a file, at its first line.
+        measure: measures a stripe in this process.
         team: measures some of the stripes.
         size: bytes of the file.
         longest: see `text.read_blocks`.
-        wants_lines: tells that no stripe is to be taken from the team any more.
+        wants_lines: tells that all is to be read by lines from now on.
     """
     descriptor, begin = stream.fileno(), stream.tell()
-    for number, end in _cut(descriptor, begin, size, longest):
-        taken = None if wants_lines() else team.take(number)
-        if taken is not None and taken[:2] == (begin, end) and taken[2] is not None:
-            yield taken[2]
+    for span, answer in _deal(_cut(descriptor, begin, size, longest), measure, team):
+        if wants_lines():
+            break
+        stripe = answer.take()
+        if stripe is not None and stripe.size == span.end - begin:
+            yield stripe
         else:
-            yield from read_blocks(_Part(descriptor, begin, end), longest=longest)
-        begin = end
+            yield from read_blocks(_Part(descriptor, span), longest=longest)
+        begin = span.end
     stream.seek(begin)
     yield from read_blocks(stream, longest=longest)
 
 
-def measure_stripes(
-    descriptor: int, begin: int, typed: Typed, chosen: range, *, size: int, longest: int
-) -> Iterator[Taken]:
-    """Measure the stripes of these numbers. See `read_in_stripes`."""
-    reader = TypedReader(typed)
-    for number, end in _cut(descriptor, begin, size, longest):
-        if number in chosen:
-            yield begin, end, _measure(reader, descriptor, begin, end, longest)
-        begin = end
-
-
-def _cut(descriptor: int, begin: int, size: int, longest: int) -> Iterator[tuple[int, int]]:
-    """Yield the number and the end of each stripe. Ends before a line of more than about `longest` bytes."""
-    for number in count():
-        end = _find_line(descriptor, begin + SIZE, size, longest)
-        if begin >= size or end is None:
+def _deal(parts: Iterator[Span], measure: Measure, team: Team) -> Iterator[tuple[Span, Answer]]:
+    """Yield each stripe in order. Measure later ones here as long as the next one is not known."""
+    ahead: deque[tuple[Span, Answer]] = deque()
+    while True:
+        while team.has_room() and len(ahead) < _AHEAD and (span := next(parts, None)):
+            ahead.append((span, team.give(span)))
+        must_wait = not ahead or not ahead[0][1].is_known()
+        if must_wait and len(ahead) < _AHEAD and (span := next(parts, None)):
+            ahead.append((span, _Known(measure(span))))
+        elif ahead:
+            yield ahead.popleft()
+        else:
             return
-        yield number, end
+
+
+def make_measure(descriptor: int, typed: Typed, *, longest: int) -> Measure:
+    """Make what measures the stripes of a file. It returns None for a stripe that must be read by lines."""
+    reader = TypedReader(typed)
+
+    def measure(span: Span) -> Stripe | None:
+        lines, pairs, examples, tally = list[bytes | memoryview](), 0, 0, Tally()
+        for block in read_blocks(_Part(descriptor, span), longest=longest):
+            if not isinstance(block, bytes):
+                return None
+            for _, batch in reader.read(block, examples + 1):
+                if batch is None:
+                    return None
+                lines.extend(batch.lines)
+                pairs += batch.pairs
+                examples += len(batch.numbers)
+                tally.add(batch.tally)
+        return Stripe(span.end - span.begin, Batch(range(1, examples + 1), lines, pairs, tally))
+
+    return measure
+
+
+def _cut(descriptor: int, begin: int, size: int, longest: int) -> Iterator[Span]:
+    """Yield each stripe. Ends before a line of more than about `longest` bytes."""
+    while begin < size:
+        end = _find_line(descriptor, begin + SIZE, size, longest)
+        if end is None:
+            return
+        yield Span(begin, end)
         begin = end
 
 
@@ -137,8 +219,8 @@ def _find_line(descriptor: int, position: int, size: int, longest: int) -> int |
 class _Part:
     """A part of a file, which leaves the file's own position as it is."""
 
-    def __init__(self, descriptor: int, begin: int, end: int) -> None:
-        self._descriptor, self._at, self._end = descriptor, begin, end
+    def __init__(self, descriptor: int, span: Span) -> None:
+        self._descriptor, (self._at, self._end) = descriptor, span
 
     def read(self, size: int) -> bytes:
         """Read at most so many bytes."""
@@ -147,63 +229,105 @@ class _Part:
         return found
 
 
-def _measure(reader: TypedReader, descriptor: int, begin: int, end: int, longest: int) -> Stripe | None:
-    surveyor, lines, pairs, examples = Surveyor(), list[bytes](), 0, 0
-    part: Readable = _Part(descriptor, begin, end)
-    for block in read_blocks(part, longest=longest):
-        if not isinstance(block, bytes):
-            return None
-        for _, batch in reader.read(block, examples + 1):
-            if batch is None:
-                return None
-            lines.append(batch.lines)
-            pairs += batch.pairs
-            examples += len(batch.numbers)
-            surveyor.add_all(batch.numbers, batch.asked, batch.lengths, batch.outputs, batch.output_lengths)
-    return Stripe(end - begin, b"".join(lines), pairs, surveyor.gather())
+class _Member:
+    """Another process, and the memory that it writes lines to."""
+
+    def __init__(self, pipe: Connection, memory: mmap) -> None:
+        self._pipe, self._memory = pipe, memory
+        self._given = self._taken = 0
+        self.is_gone = False
+
+    @property
+    def at_hand(self) -> int:
+        """How many stripes were given to it and not yet taken."""
+        return self._given - self._taken
+
+    def give(self, span: Span) -> Answer:
+        at = self._given % _GIVEN * _AREA
+        self._given += 1
+        with self._leaving():
+            self._pipe.send((span, at))
+        return _Given(self, span, at)
+
+    def is_known(self) -> bool:
+        """Return whether the next stripe can be taken at once."""
+        return self.is_gone or self._pipe.poll()
+
+    def take(self, span: Span, at: int) -> Stripe | None:
+        self._taken += 1
+        with self._leaving():
+            written: _Written | None = self._pipe.recv()
+            if written is not None:
+                lines = memoryview(self._memory)[at : at + written.size]
+                numbers = range(1, len(written.tally.inputs) + 1)
+                return Stripe(span.end - span.begin, Batch(numbers, [lines], written.pairs, written.tally))
+        return None
+
+    @contextmanager
+    def _leaving(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            self.is_gone = True
+
+
+class _Given(NamedTuple):
+    """What a member will have found."""
+
+    member: _Member
+    span: Span
+    at: int
+
+    def is_known(self) -> bool:
+        return self.member.is_known()
+
+    def take(self) -> Stripe | None:
+        return self.member.take(self.span, self.at)
+
+
+class _Written(NamedTuple):
+    """What a member says of a stripe, whose lines it has written: `size` bytes."""
+
+    size: int
+    pairs: int
+    tally: Tally
 
 
 class _Helpers:
-    """Other processes, each with every n-th stripe."""
+    """The team of other processes."""
 
-    def __init__(self, pipes: Sequence[Connection]) -> None:
-        self._pipes = dict(enumerate(pipes, 1))
-        self._every = len(pipes) + 1
+    def __init__(self, members: Sequence[_Member]) -> None:
+        self._members = members
 
-    def take(self, number: int) -> Taken | None:
-        pipe = self._pipes.get(number % self._every)
-        if pipe is None:
-            return None
-        try:
-            taken: Taken = pipe.recv()
-        except (EOFError, OSError):
-            del self._pipes[number % self._every]
-            return None
-        return taken
+    def has_room(self) -> bool:
+        return any(not member.is_gone and member.at_hand < _GIVEN for member in self._members)
+
+    def give(self, span: Span) -> Answer:
+        there = [member for member in self._members if not member.is_gone]
+        return min(there, key=lambda member: member.at_hand).give(span)
 
 
 @contextmanager
-def _open_helpers(stream: Stream, typed: Typed, helpers: int, *, size: int, longest: int) -> Iterator[Team]:
+def _open_helpers(measure: Measure, helpers: int) -> Iterator[Team]:
     """Start processes that help with a file, and end them afterwards."""
     import multiprocessing
 
     fork = multiprocessing.get_context("fork")
     pipes: list[Connection] = []
-    processes = []
+    members, processes = [], []
     try:
-        with suppress(OSError):  # the system may refuse more processes, or more open files
-            for first in range(1, helpers + 1):
-                ours, theirs = fork.Pipe(duplex=False)
+        with suppress(OSError):  # the system may refuse more processes, open files or memory
+            for _ in range(helpers):
+                memory = mmap(-1, _GIVEN * _AREA)
+                ours, theirs = fork.Pipe()
                 pipes.append(ours)
-                chosen = range(first, size + 1, helpers + 1)
-                stripes = measure_stripes(
-                    stream.fileno(), stream.tell(), typed, chosen, size=size, longest=longest
-                )
                 with theirs:
-                    process = fork.Process(target=_help, args=(theirs, [*pipes], stripes), daemon=True)
+                    work = (theirs, [*pipes], memory, measure)
+                    process = fork.Process(target=_help, args=work, daemon=True)
                     process.start()
                 processes.append(process)
-        yield _Helpers(pipes)
+                members.append(_Member(ours, memory))
+        yield _Helpers(members)
     finally:
         for pipe in pipes:
             pipe.close()
@@ -212,13 +336,25 @@ def _open_helpers(stream: Stream, typed: Typed, helpers: int, *, size: int, long
             process.join()
 
 
-def _help(pipe: Connection, others: Sequence[Connection], stripes: Iterator[Taken]) -> None:
-    """Send what is in the stripes, until that is done or nobody reads it any more."""
+def _help(pipe: Connection, others: Sequence[Connection], memory: mmap, measure: Measure) -> None:
+    """Measure the stripes that are asked for, until nobody asks any more."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
-    with suppress(OSError):
-        for taken in stripes:
-            pipe.send(taken)
+    with suppress(EOFError, OSError):
+        while True:
+            span, at = pipe.recv()
+            pipe.send(_write(measure(span), memory, at))
+
+
+def _write(stripe: Stripe | None, memory: mmap, at: int) -> _Written | None:
+    """Write the lines of a stripe. None if there are none, or too many."""
+    if stripe is None or sum(map(len, stripe.batch.lines)) > _AREA:
+        return None
+    end = at
+    for lines in stripe.batch.lines:
+        memory[end : end + len(lines)] = lines
+        end += len(lines)
+    return _Written(end - at, stripe.batch.pairs, stripe.batch.tally)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reconciler.identity import encode_canonical
 from reconciler.model import Example
@@ -145,19 +145,42 @@ class Survey(Struct, frozen=True):
         return min(self.examples, MOST_COMPARED)
 
 
-class Gathered(Struct, frozen=True):
-    """What a surveyor has taken into account, to be added to another one's in the same process or its parent.
+class Tally(Struct):
+    """What a survey takes from examples that were read together. It may come from another process.
 
     Attributes:
-        inputs, outputs: how many of them have which length.
-        lines: the hashes, and the numbers from 1 on.
-        labels: None if there are none.
+        inputs: the hashes of what tells two prompts apart.
+        lengths: characters of the prompts.
+        outputs: the hashes of the answers.
+        output_lengths: characters of the answers.
+        labels: the answers, or how often each is there. None if they are no labels.
     """
 
-    inputs: Counter[int]
-    outputs: Counter[int]
-    lines: Lines
-    labels: Counter[str] | None
+    inputs: array[int] = field(default_factory=lambda: array("q"))
+    lengths: array[int] = field(default_factory=lambda: array("I"))
+    outputs: array[int] = field(default_factory=lambda: array("q"))
+    output_lengths: array[int] = field(default_factory=lambda: array("I"))
+    labels: Iterable[str] | None = field(default_factory=Counter)
+
+    def add(self, other: Tally) -> None:
+        """Take the examples after these into account. Labels are counted."""
+        self.inputs.extend(other.inputs)
+        self.lengths.extend(other.lengths)
+        self.outputs.extend(other.outputs)
+        self.output_lengths.extend(other.output_lengths)
+        self.labels = _count_labels(self.labels, other.labels)
+
+
+def tally_texts(
+    asked: Sequence[str | bytes],
+    lengths: Sequence[int],
+    outputs: Sequence[str],
+    output_lengths: Sequence[int],
+) -> Tally:
+    """Tally examples by what tells their prompts apart, by their answers, and by the characters of both."""
+    # Python's own hash: of 64 bits, with a key that no file can know, and faster than others
+    hashes = (array("q", [*map(hash, texts)]) for texts in (asked, outputs))
+    return Tally(next(hashes), array("I", lengths), next(hashes), array("I", output_lengths), outputs)
 
 
 class Surveyor:
@@ -189,8 +212,7 @@ class Surveyor:
         self._outputs[len(output)] += 1
         lines = self._lines
         if self._examples <= MOST_COMPARED:
-            # Python's own hash: of 64 bits, with a key that no file can know, and faster than others
-            lines.inputs.append(hash(asked))
+            lines.inputs.append(hash(asked))  # as `tally_texts` does
             lines.outputs.append(hash(output))
             lines.numbers.append(number)
         labels = self._labels
@@ -203,51 +225,17 @@ class Surveyor:
             if len(self._long) < MOST_SHOWN:
                 self._long.append(number)
 
-    def add_all(
-        self,
-        numbers: Sequence[int],
-        asked: Sequence[str | bytes],
-        lengths: Sequence[int],
-        outputs: Sequence[str],
-        output_lengths: Sequence[int],
-    ) -> None:
-        """Take examples on lines with these numbers into account, see `rows.Batch`. None of them is long."""
+    def add_all(self, numbers: Sequence[int], tally: Tally) -> None:
+        """Take examples on lines with these numbers into account. None of them is long."""
         left = max(MOST_COMPARED - self._examples, 0)
         self._examples += len(numbers)
-        self._inputs.update(lengths)
-        self._outputs.update(output_lengths)
+        self._inputs.update(tally.lengths)
+        self._outputs.update(tally.output_lengths)
         lines = self._lines
-        lines.inputs.fromlist([*map(hash, asked[:left])])
-        lines.outputs.fromlist([*map(hash, outputs[:left])])
+        lines.inputs.extend(tally.inputs[:left])
+        lines.outputs.extend(tally.outputs[:left])
         lines.numbers.fromlist([*numbers[:left]])
-        self._add_labels(outputs)
-
-    def gather(self) -> Gathered:
-        """Return what was added with `add_all`, on lines without a gap."""
-        return Gathered(self._inputs, self._outputs, self._lines, self._labels)
-
-    def add_gathered(self, first: int, gathered: Gathered) -> None:
-        """Take into account what another surveyor has gathered. `first` is the number of its first line."""
-        left = max(MOST_COMPARED - self._examples, 0)
-        count = len(gathered.lines)
-        self._examples += count
-        self._inputs += gathered.inputs
-        self._outputs += gathered.outputs
-        lines = self._lines
-        lines.inputs.extend(gathered.lines.inputs[:left])
-        lines.outputs.extend(gathered.lines.outputs[:left])
-        lines.numbers.fromlist([*range(first, first + count)][:left])
-        if self._labels is None or gathered.labels is None:
-            self._labels = None
-        else:
-            self._add_labels(gathered.labels)
-
-    def _add_labels(self, outputs: Iterable[str] | Mapping[str, int]) -> None:
-        labels = self._labels
-        if labels is not None:
-            labels.update(outputs)
-            if len(labels) > MOST_LABELS or max(map(len, labels)) > LONGEST_LABEL:
-                self._labels = None
+        self._labels = _count_labels(self._labels, tally.labels)
 
     def close(self) -> Survey:
         """Return what was found."""
@@ -271,6 +259,16 @@ class Surveyor:
         if 2 * len(labels) > self._examples:
             return ()
         return tuple(sorted(labels.items(), key=lambda label: (-label[1], label[0])))
+
+
+def _count_labels(known: Iterable[str] | None, outputs: Iterable[str] | None) -> Counter[str] | None:
+    """Count outputs as labels, beside those that are known. None if they are no labels."""
+    if known is None or outputs is None:
+        return None
+    counted = known if isinstance(known, Counter) else Counter(known)
+    counted.update(outputs)
+    are_few = len(counted) <= MOST_LABELS
+    return counted if are_few and max(map(len, counted), default=0) <= LONGEST_LABEL else None
 
 
 def _split_chat(line: str) -> tuple[str | bytes, str, int]:

@@ -22,6 +22,7 @@ from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 
 from reconciler.datasets.rows import Batch, Typed
+from reconciler.datasets.survey import tally_texts
 
 MOST = 256 * 1024
 """The most bytes of a block, and the most characters of a text if the form advises against no length."""
@@ -50,7 +51,7 @@ def make_pairs(
     if max(lengths) > longest or max(output_lengths) > most:
         return None
     lines = _ENCODER.encode_lines(list(map(_Written, outputs, asked)))
-    return Batch(numbers, lines, len(numbers), asked, lengths, outputs, output_lengths)
+    return Batch(numbers, [lines], len(numbers), tally_texts(asked, lengths, outputs, output_lengths))
 
 
 class _Strict(Struct, forbid_unknown_fields=True, gc=False):
@@ -185,7 +186,8 @@ def _take_chats(rows: Any, numbers: Sequence[int], _: Typed) -> Batch | None:
                 length += sum([len(part.text) for part in instruction.parts])
             lengths.append(length)
         outputs.append(output)
-    return Batch(numbers, _ENCODER.encode_lines(lines), pairs, asked, lengths, outputs, [*map(len, outputs)])
+    tally = tally_texts(asked, lengths, outputs, [*map(len, outputs)])
+    return Batch(numbers, [_ENCODER.encode_lines(lines)], pairs, tally)
 
 
 def _take_messages(rows: Any, numbers: Sequence[int], typed: Typed) -> Batch | None:
@@ -346,7 +348,7 @@ def _is_laid_out(block: bytes, batch: Batch, layouts: Sequence[_Layout]) -> bool
     cannot be written in fewer bytes than in the batch.
     """
     count = len(batch.numbers)
-    texts = len(batch.lines) - count * _FRAME
+    texts = sum(map(len, batch.lines)) - count * _FRAME
     size = len(block) + (not block.endswith(b"\n"))
     return any(
         size == texts + count * sum(map(len, layout))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,16 @@ from reconciler.datasets import formats, stripes
 from reconciler.datasets.chat import PREFERENCE, SUPERVISED
 from reconciler.datasets.formats import read_batches, read_rows
 from reconciler.datasets.rows import Typed
-from reconciler.datasets.stripes import Blocks, Taken, count_helpers, measure_stripes, read_in_stripes
+from reconciler.datasets.stripes import (
+    Answer,
+    Blocks,
+    Measure,
+    Span,
+    Stripe,
+    count_helpers,
+    make_measure,
+    read_in_stripes,
+)
 from reconciler.datasets.text import Stream
 from reconciler.model import PLAIN
 from tests.datasets.documents import make_lines, write_chat, write_pair
@@ -32,25 +42,45 @@ FAULTY = LINES + b'{"text_input": 1}\n\n' + LINES + b"\xff\n" + LINES
 
 
 class Members:
-    """A team in this process. After `left` stripes its members are gone. It may be `off` by some bytes."""
+    """A team in this process. After `left` stripes its members are gone. They may be `off` by some bytes."""
 
-    def __init__(self, taken: dict[int, Iterator[Taken]], left: int, off: int) -> None:
-        self.taken, self.left, self.off = taken, left, off
-        self.helped = 0
+    def __init__(self, measure: Measure, room: int, left: int, off: int) -> None:
+        self.measure, self.room, self.left, self.off = measure, room, left, off
+        self.given = self.asked = self.helped = 0
 
-    def take(self, number: int) -> Taken | None:
-        """Return the next stripe of a member."""
-        member = self.taken.get(number % (len(self.taken) + 1))
-        self.left -= 1
-        if member is None or self.left < 0:
-            return None
-        begin, end, found = next(member)
-        self.helped += found is not None
-        return begin, end - self.off, found
+    def has_room(self) -> bool:
+        """Whether a member takes another stripe."""
+        return self.given < self.room and self.left > 0
+
+    def give(self, span: Span) -> Answer:
+        """Give a stripe, which is measured when it is taken."""
+        self.given += 1
+        return Given(self, span)
+
+
+class Given(NamedTuple):
+    """What a member says of a stripe."""
+
+    team: Members
+    span: Span
+
+    def is_known(self) -> bool:
+        """It takes as long as measuring two stripes elsewhere."""
+        self.team.asked += 1
+        return self.team.asked % 3 == 0
+
+    def take(self) -> Stripe | None:
+        """Measure it, unless the members are gone."""
+        team = self.team
+        team.given -= 1
+        team.left -= 1
+        found = team.measure(self.span) if team.left >= 0 else None
+        team.helped += found is not None
+        return found and found._replace(size=found.size - team.off)
 
 
 def measure_with_team(
-    content: bytes, path: Path, form: str, *, members: int = 1, left: int = 2**31, off: int = 0
+    content: bytes, path: Path, form: str, *, room: int = 1, left: int = 2**31, off: int = 0
 ) -> tuple[object, int]:
     """Measure a file with a team. Returns what was found, and how many stripes the team measured."""
     path.write_bytes(content)
@@ -60,20 +90,11 @@ def measure_with_team(
     def open_team(
         stream: Stream, typed: Typed, *, longest: int, wants_lines: Callable[[], bool]
     ) -> Iterator[Blocks]:
-        begin, size = stream.tell(), len(content)
-        taken = {
-            first: measure_stripes(
-                stream.fileno(),
-                begin,
-                typed,
-                range(first, size + 1, members + 1),
-                size=size,
-                longest=longest,
-            )
-            for first in range(1, members + 1)
-        }
-        teams.append(Members(taken, left, off))
-        yield read_in_stripes(stream, teams[0], size=size, longest=longest, wants_lines=wants_lines)
+        measure = make_measure(stream.fileno(), typed, longest=longest)
+        teams.append(Members(measure, room, left, off))
+        yield read_in_stripes(
+            stream, measure, teams[0], size=len(content), longest=longest, wants_lines=wants_lines
+        )
 
     def read(_: object, *rest: object) -> Iterator[object]:
         with path.open("rb") as stream:
@@ -109,12 +130,12 @@ def test_a_team_measures_the_same(
     form = source.choice(["", SUPERVISED, PREFERENCE])
     path = tmp_path_factory.getbasetemp() / "team.jsonl"
     with sizes(source.choice([1, 100, 1000]), source.choice([300, 2**23])):
-        found, _ = measure_with_team(content, path, form, members=source.choice([1, 2]))
+        found, _ = measure_with_team(content, path, form, room=source.choice([1, 2, 20]))
         assert found == measure_by(read_rows, content, "d.jsonl", form, PLAIN)
 
 
 @pytest.mark.parametrize("content", [LINES, b"\xef\xbb\xbf" + LINES, LINES[:-1], FAULTY])
-@pytest.mark.parametrize("way", [{"members": 1}, {"members": 2, "left": 5}, {"members": 1, "off": 1}])
+@pytest.mark.parametrize("way", [{"room": 1}, {"room": 2, "left": 5}, {"room": 9, "off": 1}])
 def test_a_team_may_leave_or_be_wrong(content: bytes, way: dict[str, int], tmp_path: Path) -> None:
     """What it does not say, or says of other lines, is read here."""
     with sizes(2000):
@@ -137,7 +158,7 @@ def test_chats_and_labels_are_gathered_too(tmp_path: Path) -> None:
     lines = [write_chat("a", "b", str(number), "c") for number in range(300)] + [write_chat("a", "b")] * 300
     content = b"".join(line + b"\n" for line in lines)
     with sizes(1000):
-        found, helped = measure_with_team(content, tmp_path / "d", SUPERVISED, members=2)
+        found, helped = measure_with_team(content, tmp_path / "d", SUPERVISED, room=2)
     assert found == measure_by(read_rows, content, "d.jsonl", SUPERVISED, PLAIN)
     assert helped > 10
 
@@ -147,7 +168,6 @@ import contextlib, json, multiprocessing, os, sys
 from reconciler.datasets import stripes
 from reconciler.datasets.formats import read_batches
 from reconciler.datasets.measure import FORMS, survey
-from reconciler.datasets.rows import Stripe
 from reconciler.problems import Problems
 
 stripes.LEAST, stripes.SIZE = 0, 2000
@@ -161,34 +181,44 @@ def measure():
     assert multiprocessing.active_children() == []
     return [found.digest, found.examples, found.size, repr(found.survey), len(problems)]
 
-def count_stripes():
-    with open(sys.argv[1], "rb") as stream:
-        return sum(isinstance(one, Stripe) for one in read_batches(stream, "d.jsonl", form, Problems()))
+taken = []
+take = stripes._Member.take
+def note(*args):
+    taken.append(take(*args))
+    return taken[-1]
+stripes._Member.take = note
 
-helped = [measure(), count_stripes() > 10]
+def count_taken():
+    taken.clear()
+    measure()
+    return len([stripe for stripe in taken if stripe is not None])
+
+helped = [measure(), count_taken() > 3]
 with open(sys.argv[1], "rb") as stream:  # who stops in the middle leaves no process behind
     rows = read_batches(stream, "d.jsonl", form, Problems())
     next(rows)
     rows.close()
 assert multiprocessing.active_children() == []
 
-send = stripes._help
-def leave(pipe, others, found):
-    send(pipe, others, [next(found), next(found)])
-    os._exit(1)
+help = stripes._help
+def leave(pipe, others, memory, measure):
+    left = [1, 2]
+    help(pipe, others, memory, lambda span: measure(span) if left and left.pop() else os._exit(1))
 stripes._help = leave
-left = [measure(), 0 < count_stripes() < 5]
+left = [measure(), 0 < count_taken() < 5]
+stripes._help, stripes._AREA = help, 10  # no lines are so short
+long = [measure(), count_taken() == 0]
 
 def refuse(_):
     raise BlockingIOError("no process left")
 start = multiprocessing.context.ForkProcess.start
 multiprocessing.context.ForkProcess.start = refuse
-refused = [measure(), count_stripes() == 0]
+refused = [measure(), count_taken() == 0]
 multiprocessing.context.ForkProcess.start = start
 multiprocessing.context.BaseContext.Pipe = lambda *_, **__: refuse(None)
-without = [measure(), count_stripes() == 0]
+without = [measure(), count_taken() == 0]
 stripes.LEAST = 2**40
-print(json.dumps([helped, left, refused, without, [measure(), count_stripes() == 0]]))
+print(json.dumps([helped, left, long, refused, without, [measure(), count_taken() == 0]]))
 """
 
 
@@ -202,7 +232,7 @@ def test_other_processes_help_where_they_can(tmp_path: Path) -> None:
     first, *others = json.loads(done.stdout)
     assert first[0][1] == 1000
     assert first[1] is True
-    assert others == [first] * 4
+    assert others == [first] * 5
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from reconciler.datasets import survey as surveys
 from reconciler.datasets.data_sets import DataSets
-from reconciler.datasets.survey import Found, Lengths, Pair, Survey, Surveyor, find_shared, warn_of
+from reconciler.datasets.survey import (
+    Found,
+    Lengths,
+    Pair,
+    Survey,
+    Surveyor,
+    Tally,
+    find_shared,
+    tally_texts,
+    warn_of,
+)
 from reconciler.model import Example
 from reconciler.problems import Place, Problems
 from tests.datasets.conftest import Load, load_manifests, workspace
@@ -56,24 +66,27 @@ def test_lengths_are_those_of_all_texts() -> None:
     "outputs", [["yes"] * 4, ["yes", "no"] * 2, ["yes", *["x" * 61] * 3], ["y" * 61] * 4]
 )
 @pytest.mark.parametrize("most", [3, 10])
-def test_what_others_have_gathered_is_added(
+def test_examples_are_added_in_tallies_of_any_size(
     outputs: list[str], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is as if their examples had been added here: lengths, hashes with their lines, and labels."""
+    """One by one, in batches, or in one of several batches: lengths, hashes, lines and labels are equal."""
     monkeypatch.setattr(surveys, "MOST_COMPARED", most)
-    whole, parts = Surveyor(), Surveyor()
+    single, parts, whole = Surveyor(), Surveyor(), Surveyor()
+    everything = Tally()
     for first in (1, 3):
         asked = [f"q{first}", f"q{first}0"]
         answers = outputs[first - 1 : first + 1]
-        added = (asked, list(map(len, asked)), answers, list(map(len, answers)))
-        other = Surveyor()
-        other.add_all([1, 2], *added)
-        parts.add_gathered(first, other.gather())
-        whole.add_all([first, first + 1], *added)
-    one, several = whole.close(), parts.close()
-    assert one == several
-    assert (one.lines.numbers, one.lines.inputs) == (several.lines.numbers, several.lines.inputs)
-    assert one.lines.outputs == several.lines.outputs
+        for line, pair in enumerate(zip(asked, answers, strict=True), first):
+            single.add(line, Example(*pair), is_long=False)
+        tally = tally_texts(asked, list(map(len, asked)), answers, list(map(len, answers)))
+        parts.add_all([first, first + 1], tally)
+        everything.add(tally)
+    whole.add_all(range(1, 5), everything)
+    one, *others = single.close(), parts.close(), whole.close()
+    for several in others:
+        assert one == several
+        assert (one.lines.numbers, one.lines.inputs) == (several.lines.numbers, several.lines.inputs)
+        assert one.lines.outputs == several.lines.outputs
 
 
 def test_repetitions_and_contradictions_are_told_apart() -> None:

@@ -17,7 +17,7 @@ from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.formats import read_batches, read_rows
 from reconciler.datasets.measure import FORMS
 from reconciler.datasets.measured_rows import measure_rows
-from reconciler.datasets.rows import Batch, Row, Stripe
+from reconciler.datasets.rows import Batch, Row
 from reconciler.model import PLAIN, Layout
 from reconciler.problems import Problems
 from tests.datasets.documents import (
@@ -33,7 +33,7 @@ from tests.datasets.documents import (
 )
 from tests.limits import examples
 
-Read = Callable[..., Iterator[Row | Batch | Stripe]]
+Read = Callable[..., Iterator[Row | Batch]]
 LAYOUTS = (PLAIN, NAMED, Layout("a", "b"), Layout("text_input", "output", "a", ";"))
 SPLICED = (b"", b"\n", b'"', b"\\", b"{", b"}", b"\xff", b"\0", b"\r", b" ", b",", b"\xef\xbb\xbf")
 

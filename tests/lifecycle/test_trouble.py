@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
@@ -351,6 +352,22 @@ def test_commits_are_grouped_as_the_store_bears() -> None:
     sim.apply(process=process, wait=False, parallelism=4)
     assert sum(sim.service.creates.values()) == 200
     assert 9 <= process.journal.count("write") <= 14
+
+
+@pytest.mark.parametrize("count", [20, 100])
+def test_the_writes_and_reads_of_a_run_do_not_grow_with_its_size(count: int) -> None:
+    """Many models that train at once take three writes: intents, what was accepted, and what has ended.
+
+    Beside one create for each, as many requests are sent for 100 models as for 20.
+    """
+    sim = Simulation(*(want(f"bot{number:03}") for number in range(count)), training_seconds=0.0)
+    process = sim.process(parallelism=4)
+    process.backend.commit_interval = 1.0
+    sim.apply(process=process)
+    assert process.journal.count("write") == 3
+    assert process.journal.count("lock") == process.journal.count("unlock") == 2
+    sent = Counter(method for method, _ in sim.service.calls)
+    assert sent == {"create": count, "list": 3, "base_models": 1}
 
 
 @pytest.mark.thorough

@@ -7,15 +7,12 @@ terminal: NO_COLOR, CLICOLOR, TERM=dumb, --no-color and pipes are honoured.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from reconciler.cli import streams
-from reconciler.cli.byte_offsets import find_byte_offset
 from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.formats import format_time
 
@@ -48,7 +45,9 @@ def print_message(line: str) -> None:
 def describe_defect(error: BaseException) -> Diagnostic:
     """Describe a defect of this program. With RECONCILER_DEBUG, print its traceback to stderr first."""
     if os.environ.get("RECONCILER_DEBUG"):
-        traceback.print_exception(error)
+        from traceback import print_exception
+
+        print_exception(error)
     return Diagnostic(
         f"internal error: {type(error).__name__}: {str(error)[:200]}",
         "This is a defect of reconciler: please report it. RECONCILER_DEBUG=1 shows where it is. "
@@ -59,6 +58,15 @@ def describe_defect(error: BaseException) -> Diagnostic:
 def timestamp() -> str:
     """Return the current time in RFC 3339, with microseconds, in UTC."""
     return format_time(datetime.now(UTC), timespec="microseconds")
+
+
+def _measure_width(stream: TextIO) -> int:
+    """Return the cells in a line of a stream. 0 if it is not a terminal."""
+    if not stream.isatty():
+        return 0
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 class Console(NamedTuple):
@@ -85,7 +93,7 @@ class Console(NamedTuple):
         has_colour = not (no_color or "--no-color" in sys.argv or as_json) and can_use_colour(
             os.environ, is_terminal=is_terminal
         )
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        width = _measure_width(sys.stdout)
         return cls(as_json, has_colour, is_terminal, width)
 
     # -- results -----------------------------------------------------------------------------------
@@ -149,6 +157,7 @@ class Console(NamedTuple):
     def print_diagnostics(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Print errors and warnings to stderr, or to stdout with --json."""
         if self.as_json:
+            from reconciler.cli.byte_offsets import find_byte_offset
             from reconciler.render import stream
 
             self.print_records(
@@ -160,8 +169,7 @@ class Console(NamedTuple):
 
         is_terminal = sys.stderr.isatty()
         has_colour = can_use_colour(os.environ, is_terminal=is_terminal) and "--no-color" not in sys.argv
-        width = shutil.get_terminal_size().columns if is_terminal else 0
-        for line in render_errors(diagnostics, colour=has_colour, width=width):
+        for line in render_errors(diagnostics, colour=has_colour, width=_measure_width(sys.stderr)):
             print_message(line)
 
     def print_warnings(self, diagnostics: Iterable[Diagnostic]) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from reconciler.errors import Diagnostic
-from reconciler.problems import find_nearest
 
-_SURPLUS = re.compile(r"Got unexpected extra arguments? \((.*)\)")
+_SURPLUS = r"Got unexpected extra arguments? \((.*)\)"
 """Click's message about arguments that a command does not take. Click keeps them nowhere else."""
 
-_UNFIT = re.compile(" is not | does not match ")
+_UNFIT = " is not | does not match "
 """What follows the value in click's message about a value that does not fit its type."""
 
 
@@ -26,9 +26,7 @@ class Group(click.Group):
         """Find the command. UsageError with the nearest name for a typo."""
         names = self.list_commands(ctx)
         if args and args[0] not in names and not args[0].startswith("-"):
-            near = find_nearest(args[0], names)
-            hint = f" Did you mean {near}?" if near else ""
-            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+            raise click.UsageError(f"there is no command {args[0]!r}{_suggest(args[0], names) or '.'}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -42,8 +40,8 @@ def _summarize(error: click.ClickException) -> str:
     match error:
         case click.NoSuchOption():
             # click's list also holds options that only have the dashes and a few letters in common
-            near = find_nearest(error.option_name, error.possibilities or [])
-            return f"there is no option {error.option_name}{f'. Did you mean {near}?' if near else ''}"
+            near = _suggest(error.option_name, error.possibilities or [])
+            return f"there is no option {error.option_name}{near}"
         case click.BadOptionUsage():
             return (
                 f"{error.option_name} {'takes no' if 'does not take' in error.message else 'needs a'} value"
@@ -51,12 +49,20 @@ def _summarize(error: click.ClickException) -> str:
         case click.MissingParameter(param=click.Parameter() as parameter):
             return f"{_find_name(parameter)} is missing"
         case click.BadParameter(param=click.Parameter() as parameter):
-            value = _UNFIT.split(error.message, maxsplit=1)[0]
+            value = re.split(_UNFIT, error.message, maxsplit=1)[0]
             wanted = _describe_type(parameter.type)
             return f"{_find_name(parameter)}: {f'{value} is not {wanted}' if wanted else error.message}"
         case _:
-            surplus = _SURPLUS.match(error.format_message())
+            surplus = re.match(_SURPLUS, error.format_message())
             return f"too many arguments: {surplus[1]}" if surplus else error.format_message()
+
+
+def _suggest(word: str, known: Sequence[str]) -> str:
+    """Ask after the known word that was probably meant. "" if none is near."""
+    from reconciler.problems import find_nearest
+
+    near = find_nearest(word, known)
+    return f". Did you mean {near}?" if near else ""
 
 
 def _find_name(parameter: click.Parameter) -> str:

@@ -97,6 +97,28 @@ spec:
 """
 
 
+def test_models_are_not_searched_for_garbage(tmp_path: pathlib.Path) -> None:
+    """A command collects no garbage while it reads two thousand models, which all live until it ends."""
+    (tmp_path / "manifests").mkdir()
+    models = (PLAIN.replace("name: bot", f"name: bot-{number}") for number in range(2000))
+    stack, *_ = PLAIN.partition("---")
+    text = stack + "".join("---" + one.partition("---")[2] for one in models)
+    (tmp_path / "manifests" / "bots.yaml").write_text(text, encoding="utf-8")
+    code = (
+        "import contextlib, gc, sys\n"
+        "from reconciler.cli.app import main\n"
+        "count = []\n"
+        "gc.callbacks.append(lambda phase, _: count.append(phase))\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main(['validate'])\n"
+        "print(len(count), file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "2,000 models" in result.stdout
+    assert result.stderr.splitlines()[-1] == "0"
+
+
 BESIDE = """\
   top_k: ${var.number}
 lifecycle: {prevent_destroy: true}

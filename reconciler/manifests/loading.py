@@ -6,9 +6,7 @@ any problem, nothing is returned.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from reconciler import bounds, textfiles
 from reconciler.datasets.open_cache import OpenCache
@@ -27,22 +25,6 @@ from reconciler.model import Address, Desired, Removal, Stack
 from reconciler.problems import Place, Problems, describe, find_nearest
 
 
-@contextmanager
-def _pause_collector() -> Iterator[None]:
-    """Pause garbage collection, which would search a million small values again and again, in vain.
-
-    It took a quarter of the time of loading 10,000 manifests.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_pause_collector()
 def load_settings(
     paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], selecting: bool = False
 ) -> Loaded:
@@ -74,7 +56,6 @@ def load_settings(
     return Loaded(desired=(), stack=stack, whole=whole, files=tuple(dict.fromkeys(files)))
 
 
-@_pause_collector()
 def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Names:
     """Read the declared addresses with their labels, to select recorded models.
 
@@ -106,7 +87,6 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     return names
 
 
-@_pause_collector()
 def load(
     paths: Sequence[str],
     *,

@@ -106,6 +106,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if any(not thread.daemon for thread in others):
         os._exit(code)  # an abandoned call must not keep the process alive
     signals.ignore()
+    gc.freeze()  # Python need not search what ends with the process: that took a tenth of a short command
     sys.exit(code)
 
 

@@ -1,10 +1,12 @@
 """The condition of the models for `status`, once or again and again.
 
-Rules: it only reads. A look sends one list request for each kind, and one poll for each training.
+Rules: it only reads. A look sends one list request for each kind. Up to eight trainings of a kind are polled
+too; of more, the list tells enough.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from reconciler import observe
@@ -30,18 +32,26 @@ def look(operation: Operation) -> tuple[ModelStatus, ...]:
     facts = operation.read_facts(state, briefly=True)
 
     def poll(training: tuple[Address, RecordedModel, Live]) -> Progress:
-        address, model, live = training
+        address, model, _ = training
         try:
             told = operation.find_provider(address).poll(observe.make_handle(model))
         except StoppedError:
             raise
         except ServiceError:  # the list has shown that it is in training, so it stays in the table
-            told = read_training(live, model.total_steps)
+            return tell(training)
+        return schedule.measure_progress(address, model, told, operation.now())
+
+    def tell(training: tuple[Address, RecordedModel, Live]) -> Progress:
+        address, model, live = training
+        told = read_training(live, model.total_steps)
         return schedule.measure_progress(address, model, told, operation.now())
 
     in_training = list_in_training(facts, addresses)
-    polled = observe.run_each(poll, in_training, operation.parallelism)
-    return find_status(facts, addresses, {progress.id: progress for progress in polled})
+    count = Counter(address.kind for address, _, _ in in_training)
+    few = [training for training in in_training if count[training[0].kind] <= schedule.MANY]
+    many = [training for training in in_training if count[training[0].kind] > schedule.MANY]
+    found = (*observe.run_each(poll, few, operation.parallelism), *map(tell, many))
+    return find_status(facts, addresses, {progress.id: progress for progress in found})
 
 
 def watch(operation: Operation) -> Iterator[tuple[ModelStatus, ...]]:

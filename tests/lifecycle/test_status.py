@@ -18,14 +18,15 @@ def training(*names: str, seconds: float = 1000.0, lag: float = 0.0) -> Simulati
     return sim
 
 
-def test_a_look_asks_for_one_list_and_polls_each_training_once() -> None:
-    """The request for a list answers for all models, however many there are."""
-    sim = training(*(f"bot{number}" for number in range(50)))
+@pytest.mark.parametrize(("count", "polls"), [(8, 8), (9, 0), (50, 0)])
+def test_a_look_asks_for_one_list_and_polls_few_trainings_once(count: int, polls: int) -> None:
+    """The list answers for all models, however many there are, and for many trainings too."""
+    sim = training(*(f"bot{number}" for number in range(count)))
     found = look(sim.process(parallelism=1).operation)
     assert {model.condition for model in found} == {Condition.TRAINING}
-    assert all(model.progress is not None and model.progress.percent == 0 for model in found)
+    assert {model.progress and model.progress.percent for model in found} == {0 if polls else None}
     methods = [method for method, _ in sim.service.calls]
-    assert (methods.count("list"), methods.count("poll"), len(methods)) == (1, 50, 51)
+    assert (methods.count("list"), methods.count("poll"), len(methods)) == (1, polls, 1 + polls)
 
 
 def test_a_watch_shows_the_progress_until_the_end() -> None:

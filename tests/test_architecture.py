@@ -106,11 +106,12 @@ def test_models_are_not_searched_for_garbage(tmp_path: pathlib.Path) -> None:
     (tmp_path / "manifests" / "bots.yaml").write_text(text, encoding="utf-8")
     code = (
         "import contextlib, gc, sys\n"
-        "from reconciler.cli.app import main\n"
+        "from reconciler.__main__ import main\n"
         "count = []\n"
         "gc.callbacks.append(lambda phase, _: count.append(phase))\n"
+        "sys.argv[1:] = ['validate']\n"
         "with contextlib.suppress(SystemExit):\n"
-        "    main(['validate'])\n"
+        "    main()\n"
         "print(len(count), gc.get_freeze_count() > 10_000, file=sys.stderr)\n"
     )
     command = [sys.executable, "-c", code]

@@ -5,7 +5,6 @@ Rule: a command's module is imported when the command is called, so that `--help
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -44,12 +43,6 @@ COMMANDS = {
     "emulator": ("emulator", "Serve both APIs on this machine, to try things without an account."),
 }
 """Name to module and one line of help, so that the list of commands imports none of them."""
-
-_COLLECT_AFTER = 500_000
-"""The number of new objects after which Python searches for circles of them. It took a sixth of a plan.
-
-Thousands of models live until the command ends and hold no circles. A server drops some 7 with each request.
-"""
 
 
 class Commands(usage.Group):
@@ -90,7 +83,6 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its code. No traceback for what a user or a service did wrong."""
-    gc.set_threshold(_COLLECT_AFTER)
     signals.raise_interrupts()
     streams.prepare()
     code = _run(sys.argv[1:] if arguments is None else arguments)
@@ -106,7 +98,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if any(not thread.daemon for thread in others):
         os._exit(code)  # an abandoned call must not keep the process alive
     signals.ignore()
-    gc.freeze()  # Python need not search what ends with the process: that took a tenth of a short command
     sys.exit(code)
 
 

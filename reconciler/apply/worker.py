@@ -152,7 +152,9 @@ class Worker:
 
     def _find_unrecorded(self, task: Task) -> Address | None:
         """Find the awaited address if its create was accepted but is not committed yet."""
-        address = task.wait.address if isinstance(task.wait, IsAccepted) else None
+        if not isinstance(task.wait, IsAccepted):
+            return None
+        address = task.wait.address
         return address if any(other.change.address == address for other, _ in self._settled) else None
 
     def _submit(self, task: Task) -> Future[Outcome]:

@@ -46,7 +46,7 @@ SourceReader: TypeAlias = Callable[
     [Iterable[StateSource], str], Mapping[StateSource, CopySource | SourceFault]
 ]
 
-_MOMENT = timedelta(seconds=1)
+_MOMENT = timedelta(seconds=5)
 """The time for which a decision holds while its facts are the same. It depends on the time of day, too."""
 
 _LOOKS = 5

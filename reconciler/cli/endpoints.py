@@ -5,8 +5,9 @@ Rule: all APIs of a run belong to one service, because its state does: Google's,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from threading import Lock
 
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from reconciler.errors import UsageError
 from reconciler.events import Uploading
 from reconciler.manifests import Loaded
 from reconciler.model import LAG_SECONDS
-from reconciler.providers import Provider
+from reconciler.providers import Provider, Providers
 from reconciler.providers.api import EMULATOR, Api, Connection, Setup, Target
 from reconciler.settings import Settings, read_seconds
 from reconciler.settings.hosts import parse_url
@@ -113,15 +114,39 @@ class Services:
         """The location of models that name none; "" if no API in use has locations."""
         return next((connection.location for _, connection in self._used if connection.location), "")
 
-    def open_providers(self) -> dict[str, Provider]:
-        """Open a provider for each kind. Keys are the kinds' names."""
-        opened = (provider for _, connection in self._services for provider in connection.open_providers())
-        return {provider.kind.name: provider for provider in opened}
+    def open_providers(self) -> Providers:
+        """Return a provider for each kind. Those of an API are opened when one of them is asked for."""
+        return _OpenedLate(self._services)
 
     def close(self) -> None:
         """Close every connection."""
         for _, connection in self._services:
             connection.close()
+
+
+class _OpenedLate(Mapping[str, Provider]):
+    """Maps the name of a kind to its provider, which is opened when it is asked for."""
+
+    def __init__(self, services: Iterable[tuple[Api, Connection]]) -> None:
+        self._connections = {kind.name: connection for api, connection in services for kind in api.kinds}
+        self._opened: dict[str, Provider] = {}
+        self._lock = Lock()
+
+    def __getitem__(self, kind: str) -> Provider:
+        with self._lock:
+            if kind not in self._opened:
+                opened = self._connections[kind].open_providers()
+                self._opened |= {provider.kind.name: provider for provider in opened}
+            return self._opened[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._connections
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._connections)
+
+    def __len__(self) -> int:
+        return len(self._connections)
 
 
 def _find_endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.endpoints import Services
 from reconciler.errors import ManifestError
 from reconciler.manifests import Loaded
@@ -16,9 +17,9 @@ VERTEX = "https://us-central1-aiplatform.googleapis.com"
 LOADED = Loaded((), Stack(), whole=True, files=())
 
 
-def find_address(kind: str, endpoint: str, **environ: str) -> str:
-    """The address that a kind uses if the Stack names an endpoint."""
-    services = Services(
+def make_services(kind: str, endpoint: str, **environ: str) -> Services:
+    """The services of a run that uses one kind, if the Stack names an endpoint."""
+    return Services(
         replace(LOADED, stack=Stack(endpoint=endpoint)),
         Settings(environ),
         used={kind},
@@ -27,7 +28,11 @@ def find_address(kind: str, endpoint: str, **environ: str) -> str:
         stopping=lambda: False,
         tell=lambda _told: None,
     )
-    return services.find_target(contact=False).base_url
+
+
+def find_address(kind: str, endpoint: str, **environ: str) -> str:
+    """The address that a kind uses if the Stack names an endpoint."""
+    return make_services(kind, endpoint, **environ).find_target(contact=False).base_url
 
 
 @pytest.mark.parametrize("dot", ["", "."])
@@ -46,3 +51,14 @@ def test_any_other_endpoint_is_for_every_api() -> None:
             assert find_address(kind, url, RECONCILER_TRUSTED_HOSTS=trusted) == url
     with pytest.raises(ManifestError):
         find_address("TunedModel", "https://proxy.example.com")
+
+
+def test_a_provider_is_opened_once() -> None:
+    """There is a provider for each kind, and kinds of one API have theirs opened together."""
+    providers = make_services("TuningJob", VERTEX).open_providers()
+    assert set(providers) == list_kinds().keys()
+    assert len(providers) == len(list_kinds())
+    jobs = providers["TuningJob"]
+    assert (jobs.kind.name, providers["ModelCopy"].kind.name) == ("TuningJob", "ModelCopy")
+    assert providers["TuningJob"] is jobs
+    assert "Parrot" not in providers

@@ -58,7 +58,8 @@ class GeminiConnection:
 
     def close(self) -> None:
         """Close every connection."""
-        self._transport.close()
+        if "_transport" in vars(self):  # else none was opened
+            self._transport.close()
 
 
 GEMINI = Api(

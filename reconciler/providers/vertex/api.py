@@ -129,7 +129,8 @@ class VertexConnection:
 
     def close(self) -> None:
         """Close every connection."""
-        self._regions.close()
+        if "_regions" in vars(self):  # else none was opened
+            self._regions.close()
 
 
 def _list_places(desired: Iterable[Desired]) -> list[tuple[str, str]]:

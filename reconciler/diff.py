@@ -22,6 +22,18 @@ def is_same(field: Field, one: Value | None, other: Value | None) -> bool:
     return find_meaning(field, one) == find_meaning(field, other)
 
 
+def list_unlike(before: Attributes, after: Attributes) -> list[str]:
+    """List the paths of `after` that `before` has not, or with a value that is not written in the same way.
+
+    Only these may differ. So the meanings of few fields are found: most have not changed since a training.
+    """
+    return [
+        path
+        for path, value in after.items()
+        if path not in before or type(value) is not type(before[path]) or value != before[path]
+    ]
+
+
 def compare_mutable(
     before: Attributes, after: Attributes, fields: Mapping[str, Field], *, ignore: Iterable[str] = ()
 ) -> tuple[FieldChange, ...]:
@@ -35,8 +47,15 @@ def compare_mutable(
         ignore: paths that are left alone (lifecycle.ignore_changes).
     """
     skipped = frozenset(ignore)
-    paths = [p for p in after if p in fields and fields[p].on_change is OnChange.UPDATE and p not in skipped]
-    if all(is_same(fields[path], after[path], before.get(path)) for path in paths):
+    paths = [
+        path
+        for path in list_unlike(before, after)
+        if path in fields
+        and fields[path].on_change is OnChange.UPDATE
+        and path not in skipped
+        and not is_same(fields[path], after[path], before.get(path))
+    ]
+    if not paths:
         return ()  # the common case, a thousand times cheaper than DeepDiff
     from deepdiff import DeepDiff
 
@@ -44,11 +63,7 @@ def compare_mutable(
     old = {path: find_meaning(fields[path], before.get(path)) for path in paths}
     delta = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0)
     moved = {level.path(output_format="list")[0] for found in delta.values() for level in found}
-    return tuple(
-        FieldChange(path, before.get(path), after[path])
-        for path in sorted(moved, key=str)
-        if old[path] != new[path]  # to DeepDiff, 40 and 40.0 differ
-    )
+    return tuple(FieldChange(path, before.get(path), after[path]) for path in sorted(moved, key=str))
 
 
 def compare_immutable(
@@ -59,15 +74,19 @@ def compare_immutable(
     What was sent counts, because the service may write a value in another form. What is live counts, because
     a default that is now written out is not a change.
     """
+    unlike = list_unlike(sent, after)
+    if not unlike:
+        return ()
     shown = sent if live is None else live
     return tuple(
-        FieldChange(path, _find_before(fields[path], path, sent, shown), value, forces_replacement=True)
-        for path, value in sorted(after.items())
+        FieldChange(path, _find_before(fields[path], path, sent, shown), after[path], forces_replacement=True)
+        for path in sorted(unlike)
         if fields[path].on_change is OnChange.REPLACE
-        and not (path in sent and is_same(fields[path], value, sent[path]))
-        and not is_same(fields[path], value, shown.get(path))
+        and not (path in sent and is_same(fields[path], after[path], sent[path]))
+        and not is_same(fields[path], after[path], shown.get(path))
         and not (
-            fields[path].role is FieldRole.PLACE and _may_be_there(fields[path], path, value, sent, shown)
+            fields[path].role is FieldRole.PLACE
+            and _may_be_there(fields[path], path, after[path], sent, shown)
         )
     )
 

@@ -65,6 +65,13 @@ def test_equal_numbers_of_two_types_are_no_difference_beside_another() -> None:
     assert diff.compare_mutable(live, declared, FIELDS) == (FieldChange("description", "old", "new"),)
 
 
+def test_only_what_is_not_written_alike_may_differ() -> None:
+    """A value of another type is not written alike, though Python calls the two equal."""
+    sent: Attributes = {EPOCHS: 5, "display_name": "bot", "top_k": 1}
+    declared: Attributes = {"display_name": "bot", "top_k": True, EPOCHS: 5.0, "temperature": 0.5}
+    assert diff.list_unlike(sent, declared) == ["top_k", EPOCHS, "temperature"]
+
+
 def test_what_is_not_declared_is_the_servers_own() -> None:
     """Defaults that the service filled in are no difference."""
     assert diff.compare_mutable({"top_p": 0.95, "top_k": 64}, {}, FIELDS) == ()

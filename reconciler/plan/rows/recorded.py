@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from reconciler.diff import is_same
+from reconciler.diff import is_same, list_unlike
 from reconciler.difference import FieldChange
 from reconciler.kind import FieldRole
-from reconciler.model import Attributes, Live, Status, Value
+from reconciler.model import Attributes, Live, Status
 from reconciler.plan.case import (
     COPY_ADVICE,
     NOT_SHOWN_YET,
@@ -190,21 +190,18 @@ def _keep_declared(case: Case, model: RecordedModel) -> Attributes:
 
 def _settle(case: Case, model: RecordedModel) -> Attributes:
     """Return the declared attributes, in the spelling that was sent if the meaning is the same."""
-
-    def choose(path: str, value: Value) -> Value:
-        field = case.kind.fields[path]
-        is_kept = path in model.sent and (
-            field.role is FieldRole.PLACE or is_same(field, value, model.sent[path])
-        )
-        return model.sent[path] if is_kept else value
-
-    return {path: choose(path, value) for path, value in case.attributes.items()}
+    settled, fields = dict(case.attributes), case.kind.fields
+    for path in list_unlike(model.sent, case.attributes):
+        if path in model.sent and (
+            fields[path].role is FieldRole.PLACE or is_same(fields[path], settled[path], model.sent[path])
+        ):
+            settled[path] = model.sent[path]
+    return settled
 
 
 def _list_released(case: Case, model: RecordedModel) -> tuple[FieldChange, ...]:
     """List fields that are no longer declared. They keep their value, and the plan says so once."""
+    released = model.sent.keys() - case.attributes.keys()
     return tuple(
-        FieldChange(path, value, None)
-        for path, value in sorted(model.sent.items())
-        if path not in case.attributes and path in case.kind.fields
+        FieldChange(path, model.sent[path], None) for path in sorted(released) if path in case.kind.fields
     )

@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler import diff
@@ -27,6 +28,7 @@ from reconciler.model import (
     Live,
     LiveEndpoint,
     Status,
+    Value,
 )
 from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal, describe_way_on
 from reconciler.plan.case import NOT_SHOWN_YET
@@ -47,10 +49,10 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
         own: (kind, id) of the live models that we own, to name the unmanaged among them.
     """
     found: list[Drift] = []
-    finder = BaseFinder(facts.desired, facts.state.resources, facts.kinds)
+    retirements = _Retirements(facts, BaseFinder(facts.desired, facts.state.resources, facts.kinds))
     for address, record in sorted(facts.state.resources.items()):
         if address.kind in facts.kinds:  # a newer version's kind is reported elsewhere
-            found += _find_record_drift(facts, record, finder)
+            found += _find_record_drift(facts, record, retirements)
     return (*found, *_find_unmanaged(facts, own))
 
 
@@ -62,10 +64,10 @@ def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = froze
     return tuple(found for found in find_drift(facts, own=own) if found.address in selected)
 
 
-def _find_record_drift(facts: Facts, record: Record, finder: BaseFinder) -> Iterator[Drift]:
+def _find_record_drift(facts: Facts, record: Record, retirements: _Retirements) -> Iterator[Drift]:
     for model in (record.serving, record.candidate):
         if model is not None:
-            yield from _find_model_drift(facts, record, model, finder)
+            yield from _find_model_drift(facts, record, model, retirements)
     for model in record.held:
         detail, fails = describe_hold(facts, record, model), DriftClass.HELD_BACK in facts.stack.fail_on
         yield Drift(record.address, DriftClass.HELD_BACK, model.id, model.name, fails=fails, detail=detail)
@@ -141,7 +143,7 @@ def _explain_keeping(facts: Facts, record: Record, model: RecordedModel) -> str:
 
 
 def _find_model_drift(
-    facts: Facts, record: Record, model: RecordedModel, finder: BaseFinder
+    facts: Facts, record: Record, model: RecordedModel, retirements: _Retirements
 ) -> Iterator[Drift]:
     """Find the drift of a serving model or a candidate. Skips unaccepted and hidden models."""
     address, live = record.address, facts.find_live_of(record, model)
@@ -161,7 +163,7 @@ def _find_model_drift(
             yield from _find_changes(facts, address, model, live)
             yield from _find_default_drift(address, model, live)
         fail_on = facts.stack.fail_on
-        if retired := _find_retirement(facts, address, model, live, finder):
+        if retired := retirements.describe(address, model, live):
             yield found(DriftClass.BASE_RETIRED, fails=DriftClass.BASE_RETIRED in fail_on, **retired)
         if model is record.candidate and live.status is Status.ACTIVE:
             # reported so that its training is not paid in vain
@@ -188,9 +190,7 @@ _KEPT_BACK = {
 def _find_changes(facts: Facts, address: Address, model: RecordedModel, live: Live) -> Iterator[Drift]:
     """Find the fields and grants of the serving model that differ."""
     desired = facts.desired.get(address)
-    ignored = set(desired.lifecycle.ignore_changes) if desired else set()
-    if desired:
-        ignored |= {drift.field for drift in desired.lifecycle.ignore_drift if _is_in_force(drift, facts)}
+    ignored = _list_ignored(facts, desired.lifecycle) if desired else frozenset[str]()
     fields = diff.compare_mutable(live.attributes, model.sent, facts.get_kind(address).fields, ignore=ignored)
     # drift reads the other way round: recorded before, live after
     turned = tuple(replace(field, before=field.after, after=field.before) for field in fields)
@@ -210,47 +210,74 @@ def _find_changes(facts: Facts, address: Address, model: RecordedModel, live: Li
         )
 
 
+def _list_ignored(facts: Facts, lifecycle: Lifecycle) -> frozenset[str]:
+    in_force = (drift.field for drift in lifecycle.ignore_drift if _is_in_force(drift, facts))
+    return frozenset((*lifecycle.ignore_changes, *in_force))
+
+
 def _is_in_force(ignored: IgnoredDrift, facts: Facts) -> bool:
     """Return whether a difference is still ignored: up to and including the day `until`."""
     return not ignored.until or facts.now.date() <= date.fromisoformat(ignored.until)
 
 
-def _find_retirement(
-    facts: Facts, address: Address, model: RecordedModel, live: Live, finder: BaseFinder
+class _Retirements(Struct):
+    """Describes base models that retire, each once: thousands of models may stand on one.
+
+    Attributes:
+        facts: the facts of the drift.
+        finder: finds the base models of what is tuned from another model.
+    """
+
+    facts: Facts
+    finder: BaseFinder
+    _described: dict[tuple[str, Value | None, str], dict[str, Any]] = field(default_factory=dict)
+
+    def describe(self, address: Address, model: RecordedModel, live: Live) -> dict[str, Any]:
+        """Describe the base model of a model: the attributes of the Drift; {} for nothing to report."""
+        own = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
+        key = (address.kind, own, str(own or self.finder.find_recorded(model) or live.base))
+        if key not in self._described:
+            self._described[key] = _describe_retirement(self.facts, self.finder, *key)
+        return self._described[key]
+
+
+def _describe_retirement(
+    facts: Facts, finder: BaseFinder, kind: str, own: Value | None, base: str
 ) -> dict[str, Any]:
     """Describe a base model that retires soon or has retired, else one that is not offered any more.
 
-    Returns the attributes of the Drift; {} if there is nothing to report.
+    `own` is the model's own base model: None if it is tuned from another model, which stands on `base`.
     """
-    own = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
-    row = finder.find_row(address.kind, str(own or finder.find_recorded(model) or live.base))
+    row = finder.find_row(kind, base)
     if row is not None and row.ends_within(facts.today, facts.stack.retire_within.total_seconds() / 86_400):
-        said = describe_way_on(facts.kinds, address.kind, row, facts.today)
+        said = describe_way_on(facts.kinds, kind, row, facts.today)
         return {
             "detail": f"{describe_end(row, facts.today)}. {said}",
             "retires": row.retires,
             "or_later": row.or_later,
             "days_left": row.count_days_left(facts.today),
         }
-    why = _explain_missing_offer(facts, address, own, row) if isinstance(own, str) else ""
+    why = _explain_missing_offer(facts, kind, own, row) if isinstance(own, str) else ""
     return {"detail": why} if why else {}
 
 
-def _explain_missing_offer(facts: Facts, address: Address, base: str, row: Base | None) -> str:
+def _explain_missing_offer(facts: Facts, kind: str, base: str, row: Base | None) -> str:
     """Explain why a base model could not be tuned again. "" if it could, or if nobody was asked."""
-    tunable = facts.observed.tunable.get(address.kind)
+    tunable = facts.observed.tunable.get(kind)
     if tunable is None:
         return ""
     if row is not None and row.refused:
         return f"{describe_refusal(row)}: it could not be trained again"
     if base in tunable:
         return ""
-    if address.kind in facts.observed.assumed:
-        return describe_undocumented(base, facts.get_kind(address), facts)
+    if kind in facts.observed.assumed:
+        return describe_undocumented(base, facts.kinds[kind], facts)
     return f"{base} is not offered for tuning any more: it could not be trained again"
 
 
 def _find_unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> Iterator[Drift]:
+    if not own:
+        return
     recorded = {
         (address.kind, model.id)
         for address, record in facts.state.resources.items()

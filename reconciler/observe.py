@@ -260,9 +260,9 @@ class _KindObserver:
 
     def _look_up_unlisted(self) -> None:
         """Ask for recorded and pinned models that the list does not show."""
-        asked = {model.id: Handle(model.id) for model in self._desired if model.id}
-        asked |= {id: make_handle(model) for id, model in self._recorded.items()}
-        handles = [handle for id, handle in sorted(asked.items()) if id not in self.shown]
+        pinned = {model.id for model in self._desired if model.id}
+        asked = sorted((self._recorded.keys() | pinned) - self.shown.keys())
+        handles = [make_handle(self._recorded[id]) if id in self._recorded else Handle(id) for id in asked]
         for handle, found in zip(handles, self._look_up(handles), strict=True):
             if isinstance(found, Live):
                 self.shown[handle.id] = found
@@ -308,8 +308,10 @@ class _KindObserver:
         record = self._records.get(address)
         return record is not None and bool(record.serving or record.candidate)
 
-    def _find_shown(self, desired: Iterable[Desired]) -> dict[Address, Live]:
+    def _find_shown(self, desired: Sequence[Desired]) -> dict[Address, Live]:
         """Find the shown model that each of these imports."""
+        if not desired:  # the common case: no index of many models is needed
+            return {}
         index = index_by_name(self.shown.values())
         found = {model.address: find_named(model.imports, index, self.shown) for model in desired}
         return {address: live for address, live in found.items() if live is not None}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -79,7 +80,7 @@ class Field(Struct, frozen=True):
     verbatim: frozenset[str] = frozenset()
 
 
-class Kind(Struct, frozen=True):
+class Kind(Struct, frozen=True, dict=True):
     """Everything that the core must know about a kind of model.
 
     Attributes:
@@ -119,6 +120,11 @@ class Kind(Struct, frozen=True):
     trains: bool = True
     lists_progress: bool = False
     bases: Mapping[str, Base] = field(default_factory=dict)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The paths of the fields that may name the model to tune or to copy."""
+        return tuple(path for path, field in self.fields.items() if field.role is FieldRole.SOURCE)
 
     def find_base(self, name: str) -> Base | None:
         """Return the row of a base model, however its publisher is written. None if there is none."""

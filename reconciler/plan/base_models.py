@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_replacement, strip_publisher
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
-from reconciler.kind import FieldRole, Kind
+from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Address, Desired, Live
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
 def find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
     """Find the path and the value of the source. Every manifest has one."""
-    return next(
-        (path, str(desired.attributes[path]))
-        for path, field in kind.fields.items()
-        if field.role is FieldRole.SOURCE and path in desired.attributes
-    )
+    path = next(path for path in kind.sources if path in desired.attributes)
+    return path, str(desired.attributes[path])
 
 
 class BaseFinder(Struct):

@@ -75,21 +75,21 @@ def hold_deletions(changes: list[Change], facts: Facts) -> list[Change]:
 
 
 def _find_exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
-    trainings, deletes = len(plan.trainings), plan.deletes
-    if guards.max_trainings is not None and trainings > guards.max_trainings:
+    trainings = plan.trainings
+    if guards.max_trainings is not None and len(trainings) > guards.max_trainings:
         yield Diagnostic(
-            f"the plan starts {count_noun(trainings, 'training')}, "
-            f"over max_trainings {guards.max_trainings}: {_join_names(plan.trainings)}",
-            f"If you mean it: --max-trainings {trainings}",
+            f"the plan starts {count_noun(len(trainings), 'training')}, "
+            f"over max_trainings {guards.max_trainings}: {_join_names(trainings)}",
+            f"If you mean it: --max-trainings {len(trainings)}",
         )
-    deleting = [change for change in plan.changes if change.deletes]
-    if guards.max_deletes is not None and deletes > guards.max_deletes:
+    if guards.max_deletes is not None and (deletes := plan.deletes) > guards.max_deletes:
+        deleting = [change for change in plan.changes if change.deletes]
         yield Diagnostic(
             f"the plan deletes {_count_deleted(deleting)}, "
             f"over max_deletes {guards.max_deletes}: {_join_names(deleting)}",
             f"If you mean it: --max-deletes {deletes}",
         )
-    if guards.max_cost is not None and plan.trainings:
+    if guards.max_cost is not None and trainings:
         yield from _find_expensive(plan, guards.max_cost)
 
 
@@ -248,6 +248,8 @@ def _advise_contested(facts: Facts, change: Change, other: Address) -> str:
 
 def find_forbidden(facts: Facts, record: Record, desired: Desired | None) -> list[Diagnostic]:
     """Refuse an address with a model that the service refuses to show (403). That model may exist."""
+    if not facts.observed.forbidden:
+        return []
     asked = {model.id for model in record.models} | ({desired.id, desired.imports} if desired else set())
     return [
         Diagnostic(

@@ -133,8 +133,9 @@ class Planner:
 
     def decide(self, address: Address) -> Decision:
         """Decide on one address. The decision is empty if the address is not selected."""
-        for ancestor in reversed(self._list_undecided_ancestors(address)):  # a loop: chains may be long
-            self._decide_once(ancestor)
+        if address not in self.decisions:
+            for ancestor in reversed(self._list_undecided_ancestors(address)):  # a loop: chains may be long
+                self._decide_once(ancestor)
         return self._decide_once(address)
 
     def _list_undecided_ancestors(self, address: Address) -> list[Address]:
@@ -178,7 +179,7 @@ class Planner:
 
     def _decide(self, address: Address) -> Decision:
         facts = self.facts
-        record = facts.state.resources.get(address, Record(address))
+        record = facts.state.resources.get(address) or Record(address)
         if address not in self.selected:
             return Decision()
         if address in self.moves.errors:

@@ -474,7 +474,10 @@ _S = TypeVar("_S", bound=Step)
 
 def find_step(steps: Iterable[Step], kind: type[_S]) -> _S | None:
     """Find the first step of a kind."""
-    return next((step for step in steps if isinstance(step, kind)), None)
+    for step in steps:  # most changes have none, and this is asked of every change
+        if isinstance(step, kind):
+            return step
+    return None
 
 
 def find_checks(steps: Iterable[Step]) -> Checks:

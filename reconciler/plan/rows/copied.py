@@ -125,14 +125,14 @@ def _keep(facts: Facts, desired: Desired, record: Record, why: str, advice: str)
 
 def name_copies(changes: Iterable[Change], kind: Kind) -> list[Change]:
     """Reword the reasons and notes of a copy's changes, so that they do not speak of a training."""
+    if kind.trains:
+        return list(changes)
     return [
         replace(
             change,
             reason=_REASONS.get(change.reason, change.reason),
             notes=tuple(_NOT_COPIED if note == NOT_REFUNDED else note for note in change.notes),
         )
-        if not kind.trains
-        else change
         for change in changes
     ]
 

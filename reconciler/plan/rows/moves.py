@@ -15,7 +15,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Status, Value
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Change, Reason
@@ -106,10 +105,9 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
     Returns None if that address has no record yet. Then no model was trained from it either.
     """
     attributes = dict(desired.attributes)
-    for path, row in facts.get_kind(desired.address).fields.items():
-        if row.role is not FieldRole.SOURCE:
-            continue
-        if not facts.get_kind(desired.address).trains:
+    kind = facts.get_kind(desired.address)
+    for path in kind.sources:
+        if not kind.trains:
             source = _resolve_copied(facts, desired, attributes[path], resources)
             if not source:
                 return None

@@ -15,6 +15,8 @@ from reconciler.state.values import Record
 
 def block(facts: Facts, record: Record, desired: Desired | None) -> Change | None:
     """Do nothing for an address if one of its models is not understood. Returns None if all are."""
+    if not facts.observed.odd:
+        return None
     ids = [model.id for model in record.models]
     ids += [id for id in (desired.id, desired.imports) if id] if desired else []
     id = next((id for id in ids if (record.address.kind, id) in facts.observed.odd), None)

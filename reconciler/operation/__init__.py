@@ -131,9 +131,8 @@ class Operation(Struct):
     def make_plan(self, state: State | None = None) -> tuple[Plan, Facts]:
         """Read everything and decide. Asks for base models only if something would be trained.
 
-        What a new model is recorded with includes the git commit, so git is asked if there is one. A plan
-        from `state` is compared with an approved one, so it is not bound itself: see `plan.binding`. Soon
-        after another plan, nothing is decided again from the same facts.
+        What a new model is recorded with includes the git commit, so git is asked if there is one. Soon after
+        another plan, nothing is decided again from the same facts.
 
         Raises:
             ManifestError: data that a manifest names does not exist.
@@ -150,8 +149,7 @@ class Operation(Struct):
         if is_made:
             planner = Planner(self._add_for_new_models(facts, trained))
         plan = planner.make_plan()
-        if state is None:
-            plan = replace(plan, bindings=bind(planner.facts, plan.changes))
+        plan = replace(plan, bindings=bind(planner.facts, plan.changes))
         self._decision = _Decision(facts, plan, planner.facts)
         return plan, planner.facts
 

@@ -8,7 +8,7 @@ too if its source began to serve what the plan said: see `stand_ins`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -81,16 +81,37 @@ def _digest_manifest(facts: Facts, address: Address) -> str:
     return _digest([said, [data.digest for data in desired.data], place])
 
 
-def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
-    """Make a binding for each address that the changes affect."""
-    by_address: dict[Address, list[Change]] = {}
-    for change in changes:
-        by_address.setdefault(change.address, []).append(change)
-    return {
-        address: _bind(facts, address, several)
-        for address, several in by_address.items()
-        if any(has_effect(change.steps) for change in several)
-    }
+def bind(facts: Facts, changes: Iterable[Change]) -> Mapping[Address, Binding]:
+    """Bind each address that the changes affect. A binding is made when it is asked for."""
+    return _Bindings(facts, changes)
+
+
+class _Bindings(Mapping[Address, Binding]):
+    """The bindings of a plan. One that is carried out at once, from the same facts, asks for none."""
+
+    def __init__(self, facts: Facts, changes: Iterable[Change]) -> None:
+        by_address: dict[Address, list[Change]] = {}
+        for change in changes:
+            by_address.setdefault(change.address, []).append(change)
+        self._facts = facts
+        self._changes = {
+            address: several
+            for address, several in by_address.items()
+            if any(has_effect(change.steps) for change in several)
+        }
+        self._made: dict[Address, Binding] = {}
+
+    def __getitem__(self, address: Address) -> Binding:
+        changes = self._changes[address]
+        if address not in self._made:
+            self._made[address] = _bind(self._facts, address, changes)
+        return self._made[address]
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self._changes)
+
+    def __len__(self) -> int:
+        return len(self._changes)
 
 
 def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
@@ -168,6 +189,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
     """
     today = {change.key: change for change in fresh.changes}
     stand_ins = find_stand_ins(plan, fresh, facts)
+    is_same = plan.bindings is fresh.bindings  # it was not decided again, because the facts are the same
     moved: list[Diagnostic] = []
     kept: dict[tuple[Address, str], Change] = {}
     for approved in plan.changes:
@@ -178,7 +200,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
             continue
         stand_in = stand_ins.get(approved.address)
         id = stand_in.named.id if stand_in is not None and not approved.deposed else approved.id
-        why = _explain_move(plan.bindings.get(approved.address), approved, facts, stand_in)
+        why = "" if is_same else _explain_move(plan.bindings.get(approved.address), approved, facts, stand_in)
         why = why or _explain_turn(approved, now, id)
         if why:
             moved.append(Diagnostic(f"{approved.address}: {why}", address=str(approved.address)))

@@ -546,3 +546,12 @@ def test_a_saved_plan_is_the_same_in_every_process() -> None:
         for seed in (1, 2, 3, 4)
     }
     assert len(told) == 1
+
+
+def test_a_binding_is_made_when_it_is_asked_for() -> None:
+    """A plan that was not decided again is up to date without its bindings. They are the same at any time."""
+    plan, facts = plan_with_facts(replaced())
+    assert verify(plan, plan, facts).changes
+    asked = plan.bindings[BOT]
+    assert asked is plan.bindings[BOT]
+    assert dict(plan.bindings) == dict(make_plan(replaced()).bindings) == {BOT: asked}

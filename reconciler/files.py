@@ -79,7 +79,7 @@ def create(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
-_DRAFT = re.compile(r"\..+\.(\d{1,10})\.tmp")
+_DRAFT = r"\..+\.(\d{1,10})\.tmp"
 """The name of a draft that `create` writes, with the id of its process."""
 
 
@@ -92,7 +92,7 @@ def remove_abandoned_drafts(folder: Path, suffix: str) -> None:
     """
     with suppress(OSError):  # it is only tidying
         for path in folder.glob(f".*{suffix}.*.tmp"):
-            draft = _DRAFT.fullmatch(path.name)
+            draft = re.fullmatch(_DRAFT, path.name)
             is_ours = draft is not None and path.is_file() and not path.is_symlink()
             if draft is not None and is_ours and not _is_alive(int(draft[1])):
                 path.unlink(missing_ok=True)

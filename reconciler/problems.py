@@ -99,12 +99,12 @@ FOLDED_ABOVE = 5
 """Up to this many similar problems of one file are all shown."""
 FOLDED_TO = 2
 """If there are more, only this many are shown, and the others are counted."""
-_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*")
+_VARYING = r"'[^']*'|\"[^\"]*\"|\d[\d,.]*"
 
 
 def drop_details(summary: str) -> str:
     """Remove names, texts and numbers from a summary, so that summaries of one kind are equal."""
-    return _VARYING.sub("…", summary)
+    return re.sub(_VARYING, "…", summary)
 
 
 def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Refusal:

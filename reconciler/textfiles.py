@@ -10,7 +10,7 @@ from reconciler import files
 from reconciler.problems import UTF8_ADVICE, Place, Problems, Refusal
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_UNUSABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]"
 
 
 def is_printable(text: str) -> bool:
@@ -63,7 +63,7 @@ def refuse_byte(place: Place, byte: int, offset: int, problems: Problems) -> Non
 
 def refuse_control_characters(text: str, path: str, problems: Problems) -> bool:
     """Note the first character that no text file should hold; True if there was one."""
-    match = _UNUSABLE.search(text)
+    match = re.search(_UNUSABLE, text)
     if match is None:
         return False
     hint = "The file looks binary or UTF-16; save it as UTF-8." if match[0] == "\0" else "Remove it."

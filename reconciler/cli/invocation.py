@@ -38,7 +38,7 @@ _SELECTION = {
     "destroy": "--destroy",
     "refresh_only": "--refresh-only",
 }
-_NAMED_COMMAND = re.compile(
+_NAMED_COMMAND = (
     r"\breconciler (state [a-z]+|apply|drift|force-unlock|import|output|plan|rollback|show|wait)\b"
     r"(?! --(?:emulator|state)\b)"
 )
@@ -167,7 +167,7 @@ class Invocation(Struct, frozen=True):
 
     def complete(self, advice: str) -> str:
         """Add this run's --emulator and --state to the commands that an advice names."""
-        return _NAMED_COMMAND.sub(lambda found: shlex.join(self._begin_line(found[1])), advice)
+        return re.sub(_NAMED_COMMAND, lambda found: shlex.join(self._begin_line(found[1])), advice)
 
     def complete_plan(self, plan: Plan) -> Plan:
         """Add them to the commands that the notes of a plan name, too."""

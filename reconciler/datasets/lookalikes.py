@@ -36,7 +36,7 @@ _SIGNATURES: Sequence[tuple[bytes, Refusal]] = (
 )
 LONGEST_SIGNATURE = 64
 """The number of first bytes that `name_bytes` needs."""
-_MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+_MARKUP = rb"(?i)\s*<(?:!doctype|html|\?xml)"
 
 
 def name_bytes(start: bytes) -> Refusal | None:
@@ -46,7 +46,7 @@ def name_bytes(start: bytes) -> Refusal | None:
             return named
     if _is_wide(start):
         return Refusal("the file is UTF-16 or UTF-32", UTF8_ADVICE)
-    if _MARKUP.match(start):
+    if re.match(_MARKUP, start):
         return Refusal(
             "the file is a web page or XML, not data",
             "It may be a login page that was saved in place of the data: download the data again.",
@@ -93,7 +93,7 @@ COLUMN_HINTS: Mapping[str, str] = {
     name: f"Our name comes first: {column}: {name}." for name, column in _COLUMNS.items() if name != column
 }
 """Advice for a key of `columns` that is a file's own name for a column."""
-_INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
+_INDEX = r"(?a)(?:Unnamed: ?\d*|__index_level_\d+__|index)?"
 
 
 def find_column(name: str) -> str:
@@ -103,7 +103,7 @@ def find_column(name: str) -> str:
 
 def is_index(name: str) -> bool:
     """Return whether a column is the index of a data frame, by its name."""
-    return _INDEX.fullmatch(name.strip()) is not None
+    return re.fullmatch(_INDEX, name.strip()) is not None
 
 
 INDEX_ADVICE = "It looks like the index of a data frame: save it without (pandas: index=False)."

@@ -20,7 +20,7 @@ from reconciler.manifests.documents import Document, read_manifests
 from reconciler.manifests.kinds import STACK
 from reconciler.problems import Problems
 
-_SAYS_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULTILINE)
+_SAYS_STACK = r"(?m)^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b"
 
 
 def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
@@ -28,7 +28,9 @@ def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
     for folder in dict.fromkeys(folder for file in files for folder in _walk_up(str(Path(file).parent))):
         # other programs' files may lie there, so only files that say they are ours are read closely
         near = _read_texts(_list_manifests(folder), Problems())
-        texts = [(path, text) for path, text in near if "reconciler/v1" in text and _SAYS_STACK.search(text)]
+        texts = [
+            (path, text) for path, text in near if "reconciler/v1" in text and re.search(_SAYS_STACK, text)
+        ]
         found = _read_stacks(texts, problems, Problems())
         if found:
             return found

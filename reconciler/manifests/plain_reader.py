@@ -23,7 +23,7 @@ LONGEST = 1_000_000
 DEEPEST = 24
 """The most levels of indentation, and the most levels of brackets in one line."""
 
-_FOREIGN = re.compile("[\t\r\ufeff\ud800-\udfff]")
+_FOREIGN = "[\t\r\ufeff\ud800-\udfff]"
 """Characters for which YAML has rules of their own."""
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,99}"
@@ -79,7 +79,7 @@ class PlainDocument(Struct, frozen=True):
 
 def read_plainly(text: str) -> list[PlainDocument] | None:
     """Read the documents of a text that are not empty. None if only `yaml_builder` can read it."""
-    if not (is_printable(text) or _FOREIGN.search(text) is None):
+    if not (is_printable(text) or re.search(_FOREIGN, text) is None):
         return None
     documents: list[PlainDocument] = []
     before = 0

@@ -21,9 +21,9 @@ _WORDS: dict[str, object] = {
 _LEADS = frozenset("~nNtTfF.-+0123456789")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,63})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
-_OTHER_BASE = re.compile(r"0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}", re.ASCII)
+_OTHER_BASE = r"(?a)0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}"
 
-LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+", re.ASCII)
+LEADING_ZERO = r"(?a)[-+]?0[0-9_]+"
 """A number that YAML 1.1 reads as octal. We read it as text, and refuse it where a number is required."""
 
 
@@ -37,6 +37,6 @@ def resolve(text: str) -> str | int | float | bool | None:
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
-    if _OTHER_BASE.fullmatch(text):
+    if re.fullmatch(_OTHER_BASE, text):
         return int(text, 0)
     return text

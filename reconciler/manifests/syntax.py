@@ -14,9 +14,9 @@ from reconciler.textfiles import find_place, is_printable, refuse_control_charac
 if TYPE_CHECKING:
     import yaml
 
-_FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]")
+_FOREIGN_BREAKS = "[\x85\u2028\u2029]"
 
-_CONFLICT = re.compile("^(?:<<<<<<< |>>>>>>> )", re.MULTILINE)
+_CONFLICT = "(?m)^(?:<<<<<<< |>>>>>>> )"
 
 _ADVICE = (
     ("found a tab character", "a tab is used as indentation", "YAML indents with spaces: replace the tab."),
@@ -87,7 +87,7 @@ def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
         return False
     if refuse_control_characters(text, file, problems):
         return True
-    match = _FOREIGN_BREAKS.search(text)
+    match = re.search(_FOREIGN_BREAKS, text)
     if match is not None:
         # libyaml follows YAML 1.1 and folds these like line ends, which would change what a model learns
         code = ord(match[0])
@@ -102,7 +102,7 @@ def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
 
 def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Problems) -> None:
     """Note a parser's error: where it is, what probably causes it, what to do."""
-    conflict = _CONFLICT.search(text)
+    conflict = re.search(_CONFLICT, text)
     if conflict is not None:
         place = find_place(file, text, conflict.start())
         problems.error(place, "a merge conflict is not resolved", "Resolve it in git.")

@@ -162,7 +162,7 @@ def _advise_number(value: object, *, whole: bool) -> str:
 
 
 def _advise_number_in_text(text: str) -> str:
-    if LEADING_ZERO.fullmatch(text):
+    if re.fullmatch(LEADING_ZERO, text):
         return "A number with a leading zero is read as text: octal or decimal? Write it without."
     if not isinstance(resolve(text), str):
         return "Write the number without quotes."

@@ -14,7 +14,7 @@ from reconciler.errors import NotJSONError
 from reconciler.strictjson import loads_answer
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}")
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}"
 LEFT_OUT = "…"
 
 
@@ -27,7 +27,7 @@ def hide_login(address: str) -> str:
     text = CONTROLS.sub("", address)
     before, at, rest = text.rpartition("@")
     if at and (":" in before or "//" in before):
-        scheme = _SCHEME.match(before)
+        scheme = re.match(_SCHEME, before)
         text = f"{scheme[0] if scheme else ''}{LEFT_OUT}@{rest}"
     elif text.lstrip()[:1] in {"{", "["}:
         return LEFT_OUT  # a document, not an address

@@ -47,7 +47,7 @@ from reconciler.strictjson import show_value
 _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
 _LISTS = ("costs", "older_costs")
 """Lists that are written only if they are not empty, one entry a line."""
-_MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+_MARKER = rb"(?m)^(?:<{7}|>{7})(?: |\r?$)"
 
 REBUILD = (
     "The state was not changed. Check that --state names the right place. If it does, restore an older copy "
@@ -151,7 +151,7 @@ def loads(data: bytes, *, place: str) -> State:
         StateCorruptError: it is not a state document.
         StateTooNewError: a newer version of the program wrote it.
     """
-    marker = _MARKER.search(data) if b"<<<<<<<" in data or b">>>>>>>" in data else None
+    marker = re.search(_MARKER, data) if b"<<<<<<<" in data or b">>>>>>>" in data else None
     if marker:
         line = data.count(b"\n", 0, marker.start()) + 1
         raise StateCorruptError(

@@ -20,7 +20,7 @@ from reconciler.providers.google.partial import Partial
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
 
-_PATH = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
+_PATH = rf"{SEGMENT}(?:/{SEGMENT})*"
 
 
 class Reader(Struct, frozen=True):
@@ -85,4 +85,4 @@ def name_of(handle: Handle) -> str:
 
 def is_path(name: str) -> bool:
     """Return whether a resource name, from the service or a record, is safe in a URL."""
-    return bool(_PATH.fullmatch(name))
+    return bool(re.fullmatch(_PATH, name))

@@ -15,15 +15,16 @@ from reconciler.datasets.addresses import BUCKET
 from reconciler.providers.google.credentials import SCOPES, spell_login
 from reconciler.providers.google.problem import Problem
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
-_PERMISSION = re.compile(
-    r"(?<![\w.@/-])((?:aiplatform|storage|iam|cloudkms|serviceusage)\.(?!googleapis)[A-Za-z]{1,40}\.[A-Za-z]{1,40})\b"
+_NAME = r"[a-z0-9][a-z0-9.-]{0,99}"
+_PERMISSION = (
+    r"(?<![\w.@/-])((?:aiplatform|storage|iam|cloudkms|serviceusage)\.(?!googleapis)"
+    r"[A-Za-z]{1,40}\.[A-Za-z]{1,40})\b"
 )
-_AGENT = re.compile(r"\b(service-[0-9]{1,20}@gcp-sa-[a-z-]{1,30}\.iam\.gserviceaccount\.com)\b")
-_ACCOUNT = re.compile(r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}) does not have ")
-_BUCKET = re.compile(rf"(?:/b/|gs://)({BUCKET})")
-_PROJECT = re.compile(r"\bprojects/([a-z0-9][a-z0-9:.-]{1,62})/")
-_MULTI_REGION = re.compile(r" v1/projects/[^/ ]+/locations/(us|eu)/")
+_AGENT = r"\b(service-[0-9]{1,20}@gcp-sa-[a-z-]{1,30}\.iam\.gserviceaccount\.com)\b"
+_ACCOUNT = r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}) does not have "
+_BUCKET = rf"(?:/b/|gs://)({BUCKET})"
+_PROJECT = r"\bprojects/([a-z0-9][a-z0-9:.-]{1,62})/"
+_MULTI_REGION = r" v1/projects/[^/ ]+/locations/(us|eu)/"
 
 _ROLES = (
     ("storage.objects.get", "roles/storage.objectViewer"),
@@ -108,7 +109,7 @@ def advise_403(found: Problem, where: str) -> str:
     advice = advise_denied(found.message, where) or (
         "The credential may not do this: check its project and its role on the model."
     )
-    found_in = _MULTI_REGION.search(where)
+    found_in = re.search(_MULTI_REGION, where)
     if found_in is None:
         return advice
     return (
@@ -138,8 +139,8 @@ def advise_denied(said: str, where: str = "") -> str:
         where: method and path of the refused call, "" for a failed training.
     """
     said = said[:EXCERPT]
-    agent, permission = _AGENT.search(said), _PERMISSION.search(said)
-    account = agent or _ACCOUNT.search(said)
+    agent, permission = re.search(_AGENT, said), re.search(_PERMISSION, said)
+    account = agent or re.search(_ACCOUNT, said)
     role = _find_role(permission[1] if permission else "", said, where, agent=bool(agent))
     if not role:
         return ""
@@ -167,7 +168,7 @@ def _find_role(permission: str, said: str, where: str, *, agent: bool) -> str:
 
 def _find_place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
     """Find what the role must be granted on, and the command that grants it if every part is known."""
-    bucket = _BUCKET.search(where) or _BUCKET.search(said)
+    bucket = re.search(_BUCKET, where) or re.search(_BUCKET, said)
     if "storage" in role:
         if bucket is None:
             return "on the bucket of the training data", ""
@@ -177,7 +178,7 @@ def _find_place(role: str, said: str, where: str, account: str) -> tuple[str, st
         words = ["gcloud", "storage", "buckets", "add-iam-policy-binding", f"gs://{bucket[1]}"]
         command = [*words, f"--member={kind}:{account}", f"--role={role}"]
         return f"on the bucket {bucket[1]}", shlex.join(command)
-    project = _PROJECT.search(where) or _PROJECT.search(said)
+    project = re.search(_PROJECT, where) or re.search(_PROJECT, said)
     return f"in the project {project[1]}" if project else "in the project", ""
 
 
@@ -191,4 +192,4 @@ def _is_vertex(where: str) -> bool:
 
 def _keep_word(value: object) -> str:
     """Return a host name or project that is safe in a command to copy. "" for anything else."""
-    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
+    return value if isinstance(value, str) and re.fullmatch(_NAME, value) else ""

@@ -22,18 +22,14 @@ _MOST_DELAY = 600.0
 """Seconds. After a 429 that names a longer pause, it is not worth asking again."""
 _ROOM = 30.0
 """Seconds to wait after a 429 that names no pause."""
-_RETRY_IN = re.compile(
-    r"retry in (?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s))?",
-    re.IGNORECASE,
-)
-_RETRY_NEVER = re.compile(r"retry in (?:[0-9]{1,9}[hm])*[0-9]{10}", re.IGNORECASE)
+_RETRY_IN = r"(?i)retry in (?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s))?"
+_RETRY_NEVER = r"(?i)retry in (?:[0-9]{1,9}[hm])*[0-9]{10}"
 """A number with this many digits is a delay that nobody waits for."""
-_LIMIT_ZERO = re.compile(r"limit:\s*0(?![.\d])")
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
-_PASSING = re.compile(
-    r"\b(?:are|is) (?:still )?(?:being|not yet) (?:provisioned|created|set up|initiali[sz]ed)\b"
-    r"|\btry again in (?:a few|some|a couple of) (?:minutes|moments)\b",
-    re.IGNORECASE,
+_LIMIT_ZERO = r"limit:\s*0(?![.\d])"
+_DURATION = r"([0-9]+(?:\.[0-9]+)?)s"
+_PASSING = (
+    r"(?i)\b(?:are|is) (?:still )?(?:being|not yet) (?:provisioned|created|set up|initiali[sz]ed)\b"
+    r"|\btry again in (?:a few|some|a couple of) (?:minutes|moments)\b"
 )
 """A service says that something is being made ready. Vertex AI, when a project first uses it: "Service
 agents are being provisioned (…). … So please try again in a few minutes." (400 FAILED_PRECONDITION)."""
@@ -41,7 +37,7 @@ _PASSES = "This passes by itself, usually within minutes. Change nothing, and ru
 _NO_ANSWER = frozenset({404, 409})
 """Statuses that say whether a resource exists. We believe them only in the API's own words."""
 _WRONG_STATE = frozenset({"ABORTED", "FAILED_PRECONDITION"})
-_TEXTS = re.compile(rb'"(?:textInput|output|text)":\s*("(?:[^"\\]|\\.)*")')
+_TEXTS = rb'"(?:textInput|output|text)":\s*("(?:[^"\\]|\\.)*")'
 """Training texts in a request: of the Gemini API's examples, and of a chat."""
 
 
@@ -59,7 +55,7 @@ class GoogleErrors:
 
     def find_private_texts(self, content: bytes) -> Iterator[str]:
         """Yield the training texts in a request's body."""
-        for found in _TEXTS.finditer(content):
+        for found in re.finditer(_TEXTS, content):
             yield str(json.loads(found[1])).strip()
 
 
@@ -75,12 +71,12 @@ def find_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
 def _find_asked_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
     for detail in found.details:
         if str(detail.get("@type", "")).endswith("RetryInfo"):
-            given = _DURATION.fullmatch(str(detail.get("retryDelay", "")))
+            given = re.fullmatch(_DURATION, str(detail.get("retryDelay", "")))
             if given:
                 return float(given.group(1))
-    if _RETRY_NEVER.search(found.message):
+    if re.search(_RETRY_NEVER, found.message):
         return math.inf
-    text = _RETRY_IN.search(found.message)
+    text = re.search(_RETRY_IN, found.message)
     if text and any(text.groups()):
         hours, minutes, number, unit = text.groups()
         seconds = float(number or 0) / (1000 if unit == "ms" else 1)
@@ -92,7 +88,7 @@ def _find_asked_delay(found: Problem, headers: Mapping[str, str]) -> float | Non
 def explain_limit(found: Problem, where: str, delay: float | None) -> errors.RateLimitedError:
     """Return the error for a 429. `delay`: see `find_delay`."""
     summary = _summarize(found, where)
-    if _LIMIT_ZERO.search(found.message):
+    if re.search(_LIMIT_ZERO, found.message):
         advice = "The quota is zero: waiting does not help. Ask for quota, or use another project."
         return errors.RateLimitedError(summary, advice, status=found.status, reason=found.reason)
     if delay is not None:
@@ -118,7 +114,7 @@ def explain_failure(found: Problem, where: str) -> errors.ServiceError:
         case 400 | 401 if reason == "API_KEY_INVALID" or "api key not valid" in said.lower():
             kind = errors.UnauthenticatedError
             advice = "The API key is wrong or was deleted. Set GEMINI_API_KEY to a valid one."
-        case 400 | 403 if _PASSING.search(found.message):
+        case 400 | 403 if re.search(_PASSING, found.message):
             kind, advice = errors.NotReadyError, _PASSES
         case 400 | 409 | 412 if status == 412 or reason in _WRONG_STATE:
             kind, advice = errors.WrongStateError, advise_400(said, where) if status == 400 else ""

@@ -15,7 +15,7 @@ from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Attributes
 
-_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_WORDS = r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])"
 _BESIDE = "metadata."
 
 
@@ -110,4 +110,4 @@ def _explain_origin(path: str, asked: Asked) -> str:
 
 def _normalize(text: str) -> str:
     """Write words in lower case, whether they were adapterSize, adapter_size or Adapter size."""
-    return " " + " ".join(_WORDS.findall(text)).lower() + " "
+    return " " + " ".join(re.findall(_WORDS, text)).lower() + " "

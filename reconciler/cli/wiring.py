@@ -126,7 +126,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         asks: the kinds whose services the command asks. Where there is none, the endpoint is not checked
             against the state, and no credential is looked for.
     """
-    from reconciler.cli import offline_checks, start_emulator
+    from reconciler.cli import offline_checks
     from reconciler.cli.data_memory import open_data_cache
     from reconciler.cli.endpoints import Services
     from reconciler.operation import Operation
@@ -138,6 +138,8 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
     with complete_advice(invocation), ExitStack() as resources:
         emulator = ""
         if invocation.emulator:
+            from reconciler.cli import start_emulator
+
             emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
             settings = settings.remove(list_variables())
         manager = open_state(invocation, loaded.stack, settings)

@@ -1,6 +1,7 @@
 """Opens the connections to one address, through the proxy that the environment names for it.
 
-Importing it imports urllib3. requests is imported only to find a proxy: urllib3 has no rules for NO_PROXY.
+Importing it imports urllib3. Calls to this machine need nothing more. requests is imported only to find a
+proxy: urllib3 has no rules for NO_PROXY.
 """
 
 from __future__ import annotations
@@ -8,9 +9,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import Any
-from urllib.request import getproxies
 
-import certifi
 from urllib3 import PoolManager
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -41,6 +40,8 @@ def open_pools(base_url: str, trust: Trust, *, loopback: bool, connections: int)
 
 def _find_proxy(url: str) -> str:
     """Find the proxy that the environment names for an address. "" if there is none."""
+    from urllib.request import getproxies
+
     if not getproxies():
         return ""
     from requests.utils import get_environ_proxies, select_proxy
@@ -50,6 +51,8 @@ def _find_proxy(url: str) -> str:
 
 
 def _make_context(trust: Trust) -> ssl.SSLContext:
+    import certifi
+
     context = create_urllib3_context()
     path = trust.path or certifi.where()
     is_folder = Path(path).is_dir()

@@ -6,8 +6,7 @@ a typing error. An address that no manifest declares has no labels.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
@@ -68,12 +67,18 @@ def _choose_advice(known: Known, pattern: str, otherwise: str) -> str:
         labels = sorted(
             {f"{key}={value}" for labels in known.values() for key, value in (labels or {}).items()}
         )
-        if close := get_close_matches(pattern, labels, n=1):
+        if close := _find_close(pattern, labels):
             return f"Did you mean {close[0]}?"
         if labels:
             return f"Labels here: {', '.join(labels[:_LISTED])}{' …' if len(labels) > _LISTED else ''}"
         return "No manifest has labels"
     names = [name for address in known for name in (str(address), address.name)]
-    if close := get_close_matches(pattern, names, n=1):
+    if close := _find_close(pattern, names):
         return f"Did you mean {close[0]}?"
     return otherwise or "No manifest declares it, and no record has it"
+
+
+def _find_close(pattern: str, known: Sequence[str]) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(pattern, known, n=1)

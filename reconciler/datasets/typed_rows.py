@@ -15,6 +15,7 @@ texts.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -30,6 +31,8 @@ _FEWEST = 16
 """The most lines of a block that is not halved again, because it is quicker to read it line by line."""
 
 _ENCODER = Encoder()
+_ESCAPED = re.compile(rb'\\["\\]')
+"""An escaped quote or backslash. Searching for it takes less time than for backslashes and for quotes."""
 _FRAME = len(b'{"output":"","textInput":""}\n')
 
 
@@ -82,6 +85,7 @@ class _Turn(_Strict):
 
 class _Instruction(_Strict):
     parts: _Parts
+    role: str | UnsetType = UNSET  # Google's guide writes "system", and the service takes any
 
 
 _Turns = Annotated[list[_Turn], Meta(min_length=1)]
@@ -222,8 +226,7 @@ def _count_in_chats(rows: Any) -> int:
         turns = row.contents if row.instruction is UNSET else [*row.contents, row.instruction]
         count += len(turns) - len(row.contents) + 1  # these are the keys of the line
         for turn in turns:
-            count += 1 + 2 * len(turn.parts)
-        count += 2 * sum([turn.role is not UNSET for turn in row.contents])
+            count += 1 + 2 * len(turn.parts) + 2 * (turn.role is not UNSET)
     return count
 
 
@@ -374,8 +377,4 @@ def _has_line_each(block: bytes, count: int) -> bool:
 
 def _count_quotes(block: bytes) -> int:
     """Count the quotes around texts and keys, in JSON that is known to be correct."""
-    if b"\\" not in block:
-        return block.count(b'"')
-    if b"\\\\" in block:
-        block = block.replace(b"\\\\", b"")  # each backslash that is left escapes the character after it
-    return block.count(b'"') - block.count(b'\\"')
+    return block.count(b'"') - _ESCAPED.findall(block).count(b'\\"')

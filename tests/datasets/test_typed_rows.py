@@ -78,6 +78,13 @@ def test_both_ways_measure_the_same(seed: int, odd: float, cuts: int) -> None:
         assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
 
 
+def instruct(rest: str) -> bytes:
+    """Write a chat whose instruction has something else beside its parts."""
+    return write_chat("a", 'so "', system="s").replace(
+        b'{"parts": [{"text": "s"', f'{{{rest}, "parts": [{{"text": "s"'.encode()
+    )
+
+
 def count_batched(content: bytes, name: str, form: str) -> int:
     """Count the examples that were read in batches."""
     found = read_batches(open_stream(content), name, FORMS[form], Problems())
@@ -94,6 +101,7 @@ def count_batched(content: bytes, name: str, form: str) -> int:
         ("d.jsonl", SUPERVISED, write_chat("a", "b")),
         ("d.jsonl", SUPERVISED, write_chat("a", "b", "c", "d", system="s")),
         ("d.jsonl", SUPERVISED, write_chat("a", "b", system="s", key="system_instruction")),
+        ("d.jsonl", SUPERVISED, instruct('"role": "system"')),
         ("d.jsonl", SUPERVISED, write_messages("a", "b", system="s")),
         ("d.jsonl", SUPERVISED, write_messages("a", "b", "c", "d")),
         ("d.csv", "", b'"a\na",b'),
@@ -132,6 +140,25 @@ def test_each_good_line_alone_is_measured_the_same(line: bytes) -> None:
     for form in FORMS:
         way = (line, "d.jsonl", form, PLAIN)
         assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '"role": "system"',
+        '"role": ""',
+        '"role": null',
+        '"role": 1',
+        '"role": "a", "role": "b"',
+        '"name": "a"',
+        r'"role": "\""',
+        r'"role": "\ud800"',
+    ],
+)
+def test_an_instruction_may_have_any_role(rest: str) -> None:
+    """Google's guide writes the role "system". A role that is no text is left to the reader of lines."""
+    way = (3 * (instruct(rest) + b"\n"), "d.jsonl", SUPERVISED, PLAIN)
+    assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
 
 
 def compress(line: bytes) -> bytes:

@@ -37,7 +37,7 @@ MOST = 3
 """Other processes for one file."""
 
 _CHUNK = 64 * 1024
-_GIVEN = 3
+_GIVEN = 2
 """Stripes that a member has at hand at most, with those that were not yet taken from it."""
 _AREA = 2 * SIZE
 """Bytes of memory for the lines of a stripe, which may be longer than in the file."""

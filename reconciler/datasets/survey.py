@@ -37,6 +37,8 @@ VALIDATION_BYTES = 25
 
 _AT_ONCE = 1_000_000
 """Examples whose hashes are in a dictionary at the same time: some 200 MB."""
+_NEW = 65_536
+"""Inputs that are looked for among earlier ones together, while other processes measure more examples."""
 
 
 class Lengths(Struct, frozen=True):
@@ -193,11 +195,12 @@ class Surveyor:
     def __init__(self, unit: str = "line") -> None:
         self._unit = unit
         self._lines = Lines()
+        self._known: set[int] | None = set()
         self._inputs: Counter[int] = Counter()
         self._outputs: Counter[int] = Counter()
         self._labels: Counter[str] | None = Counter()
         self._long: list[int] = []
-        self._examples = self._longs = 0
+        self._examples = self._longs = self._seen = 0
 
     def add(self, line: int | None, example: Example, *, is_long: bool) -> None:
         """Take an example into account. `is_long`: it is probably longer than the service takes."""
@@ -236,10 +239,23 @@ class Surveyor:
         lines.outputs.extend(tally.outputs[:left])
         lines.numbers.fromlist([*numbers[:left]])
         self._labels = _count_labels(self._labels, tally.labels)
+        if len(lines.inputs) >= self._seen + _NEW:
+            self._know_new()
+
+    def _know_new(self) -> None:
+        """Add new inputs to those that are known, until one is repeated or they are too many."""
+        new = self._lines.inputs[self._seen :]
+        self._seen += len(new)
+        if self._known is not None:
+            self._known.update(new)
+            if len(self._known) < self._seen or self._seen >= _AT_ONCE:
+                self._known = None
 
     def close(self) -> Survey:
         """Return what was found."""
-        duplicates, contradictions = _compare(self._lines)
+        self._know_new()
+        is_each_new, self._known = self._known is not None, None
+        duplicates, contradictions = (Found(), Found()) if is_each_new else _compare(self._lines)
         return Survey(
             self._unit,
             self._examples,
@@ -341,8 +357,8 @@ def _compare(lines: Lines) -> tuple[Found, Found]:
     duplicates, contradictions = _Pairs(), _Pairs()
     parts = 1 + len(lines) // _AT_ONCE
     for part in range(parts):
-        inputs = lines.inputs.tolist() if parts == 1 else [one for one in lines.inputs if one % parts == part]
-        if len(set(inputs)) == len(inputs):
+        inputs = [one for one in lines.inputs if one % parts == part] if parts > 1 else []
+        if inputs and len(set(inputs)) == len(inputs):
             continue
         known: dict[int, int] = {}
         others: dict[int, dict[int, int]] = {}

@@ -116,6 +116,26 @@ def test_comparing_in_parts_changes_nothing(pairs: list[tuple[str, str]], at_onc
         assert pairs[pair.first - 1][1] != pairs[pair.second - 1][1]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("12")), max_size=12),
+    st.integers(1, 5),
+    st.integers(1, 12),
+)
+def test_looking_for_new_inputs_early_changes_nothing(
+    pairs: list[tuple[str, str]], new: int, at_once: int
+) -> None:
+    """However often it is looked whether all inputs differ, and until when, the same is found."""
+    surveyor = Surveyor()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(surveys, "_NEW", new)
+        patch.setattr(surveys, "_AT_ONCE", at_once)
+        for line, pair in enumerate(pairs, 1):
+            asked, output = [pair[0]], [pair[1]]
+            surveyor.add_all([line], tally_texts(asked, [1], output, [1]))
+        found = surveyor.close()
+    assert found == survey(*pairs)
+
+
 def test_only_the_first_pairs_are_kept() -> None:
     """Of ten thousand repetitions the first hundred are kept, and all are counted."""
     found = survey(*[("a", "1")] * 10_001).duplicates

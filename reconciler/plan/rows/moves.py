@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Attributes, Desired, Status, Value
+from reconciler.plan.base_models import find_source
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.copies import CopySource, write_source
@@ -59,8 +60,7 @@ def find_moves(facts: Facts, selected: AbstractSet[Address]) -> Moves:
     search = _Search(facts, selected)
     search.move_declared()
     if not facts.inputs.destroy:
-        while search.infer():  # a parent that moved shows which source its children had
-            pass
+        search.infer()
         search.find_twins()
     return search.moves
 
@@ -211,24 +211,35 @@ class _Search:
             and address.kind in self.facts.kinds
         ]
 
-    def infer(self) -> bool:
-        """Make each move that fits only one address. Returns whether a record moved."""
+    def infer(self) -> None:
+        """Make each move that fits only one address. A moved parent shows what its children came from."""
         new, records = self._list_new(), self._find_gone()
         if not new or not records:
-            return False
+            return
         models = ((address, record.declared) for address, record in records.items())
         gone = SameTraining(self.facts, models, is_move=True)
+        children: dict[Address, list[Desired]] = {}
+        for desired in new:
+            _, source = find_source(desired, self.facts.get_kind(desired.address))
+            if parent := self.facts.parse_source(source):
+                children.setdefault(parent, []).append(desired)
+        while new:
+            moved = self._infer_among(new, gone)
+            found = (child for parent in moved for child in children.get(parent, ()))
+            new = sorted(found, key=lambda desired: desired.address)
+
+    def _infer_among(self, new: Sequence[Desired], gone: SameTraining) -> list[Address]:
+        """Make each move of one of these that fits only one address. Returns the new addresses."""
         olds = {desired.address: self._list_fitting(desired, gone) for desired in new}
         news: dict[Address, list[Address]] = {}
         for address, found in olds.items():
             for old in found:
                 news.setdefault(old, []).append(address)
-        before = len(self.moves.pairs)
         for desired in new:
             found = olds[desired.address]
             if found:
                 self._take(desired, found, news[found[0]])
-        return len(self.moves.pairs) > before
+        return [address for address in olds if address in self.moves.pairs]
 
     def _list_fitting(self, desired: Desired, gone: SameTraining) -> list[Address]:
         """List the old addresses of the desired training, one more than are named at most."""
@@ -243,7 +254,9 @@ class _Search:
         fitting = (
             address
             for address, model in gone.find_known(desired, attributes)
-            if _may_be(desired, model)
+            if address in self.resources
+            and address not in self.moves.reserved
+            and _may_be(desired, model)
             and not has_dropped_hyperparameter(model, declared, kind)
             and self._is_same(desired, attributes, model)
         )

@@ -15,7 +15,7 @@ from reconciler.model import Address, Attributes, Guards, Live, Stack
 from reconciler.plan.change import Action
 from reconciler.plan.facts import Facts
 from reconciler.plan.inputs import Inputs
-from reconciler.providers.gemini.fields import HYPERPARAMETERS
+from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel
 from tests.worlds import BASE, address, live, make_plan, model, want, world
 
@@ -24,12 +24,14 @@ EPOCHS = f"{HYPERPARAMETERS}.epoch_count"
 
 
 def renamed(count: int, sort: str) -> Facts:
-    """So many models under new names, all with the same data."""
+    """So many models under new names, all with the same data. A chain: each is tuned from the one before."""
     desired, recorded, alive = [], [], []
     for number in range(count):
         trained: dict[str, Any] = {"base_model": BASE, EPOCHS: 5}
-        if sort != "equal":
+        if sort not in {"equal", "chain"}:
             trained[RATE] = (number + 1) / 2**16
+        if sort == "chain" and number:
+            trained = {PARENT: f"tunedModels/old-{number - 1:04}-aaaaaaaa", EPOCHS: 5}
         old, id = address(f"old-{number:04}"), f"old-{number:04}-aaaaaaaa"
         others: dict[str, Any] = {}
         if sort == "moved_from":
@@ -37,6 +39,8 @@ def renamed(count: int, sort: str) -> Facts:
         if sort == "pinned":
             others["id"] = id
         declared = {path: value for path, value in trained.items() if sort != "dropped" or path != RATE}
+        if PARENT in declared:
+            declared[PARENT] = str(address(f"new-{number - 1:04}"))
         desired.append(want(f"new-{number:04}", attributes=declared, **others))
         recorded.append(Record(old, model(id, attributes=trained)))
         alive.append(live(id, attributes=trained))
@@ -60,16 +64,16 @@ def count_calls(facts: Facts) -> int:
     return calls
 
 
-@pytest.mark.parametrize("sort", ["told apart", "equal", "dropped", "pinned", "moved_from"])
+@pytest.mark.parametrize("sort", ["told apart", "equal", "dropped", "pinned", "moved_from", "chain"])
 def test_twice_as_many_renamed_models_are_twice_as_much_work(sort: str) -> None:
     """This holds for different trainings and for equal ones, though all have the same data."""
     count_calls(renamed(10, sort))  # the first call fills caches
     assert count_calls(renamed(120, sort)) < 2.3 * count_calls(renamed(60, sort))
 
 
-@pytest.mark.parametrize("sort", ["told apart", "pinned", "moved_from"])
+@pytest.mark.parametrize("sort", ["told apart", "pinned", "moved_from", "chain"])
 def test_each_renamed_model_takes_its_own_record(sort: str) -> None:
-    """Only the training, the id or the manifest tells them apart."""
+    """Only the training, the id or the manifest tells them apart; in a chain, what they are tuned from."""
     plan = make_plan(renamed(12, sort))
     assert [(one.address.name, one.action, one.id) for one in plan.changes] == [
         (f"new-{number:04}", Action.MOVE, f"old-{number:04}-aaaaaaaa") for number in range(12)

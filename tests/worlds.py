@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Any
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.errors import PlanError
 from reconciler.kind import override_kinds
 from reconciler.model import (
     Address,
@@ -332,3 +336,20 @@ def worlds(draw: st.DrawFn, *, options: st.SearchStrategy[Inputs] = inputs, tuna
         tunable=draw(st.sampled_from([{}, offered])),
         forbidden=draw(st.sampled_from([{}, {}, {(KIND, "bot-v1"): "403"}])),
     )
+
+
+def count_calls(facts: Facts) -> int:
+    """The calls of Python functions while a plan is made or refused."""
+    calls = 0
+
+    def note(_frame: FrameType, happened: str, _value: object) -> None:
+        nonlocal calls
+        calls += happened == "call"
+
+    sys.setprofile(note)
+    try:
+        with suppress(PlanError):
+            make_plan(facts)
+    finally:
+        sys.setprofile(None)
+    return calls

@@ -179,7 +179,7 @@ class Facts(Struct, frozen=True, dict=True):
                 found.setdefault(kind, {}).setdefault(id[1 - SUFFIX :], []).append(id)
         return found
 
-    @property
+    @cached_property
     def known(self) -> Known:
         """Every address with its labels; None for an address that is only recorded."""
         return {
@@ -425,15 +425,16 @@ def find_replacement_reasons(
 def _find_data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
     """Find data sets that were added, removed or changed."""
     old, new = {data.field: data for data in before}, {data.field: data for data in after}
-    found = [(field, old.get(field), new.get(field)) for field in {**new, **old}]
-    return tuple(
-        DataChange(
-            field,
-            was.digest if was else "",
-            now.digest if now else "",
-            was.examples if was else 0,
-            now.examples if now else 0,
-        )
-        for field, was, now in found
-        if was is None or now is None or was.digest != now.digest
-    )
+    found = []
+    for path in {**new, **old}:
+        was, now = old.get(path), new.get(path)
+        if was is None or now is None or was.digest != now.digest:
+            change = DataChange(
+                path,
+                was.digest if was else "",
+                now.digest if now else "",
+                was.examples if was else 0,
+                now.examples if now else 0,
+            )
+            found.append(change)
+    return tuple(found)

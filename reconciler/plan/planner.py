@@ -27,9 +27,10 @@ _PLANNED = frozenset({DriftClass.UNPROMOTED, DriftClass.HELD_BACK, DriftClass.KE
 def _list_notes(facts: Facts, plan: Plan) -> list[str]:
     """List what is to be said about the base models and the costs of the plan's trainings."""
     finder = BaseFinder(facts.desired, facts.state.resources, facts.kinds)
-    found = list_endings(finder, [change.address for change in plan.trainings], facts.today)
+    trainings = plan.trainings
+    found = list_endings(finder, [change.address for change in trainings], facts.today)
     notes = [f"{one.summary}. {one.detail}" for one in found]
-    unknown = guards.describe_unknown_epochs(plan.trainings)
+    unknown = guards.describe_unknown_epochs(trainings)
     return [*notes, unknown] if unknown else notes
 
 

@@ -34,6 +34,8 @@ def matches(address: Address, labels: Labels | None, pattern: str) -> bool:
 
 def choose(known: Known, targets: Collection[str], excludes: Collection[str]) -> frozenset[Address]:
     """Choose the addresses that any target matches (all if there are no targets) and no exclude matches."""
+    if not targets and not excludes:
+        return frozenset(known)
     return frozenset(
         address
         for address, labels in known.items()

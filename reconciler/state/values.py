@@ -258,8 +258,10 @@ class Record(Struct, frozen=True):
 
         While a new one is being set up, that is the one that it replaces.
         """
-        own = () if self.endpoint is None else (self.endpoint,)
-        return next((found for found in (*own, *reversed(self.former_endpoints)) if found.since), None)
+        for found in (self.endpoint, *reversed(self.former_endpoints)):
+            if found is not None and found.since:
+                return found
+        return None
 
     @property
     def models(self) -> tuple[RecordedModel, ...]:

@@ -11,8 +11,9 @@ from reconciler.model import BASE_MODEL
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.planner import Planner
+from reconciler.state.values import Record
 from tests.casefiles import Case, cases
-from tests.worlds import KIND, want, world
+from tests.worlds import KIND, address, count_calls, live, model, want, world
 
 CASES = cases("plan")
 
@@ -42,3 +43,16 @@ def test_new_models_are_decided_on_once() -> None:
     planner = Planner(world([want(f"bot-{number}") for number in range(20)]))
     assert planner.look_ahead() == (True, frozenset({KIND}))
     assert len(planner.decisions) == 1
+
+
+def test_a_model_with_nothing_to_do_takes_few_calls() -> None:
+    """It takes at most 140 calls of Python functions, however many models there are."""
+
+    def serve(count: int) -> Facts:
+        names = [f"bot-{number:04}" for number in range(count)]
+        records = [Record(address(name), model(f"{name}-aaaaaaaa")) for name in names]
+        return world(map(want, names), records, [live(f"{name}-aaaaaaaa") for name in names])
+
+    count_calls(serve(1))  # the first call fills caches
+    few, many, most = (count_calls(serve(count)) for count in (20, 120, 220))
+    assert most - many == many - few <= 140 * 100

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from reconciler.plan.facts import Facts
 from reconciler.plan.inputs import Inputs
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel
-from tests.worlds import BASE, address, live, make_plan, model, want, world
+from tests.worlds import BASE, address, count_calls, live, make_plan, model, want, world
 
 RATE = f"{HYPERPARAMETERS}.learning_rate"
 EPOCHS = f"{HYPERPARAMETERS}.epoch_count"
@@ -45,23 +42,6 @@ def renamed(count: int, sort: str) -> Facts:
         recorded.append(Record(old, model(id, attributes=trained)))
         alive.append(live(id, attributes=trained))
     return world(desired, recorded, alive, inputs=Inputs(guards=Guards(max_trainings=count)))
-
-
-def count_calls(facts: Facts) -> int:
-    """The calls of Python functions while a plan is made or refused."""
-    calls = 0
-
-    def note(_frame: FrameType, happened: str, _value: object) -> None:
-        nonlocal calls
-        calls += happened == "call"
-
-    sys.setprofile(note)
-    try:
-        with suppress(PlanError):
-            make_plan(facts)
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 @pytest.mark.parametrize("sort", ["told apart", "equal", "dropped", "pinned", "moved_from", "chain"])

@@ -8,9 +8,10 @@ It asks for the permissions of a model only if they are managed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -36,6 +37,9 @@ from reconciler.state.values import Record, RecordedModel, State
 T = TypeVar("T")
 R = TypeVar("R")
 
+Listed: TypeAlias = "Mapping[str, Future[list[Live | Odd]]]"
+"""Maps the name of a kind to all models that its service shows, which was asked for before."""
+
 
 def make_handle(model: RecordedModel) -> Handle:
     """Make the handle by which a provider finds a recorded model."""
@@ -51,12 +55,13 @@ def observe(
     parallelism: int,
     tell: Callable[[str], None] = lambda _text: None,
     briefly: bool = False,
+    listed: Listed = MappingProxyType({}),
 ) -> Observed:
     """Ask the services for everything that a plan needs from them, except base models.
 
     `tell` is called with a line about each model that is left out because the service's answer about it
     cannot be understood. With `briefly`, ask only which models there are, and how far they are: not for
-    permissions, data or endpoints, and not why a training failed.
+    permissions, data or endpoints, and not why a training failed. A kind in `listed` is not listed again.
 
     Raises:
         ServiceError, CredentialError: a service could not be read, so nothing can be decided.
@@ -64,7 +69,7 @@ def observe(
     desired = tuple(desired)
     kinds = {model.address.kind for model in desired} | {address.kind for address in state.resources}
     observers = {
-        kind: _KindObserver(providers[kind], state, desired, parallelism)
+        kind: _KindObserver(providers[kind], state, desired, parallelism, listed.get(kind))
         for kind in sorted(kinds & providers.keys())
     }
     lists = run_each(
@@ -182,10 +187,15 @@ class _KindObserver:
     """
 
     def __init__(
-        self, provider: Provider, state: State, desired: Iterable[Desired], parallelism: int
+        self,
+        provider: Provider,
+        state: State,
+        desired: Iterable[Desired],
+        parallelism: int,
+        listed: Future[list[Live | Odd]] | None,
     ) -> None:
         kind = provider.kind.name
-        self._provider, self._parallelism = provider, parallelism
+        self._provider, self._parallelism, self._listed = provider, parallelism, listed
         self._desired = [model for model in desired if model.address.kind == kind]
         self._records = {
             address: record for address, record in state.resources.items() if address.kind == kind
@@ -202,6 +212,8 @@ class _KindObserver:
 
     def list_models(self, *, progress: bool) -> list[Live | Odd]:
         """Ask the service for all models that it shows."""
+        if self._listed is not None:
+            return self._listed.result()
         return list(self._provider.list(progress=progress))
 
     def find_models(self, found: Sequence[Live | Odd], tell: Callable[[str], None]) -> None:

@@ -26,8 +26,9 @@ from reconciler.settings.hosts import parse_url
 class Services:
     """The APIs of one run; nothing is sent and no credential is looked for before it is needed.
 
+    Until `use` is called, no kind is in use.
+
     Args:
-        used: the kinds of model that the run asks a service for; empty if it calls no service.
         emulator: the address of the emulator of --emulator, "" without it.
         stopping: returns whether the run is being stopped.
         tell: shows the progress of an upload.
@@ -36,8 +37,7 @@ class Services:
         lag: seconds for which an accepted change may not be visible.
 
     Raises:
-        UsageError: a setting of the environment is not what it must be, or the emulator does not serve a
-            kind that is used.
+        UsageError: a setting of the environment is not what it must be.
         ManifestError: the Stack's endpoint is not trusted with a credential.
     """
 
@@ -46,20 +46,12 @@ class Services:
         loaded: Loaded,
         environ: Settings,
         *,
-        used: Collection[str],
         emulator: str,
         parallelism: int,
         stopping: Callable[[], bool],
         tell: Callable[[Uploading], None],
     ) -> None:
         self.lag = read_seconds(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
-        for api in APIS if emulator else ():
-            unserved = [kind.name for kind in api.kinds if kind.name in used and not api.is_emulated]
-            if unserved:
-                raise UsageError(
-                    f"the emulator does not serve {' and '.join(unserved)}",
-                    f"Run it without --emulator, or set {api.endpoint_variable} to a server of your own",
-                )
         self._services: list[tuple[Api, Connection]] = []
         for api in APIS:
             setup = Setup(
@@ -74,7 +66,23 @@ class Services:
                 tell=tell,
             )
             self._services.append((api, api.connect(setup)))
-        self._used = [service for service in self._services if any(map(service[0].serves, used))]
+        self._used: list[tuple[Api, Connection]] = []
+        self._is_emulated = bool(emulator)
+
+    def use(self, kinds: Collection[str]) -> None:
+        """Use the services of these kinds of model; none if the run calls no service.
+
+        Raises:
+            UsageError: the emulator does not serve one of them.
+        """
+        for api in APIS if self._is_emulated else ():
+            unserved = [kind.name for kind in api.kinds if kind.name in kinds and not api.is_emulated]
+            if unserved:
+                raise UsageError(
+                    f"the emulator does not serve {' and '.join(unserved)}",
+                    f"Run it without --emulator, or set {api.endpoint_variable} to a server of your own",
+                )
+        self._used = [service for service in self._services if any(map(service[0].serves, kinds))]
 
     def find_target(self, *, contact: bool) -> Target:
         """Find the endpoint of the APIs in use, or of a likely one. With `contact`, find a credential too.

@@ -66,6 +66,15 @@ class Resume(Struct, frozen=True):
     again: str
 
 
+class Lists(Enum):
+    """The lists that a command asks for in any case, unless something is wrong."""
+
+    NONE = auto()
+    MODELS = auto()
+    PROGRESS = auto()
+    """Those that `Provider.list` yields with `progress`."""
+
+
 class Invocation(Struct, frozen=True):
     """A command and the options that it shares with others.
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from reconciler.cli.apis import list_kinds, list_variables
 from reconciler.cli.console import print_message
-from reconciler.cli.invocation import Invocation, Need
+from reconciler.cli.invocation import Invocation, Lists, Need
 from reconciler.cli.source_states import make_source_reader
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.errors import ManifestError, ReconcilerError, Severity, UsageError
@@ -61,8 +61,13 @@ def read_today(environ: Mapping[str, str]) -> date:
     return date.fromisoformat(text) if text else datetime.now(UTC).date()
 
 
-def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
-    """Read the manifests that a command needs. Returns them and the inputs that a saved plan records."""
+def load_manifests(
+    invocation: Invocation, environ: Mapping[str, str], tell: Callable[[Loaded], None] | None = None
+) -> tuple[Loaded, Inputs]:
+    """Read the manifests that a command needs. Returns them and the inputs that a saved plan records.
+
+    For `tell`, see `manifests.loading.load`.
+    """
     from reconciler.manifests.loading import load, load_settings
 
     paths = tuple(invocation.paths) or (DEFAULT_PATH,)
@@ -83,6 +88,7 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
         allow_empty=not needs_models,
         reads_training=invocation.reads_training,
         cache=open_data_cache(invocation, paths),
+        tell=tell,
     )
     if inputs.destroy and paths == (DEFAULT_PATH,):
         loaded = replace(loaded, folders=None)  # destroy without paths deletes everything
@@ -117,7 +123,9 @@ def complete_advice(invocation: Invocation) -> Iterator[None]:
 
 
 @contextmanager
-def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Iterator[Operation]:
+def open_operation(
+    invocation: Invocation, asks: Asks = ask_every_kind, *, lists: Lists = Lists.NONE
+) -> Iterator[Operation]:
     """Open everything that a command needs, and close it at the end.
 
     Args:
@@ -125,36 +133,52 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             service, and not before.
         asks: the kinds whose services the command asks. Where there is none, the endpoint is not checked
             against the state, and no credential is looked for.
+        lists: what the command asks every kind for in any case. It is asked while manifests are read, except
+            with --emulator, which is started after that.
     """
     from reconciler.cli import offline_checks
+    from reconciler.cli.ahead import Ahead, Found
     from reconciler.cli.data_memory import open_data_cache
     from reconciler.cli.endpoints import Services
-    from reconciler.operation import Operation
 
     settings = read_settings()
-    loaded, inputs = load_manifests(invocation, settings)
     stopping = Event()
     uploads: SimpleQueue[Uploading] = SimpleQueue()
-    with complete_advice(invocation), ExitStack() as resources:
-        emulator = ""
-        if invocation.emulator:
-            from reconciler.cli import start_emulator
+    emulator = ""
 
-            emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
-            settings = settings.remove(list_variables())
-        manager = open_state(invocation, loaded.stack, settings)
-        state = manager.read()
-        asked = asks(loaded, state)
-        services = Services(
+    def open_services(loaded: Loaded) -> Services:
+        return Services(
             loaded,
             settings,
-            used=asked,
             emulator=emulator,
             parallelism=invocation.parallelism,
             stopping=stopping.is_set,
             tell=uploads.put,
         )
+
+    ahead = Ahead(
+        Lists.NONE if invocation.emulator else lists,
+        lambda sketch: open_state(invocation, sketch.stack, settings),
+        open_services,
+    )
+    loaded, inputs = load_manifests(invocation, settings, ahead.begin)
+    from reconciler.operation import Operation  # while the services are asked
+
+    with complete_advice(invocation), ExitStack() as resources:
+        if invocation.emulator:
+            from reconciler.cli import start_emulator
+
+            emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
+            settings = settings.remove(list_variables())
+        found = ahead.take()
+        if found is None:
+            manager = open_state(invocation, loaded.stack, settings)
+            found = Found(manager, manager.fetch())
+        manager, state = found.manager, found.manager.parse(found.stored)
+        services = found.services or open_services(loaded)
         resources.callback(services.close)
+        asked = asks(loaded, state)
+        services.use(asked)
         try:
             target = services.find_target(contact=invocation.need is not Need.STACK and bool(asked))
         except UsageError as error:
@@ -166,10 +190,11 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             loaded=loaded,
             inputs=inputs,
             kinds=override_kinds(list_kinds(), loaded.stack),
-            providers=services.open_providers(),
+            providers=found.providers or services.open_providers(),
             manager=manager,
             asks=lambda recorded: asks(loaded, recorded),
             first_state=state,
+            first_lists=found.listed,
             context=Context(
                 endpoint=target.base_url,
                 project=target.project,

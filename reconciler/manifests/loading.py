@@ -6,7 +6,7 @@ any problem, nothing is returned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from reconciler import bounds, textfiles
 from reconciler.datasets.open_cache import OpenCache
@@ -20,6 +20,7 @@ from reconciler.manifests.loaded import Loaded, Names
 from reconciler.manifests.model_reader import ModelReader
 from reconciler.manifests.plain_stack import read_plain_stack
 from reconciler.manifests.references import Declaration, check_references
+from reconciler.manifests.sketch import sketch_models
 from reconciler.manifests.trees import Trees
 from reconciler.model import Address, Desired, Removal, Stack
 from reconciler.problems import Place, Problems, describe, find_nearest
@@ -95,6 +96,7 @@ def load(
     allow_empty: bool = False,
     reads_training: bool = True,
     cache: OpenCache | None = None,
+    tell: Callable[[Loaded], None] | None = None,
 ) -> Loaded:
     """Read manifests, and measure their training data.
 
@@ -107,6 +109,8 @@ def load(
         allow_empty: whether there may be no manifest at all (`destroy`).
         reads_training: False leaves the files of training data unread, for who reads only some of them.
         cache: what earlier runs have measured. What this one measures is added, even if there are problems.
+        tell: called before models are built and their data is read, with the Stack and a sketch of the models
+            (see `sketch`). Is not called if a problem is known by then.
 
     Raises:
         ManifestError: carries every problem of every file, sorted by file and line.
@@ -126,15 +130,17 @@ def load(
         files.extend({document.file: None for document in near})
     stack = _read_stack([document for document in documents if document.kind == STACK], kinds, variables)
     values = {**stack.variables, **variables}
+    for document in documents:
+        if document.kind != STACK:
+            document.fill(values)
+    if tell is not None and not problems and (models := sketch_models(documents, kinds)) is not None:
+        tell(Loaded(models, stack, whole, tuple(files)))
     trees = Trees(paths)
     reader = ModelReader(kinds, stack, problems, trees, reads_training=reads_training, cache=cache)
     desired: list[Desired] = []
     removing: list[Document] = []
     for document in documents:
-        if document.kind == STACK:
-            continue
-        document.fill(values)
-        if not (_is_model(document, kinds) or _is_manifest(document, kinds)):
+        if document.kind == STACK or not (_is_model(document, kinds) or _is_manifest(document, kinds)):
             continue
         if document.kind == REMOVED:
             removing.append(document)

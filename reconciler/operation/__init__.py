@@ -84,6 +84,7 @@ class Operation(Struct):
             state's endpoint and project are not checked.
         first_state: the state as it was read to find out which services to ask. The first `read_state`
             returns it.
+        first_lists: what services were asked for meanwhile, by kind. The first look at them uses it.
         remark: a warning about a selection by label, once it was made. "" for none.
         read_sources: takes addresses of other states, and this run's service. Returns what they serve.
         data_cache: what is remembered of data at the services.
@@ -109,6 +110,7 @@ class Operation(Struct):
     _told: set[str] = field(default_factory=set)
     asks: Callable[[State], Collection[str]] | None = None
     first_state: State | None = None
+    first_lists: observe.Listed = field(default_factory=dict)
     remark: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     read_sources: SourceReader = lambda _sources, _service: {}
@@ -185,6 +187,7 @@ class Operation(Struct):
 
     def _observe(self, state: State, *, briefly: bool = False) -> Facts:
         desired = self.loaded.desired if briefly else self.measure_desired(state)
+        listed, self.first_lists = self.first_lists, {}
         observed = observe.observe(
             self.providers,
             state,
@@ -193,6 +196,7 @@ class Operation(Struct):
             parallelism=self.parallelism,
             tell=self._tell_once,
             briefly=briefly,
+            listed=listed,
         )
         if not briefly:  # otherwise nobody shows why a training failed
             observed = observe.redact_failures(observed, state, desired, _read_examples)

@@ -82,7 +82,15 @@ class StateManager:
         Raises:
             StateCorruptError, StateTooNewError, StateStoreError
         """
-        state = self._memory.recall(Interruptible(self._backend).read())
+        return self.parse(self.fetch())
+
+    def fetch(self) -> Stored | None:
+        """Fetch the document without a lock, for `parse`. None if there is none. Raises StateStoreError."""
+        return Interruptible(self._backend).read()
+
+    def parse(self, stored: Stored | None) -> State:
+        """Return what a document says. Raises StateCorruptError or StateTooNewError."""
+        state = self._memory.recall(stored)
         self._on_read(state)
         return state
 

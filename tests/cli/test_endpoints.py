@@ -19,15 +19,16 @@ LOADED = Loaded((), Stack(), whole=True, files=())
 
 def make_services(kind: str, endpoint: str, **environ: str) -> Services:
     """The services of a run that uses one kind, if the Stack names an endpoint."""
-    return Services(
+    services = Services(
         replace(LOADED, stack=Stack(endpoint=endpoint)),
         Settings(environ),
-        used={kind},
         emulator="",
         parallelism=1,
         stopping=lambda: False,
         tell=lambda _told: None,
     )
+    services.use({kind})
+    return services
 
 
 def find_address(kind: str, endpoint: str, **environ: str) -> str:

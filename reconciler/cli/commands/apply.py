@@ -10,7 +10,7 @@ import click
 from reconciler.cli import approval, deadline, options, wiring
 from reconciler.cli.console import Console
 from reconciler.cli.execution import Run
-from reconciler.cli.invocation import Invocation
+from reconciler.cli.invocation import Invocation, Lists
 from reconciler.cli.plan_files import find_saved_plan
 
 
@@ -46,7 +46,7 @@ def command(
     else:
         invocation = Invocation.read_for_plan("apply", given, saved)
     console.begin_stream()
-    with wiring.open_operation(invocation) as operation:
+    with wiring.open_operation(invocation, lists=Lists.NONE if saved else Lists.MODELS) as operation:
         run = Run(invocation, operation, console)
         plan = run.show_plan() if saved is None else run.take_plan(saved)
         if saved is None and not plan.has_work:

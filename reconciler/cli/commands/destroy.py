@@ -10,7 +10,7 @@ import click
 from reconciler.cli import approval, deadline, options, wiring
 from reconciler.cli.console import Console
 from reconciler.cli.execution import Run
-from reconciler.cli.invocation import Invocation
+from reconciler.cli.invocation import Invocation, Lists
 
 
 @click.command("destroy")
@@ -34,7 +34,7 @@ def command(
     approval.ensure_possible(console, is_approved=auto_approve)
     invocation = Invocation.read("destroy", {**given, "destroy": True})
     console.begin_stream()
-    with wiring.open_operation(invocation) as operation:
+    with wiring.open_operation(invocation, lists=Lists.MODELS) as operation:
         run = Run(invocation, operation, console)
         plan = run.show_plan()
         if not plan.has_work:

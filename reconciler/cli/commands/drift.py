@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import exit_codes, options, wiring
 from reconciler.cli.console import Console, timestamp
-from reconciler.cli.invocation import Invocation
+from reconciler.cli.invocation import Invocation, Lists
 
 
 @click.command("drift")
@@ -24,7 +24,7 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
     """
     console = Console.open(as_json=as_json, no_color=no_color, form=form)
     invocation = Invocation.read("drift", given)
-    with wiring.open_operation(invocation) as operation:
+    with wiring.open_operation(invocation, lists=Lists.MODELS) as operation:
         found, context = invocation.complete_drift(operation.find_drift()), operation.context
         if as_json:
             from reconciler.render.plan_json import build_drift_document

@@ -10,7 +10,7 @@ from reconciler.cli import exit_codes, options, wiring
 from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import Console
 from reconciler.cli.execution import Run
-from reconciler.cli.invocation import Invocation
+from reconciler.cli.invocation import Invocation, Lists
 from reconciler.cli.plan_files import save_plan
 
 
@@ -39,7 +39,7 @@ def command(
     console = Console.open(as_json=as_json, no_color=no_color, form=form)
     console.begin_stream()
     invocation = Invocation.read("plan", given)
-    with wiring.open_operation(invocation) as operation:
+    with wiring.open_operation(invocation, lists=Lists.MODELS) as operation:
         plan = Run(invocation, operation, console).make_plan()
     if out:
         save_plan(plan, out, list_kinds())

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.cli import deadline, exit_codes, options, wiring
 from reconciler.cli.console import Console
-from reconciler.cli.invocation import Invocation, Need
+from reconciler.cli.invocation import Invocation, Lists, Need
 
 
 @click.command("status")
@@ -40,7 +40,7 @@ def command(
     console = Console.open(as_json=as_json, no_color=no_color)
     selection = status_display.read_words(words, given)
     invocation = replace(Invocation.read("status", selection, Need.ANY), reads_training=False)
-    with wiring.open_operation(invocation) as operation:
+    with wiring.open_operation(invocation, lists=Lists.PROGRESS) as operation:
         show = status_display.show_again if watch else status_display.show_once
         found = show(operation, invocation, console)
         console.print_note(operation.remark)

@@ -10,7 +10,7 @@ import click
 from reconciler.cli import deadline, options, wiring
 from reconciler.cli.console import Console
 from reconciler.cli.execution import Run
-from reconciler.cli.invocation import Invocation
+from reconciler.cli.invocation import Invocation, Lists
 
 
 @click.command("wait")
@@ -31,7 +31,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     console = Console.open(as_json=as_json, no_color=no_color)
     invocation = Invocation.read("wait", given)
     console.begin_stream()
-    with wiring.open_operation(invocation) as operation:
+    with wiring.open_operation(invocation, lists=Lists.MODELS) as operation:
         run = Run(invocation, operation, console)
         pending = operation.plan_unfinished()
         console.print_note(operation.remark)

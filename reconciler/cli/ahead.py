@@ -42,7 +42,7 @@ class Found(Struct):
     manager: StateManager
     stored: Stored | None
     services: Services | None = None
-    providers: Providers = field(default_factory=dict)
+    providers: Providers | None = None
     listed: Listed = field(default_factory=dict)
 
 
@@ -71,10 +71,12 @@ class Ahead:
         try:
             manager, services = self._open_state(sketch), self._open_services(sketch)
             providers = services.open_providers()
+            # What a thread imports takes long, because it waits for the other thread at every file.
+            import_module("reconciler.http.pools")
+            for model in sketch.desired:
+                providers[model.address.kind]  # imports it
         except ReconcilerError:
             return
-        # What a thread imports takes long, because it waits for the other thread at every file.
-        import_module("reconciler.http.pools")
         self._found = _start(lambda: self._ask(sketch, manager, services, providers))
 
     def take(self) -> Found | None:

@@ -190,7 +190,7 @@ def open_operation(
             loaded=loaded,
             inputs=inputs,
             kinds=override_kinds(list_kinds(), loaded.stack),
-            providers=found.providers or services.open_providers(),
+            providers=services.open_providers() if found.providers is None else found.providers,
             manager=manager,
             asks=lambda recorded: asks(loaded, recorded),
             first_state=state,

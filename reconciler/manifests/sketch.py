@@ -6,7 +6,7 @@ Rule: a sketch names no place. What is asked for a sketch goes only where the St
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from reconciler.kind import FieldRole, Kind
 from reconciler.manifests.documents import Document
@@ -17,13 +17,28 @@ _LINES = ".jsonl"
 _UNMEASURED = (DataSet("", 0, 0),)
 
 
-def sketch_models(documents: Sequence[Document], kinds: Mapping[str, Kind]) -> tuple[Desired, ...] | None:
+def _count_helpers(size: int) -> int:
+    from reconciler.datasets.stripes import count_helpers  # late, because most manifests name no data file
+
+    return count_helpers(size)
+
+
+def sketch_models(
+    documents: Sequence[Document],
+    kinds: Mapping[str, Kind],
+    count_helpers: Callable[[int], int] = _count_helpers,
+) -> tuple[Desired, ...] | None:
     """Return the models that documents declare, with nothing but their addresses, and data of no content.
 
     Of a kind whose models are all in one place, one model stands for all.
 
     None if nobody may ask a service yet: a manifest names a place of its own, or other processes will help to
     measure a data file. These are forked, which is not safe while a thread asks.
+
+    Args:
+        documents: of all manifests. Variables have been put in.
+        kinds: the kinds of model.
+        count_helpers: counts the processes that will help with a file of so many bytes.
     """
     places = {name: _list_places(kind) for name, kind in kinds.items()}
     found = dict[Address, Desired]()
@@ -38,7 +53,7 @@ def sketch_models(documents: Sequence[Document], kinds: Mapping[str, Kind]) -> t
         found[address] = Desired(address, {}, _UNMEASURED if kinds[name].trains else ())
         if not places[name]:
             done.add(name)
-    return None if _is_helped(documents) else tuple(found.values())
+    return None if _is_helped(documents, count_helpers) else tuple(found.values())
 
 
 def _list_places(kind: Kind) -> Collection[str]:
@@ -47,14 +62,12 @@ def _list_places(kind: Kind) -> Collection[str]:
     return [path if path.startswith(BESIDE) else f"spec.{path}" for path in paths]
 
 
-def _is_helped(documents: Sequence[Document]) -> bool:
+def _is_helped(documents: Sequence[Document], count_helpers: Callable[[int], int]) -> bool:
     """Return whether other processes help to measure a file that one of these documents names."""
     texts = {document.file: document.text.content for document in documents}
     files = {file for file, text in texts.items() if _LINES in text}
     if not files:
         return False
-    from reconciler.datasets.stripes import count_helpers
-
     names = {
         os.path.join(os.path.dirname(document.file), text)  # noqa: PTH118, PTH120 - ten times as quick
         for document in documents

@@ -159,6 +159,8 @@ class Regions(Struct, frozen=True, kw_only=True):
         return self._open_url(self.storage_url or instead or STORAGE)
 
     def close(self) -> None:
-        """Close every transport."""
-        for transport in self._opened.values():
+        """Close every transport that is open by now."""
+        with self._lock:
+            opened = list(self._opened.values())
+        for transport in opened:
             transport.close()

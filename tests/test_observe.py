@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 from reconciler.model import Live, Odd
 from reconciler.observe import observe
@@ -43,3 +44,19 @@ def test_the_lists_of_two_kinds_are_asked_for_at_the_same_time() -> None:
     assert {kind: list(live) for kind, live in seen.live.items()} == {
         name: [f"{name.lower()}-aaaaaaaa"] for name in services
     }
+
+
+def test_a_list_that_is_on_its_way_is_not_asked_for_again() -> None:
+    """Of a kind that was asked for before, the answer is taken. The other kind is asked for now."""
+    clock = FakeClock()
+    services = {kind.name: FakeService(clock, kind=kind) for kind in KINDS}
+    providers = {name: FakeProvider(service) for name, service in services.items()}
+    services[TUNING_JOB.name].add("job-aaaaaaaa")
+    listed = Future[list[Live | Odd]]()
+    listed.set_result([Odd("odd-aaaaaaaa", "tunedModels/odd-aaaaaaaa", "it is odd")])
+    desired = [want("bot", kind=kind) for kind in KINDS]
+    seen = observe(
+        providers, State(), desired, context=Context(), parallelism=1, listed={TUNED_MODEL.name: listed}
+    )
+    assert list(seen.live[TUNING_JOB.name]) == ["job-aaaaaaaa"]
+    assert seen.odd == {(TUNED_MODEL.name, "odd-aaaaaaaa"): "it is odd"}

@@ -43,7 +43,7 @@ class Table(Struct, frozen=True):
 
     def make_batch(self, typed: Typed | None) -> Batch | None:
         """Read all rows at once as pairs; None if they must be read one by one."""
-        if typed is None or not typed.takes_pairs or any(len(cells) != self.width for cells in self.rows):
+        if typed is None or not typed.takes_pairs or {*map(len, self.rows)} != {self.width}:
             return None
         asked, outputs = (self._list_texts(self.positions[name]) for name in COLUMNS)
         if INSTRUCTION in self.positions and any(self._list_texts(self.positions[INSTRUCTION])):
@@ -51,7 +51,9 @@ class Table(Struct, frozen=True):
         return make_pairs(self.numbers, asked, outputs, typed)
 
     def _list_texts(self, at: int) -> list[str]:
-        return [cells[at].replace("\r\n", "\n") for cells in self.rows]
+        texts = [cells[at] for cells in self.rows]
+        has_breaks = "\r" in "".join(texts)
+        return [text.replace("\r\n", "\n") for text in texts] if has_breaks else texts
 
 
 class _Lines:

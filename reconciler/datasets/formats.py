@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from io import BytesIO, StringIO
+from io import BytesIO
 
 from msgspec.structs import replace
 
@@ -126,7 +126,7 @@ def _decode(text: TextLines, blocks: Iterable[bytes | Stream]) -> Iterator[Itera
             yield refuse_long(lines)
             _read_on(lines)
         else:
-            yield StringIO(decoded, newline="")
+            yield decoded
         if text.is_broken:
             return
 

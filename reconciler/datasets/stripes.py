@@ -36,7 +36,7 @@ SIZE = MB
 MOST = 3
 """Other processes for one file."""
 
-_CHUNK = 64 * 1024
+_CHUNK = 8 * 1024
 _GIVEN = 2
 """Stripes that a member has at hand at most, with those that were not yet taken from it."""
 _AREA = 2 * SIZE

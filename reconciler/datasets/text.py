@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from io import BufferedReader, BytesIO, RawIOBase, TextIOWrapper
+from io import BufferedReader, BytesIO, RawIOBase, StringIO, TextIOWrapper
 from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
@@ -136,7 +136,7 @@ class TextLines:
         self.number += lines
         self._offset += size
 
-    def decode(self, block: bytes) -> str | None:
+    def decode(self, block: bytes) -> list[str] | None:
         """Decode whole lines at once; None if `read` must read them, because some are not text."""
         try:
             text = block.decode()
@@ -144,8 +144,9 @@ class TextLines:
             return None
         if "\0" in text:
             return None
-        self.pass_over(text.count("\n") + text.count("\r") - text.count("\r\n"), len(block))
-        return text
+        lines = [*StringIO(text, newline=self._newline)]
+        self.pass_over(len(lines), len(block))
+        return lines
 
 
 class Readable(Protocol):

@@ -368,7 +368,8 @@ def _has_line_each(block: bytes, count: int) -> bool:
     Every line begins with "{", and the line before it ends with "}". There is no such line break within an
     object, because JSON has a comma there, and no text has a line break.
     """
-    ends = block.count(b"\n") - block.endswith(b"\n")
+    # `count` looks at every byte, and `replace` jumps from one line end to the next
+    ends = len(block) - len(block.replace(b"\n", b"")) - block.endswith(b"\n")
     if ends != count - 1 or not block.startswith(b"{"):
         return False
     between = block.count(b"}\n{")

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.datasets.chat import is_multimodal
 from reconciler.datasets.complaints import Complaints
-from reconciler.datasets.pairs import PAIRS
+from reconciler.datasets.pair_lines import encode_pairs
+from reconciler.datasets.pairs import INPUT_LIMIT, OUTPUT_LIMIT
 from reconciler.datasets.rows import Batch, Form, Measured, Row
 from reconciler.datasets.survey import Surveyor
 from reconciler.identity import encode_example
@@ -61,13 +62,17 @@ def measure_plain_pairs(examples: Sequence[Example], most: int) -> DataSet | Non
 
     Returns None for others, and for more than `most` bytes. `measure_rows` tells what is wrong with them.
     """
-    if len({example.text_input for example in examples}) < len(examples):
+    inputs, outputs = [example.text_input for example in examples], [example.output for example in examples]
+    if len(set(inputs)) < len(inputs) or "" in outputs:
         return None
-    if any(PAIRS.check(example) is not None for example in examples):
+    lengths, output_lengths = list(map(len, inputs)), list(map(len, outputs))
+    if max(lengths) > INPUT_LIMIT or max(output_lengths) > OUTPUT_LIMIT:
         return None
-    lines = b"".join([encode_example(example) + b"\n" for example in examples])
+    try:
+        lines = encode_pairs(inputs, outputs)
+    except UnicodeEncodeError:
+        return None
     if len(lines) > most:
         return None
-    characters = sum([len(example.text_input) + len(example.output) for example in examples])
     digest = hashlib.sha256(lines).hexdigest()
-    return DataSet(digest, len(examples), characters, inline=tuple(examples))
+    return DataSet(digest, len(examples), sum(lengths) + sum(output_lengths), inline=tuple(examples))

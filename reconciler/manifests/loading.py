@@ -128,7 +128,8 @@ def load(
         near = find_stack_near([source.path for source in found if source.is_alone], problems)
         documents.extend(near)
         files.extend({document.file: None for document in near})
-    stack = _read_stack([document for document in documents if document.kind == STACK], kinds, variables)
+    stacks = [document for document in documents if document.kind == STACK]
+    stack = _read_stack(stacks, kinds, variables)
     values = {**stack.variables, **variables}
     for document in documents:
         if document.kind != STACK:

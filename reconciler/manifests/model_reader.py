@@ -85,14 +85,15 @@ class ModelReader:
 
     def _warn(self, document: Document, reading: Reading, known: Declaration, kind: Kind) -> None:
         """Warn of too few examples, and of held-out examples that the training data makes worthless."""
-        data, address = reading.data, str(known.address)
-        for stored in data[:1]:
-            if not stored.uri and stored.examples < ADVISED:
-                place = document.at(f"spec.{kind.data_field}").key_place
-                warn_of_few(stored, place, self._problems, address=address)
-        for held in data[1:]:
+        if not reading.data:
+            return
+        (training, *others), address = reading.data, str(known.address)
+        if not training.uri and training.examples < ADVISED:
+            place = document.at(f"spec.{kind.data_field}").key_place
+            warn_of_few(training, place, self._problems, address=address)
+        for held in others:
             place = document.at(f"spec.{held.field}").key_place
-            self._data_sets.warn_of_share(data[0], held, place, address=address)
+            self._data_sets.warn_of_share(training, held, place, address=address)
         files = [check.to_data() for check in reading.checks if isinstance(check, HeldOut)]
-        for held in (*data[1:], *files) if data else ():
-            self._data_sets.warn_of_held_back(data[0], held, address=address)
+        for held in (*others, *files):
+            self._data_sets.warn_of_held_back(training, held, address=address)

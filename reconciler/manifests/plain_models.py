@@ -14,7 +14,7 @@ from reconciler.kind import Kind
 from reconciler.manifests.content import Content, Reading, merge_lifecycle
 from reconciler.manifests.documents import Document
 from reconciler.manifests.places import BESIDE
-from reconciler.manifests.plain_table import find_table
+from reconciler.manifests.plain_table import Table, find_table
 from reconciler.manifests.plain_values import LeftError, read_keys
 from reconciler.manifests.references import Declaration
 from reconciler.model import Address, Checks, Lifecycle, Permission, Serving, Stack
@@ -32,6 +32,7 @@ class PlainModels:
 
     def __init__(self, kind: Kind, stack: Stack, lifecycle: Lifecycle, data_sets: DataSets) -> None:
         self._kind, self._stack, self._lifecycle, self._data_sets = kind, stack, lifecycle, data_sets
+        self._sound: set[tuple[object, ...]] = set()
         self._paths = tuple(
             (path, path if path.startswith(BESIDE) else f"spec.{path}") for path in kind.fields
         )
@@ -58,8 +59,7 @@ class PlainModels:
         lifecycle = self._read_lifecycle(document, found)
         permissions = self._read_permissions(document, found)
         checks = self._read_checks(document, table.questions) if "checks" in found else ()
-        if table.check_base is not None:
-            table.check_base(document, kind.bases, self._stack.location or "")
+        self._check_base(document, found, table)
         data = table.read_data(document, self._data_sets, found, attributes)
         endpoint = found.get("serving.endpoint", "")
         declaration = Declaration(
@@ -81,6 +81,14 @@ class PlainModels:
             serving=Serving(endpoint) if endpoint else None,
         )
         return Reading(declaration, content, data, checks)
+
+    def _check_base(self, document: Document, found: dict[str, Any], table: Table) -> None:
+        """Check the limits of the base model, unless a document with the same settings was sound."""
+        said, before = tuple(map(found.get, table.base_paths)), len(document.problems)
+        if table.check_base is not None and said not in self._sound:
+            table.check_base(document, self._kind.bases, self._stack.location or "")
+            if len(document.problems) == before:
+                self._sound.add(said)
 
     def _read_lifecycle(self, document: Document, found: dict[str, Any]) -> Lifecycle:
         if "lifecycle" not in found:

@@ -42,6 +42,8 @@ _LINE = re.compile(
     rf"(?:({_LETTER}{_REST})|({_SIGN}{_REST})|({_QUOTED})|([\[{{].*))?{_COMMENT}$|^(.+)$"
 )
 """Indentation, dash, key, then one of text, number, quoted text, brackets; or else the whole line."""
+_EXAMPLE = re.compile(rf"( *)(- +)\{{({_KEY}): +({_QUOTED}), *({_KEY}): +({_QUOTED})\}} *")
+"""An item with two quoted texts, as most examples are. To read it by _LINE takes three times as long."""
 
 _INNER_REST = r"""[^\n:#,?\[\]{}"']*(?::(?=[A-Za-z0-9/])[^\n:#,?\[\]{}"']*)*"""
 _INNER = rf"({_LETTER}{_INNER_REST})|({_SIGN}{_INNER_REST})|({_QUOTED})"
@@ -181,6 +183,12 @@ def _read_line(line: str) -> tuple[int, int, str, Any]:
 
     The column is -1 for a line that has neither, and the key is "---" if it ends a document.
     """
+    example = _EXAMPLE.fullmatch(line)
+    if example is not None:
+        indent, dash, key, word, other, quoted = example.groups()
+        if key == other or key in _NOT_TEXT or other in _NOT_TEXT:
+            raise _LeftError
+        return len(indent), len(dash), "", {key: word[1:-1], other: quoted[1:-1]}
     indent, dash, key, word, sign, quoted, brackets, other = _LINE.findall(line)[0]
     if not (key or dash):
         if (other and other != "---") or word or sign or quoted or brackets:

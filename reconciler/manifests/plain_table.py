@@ -52,6 +52,7 @@ class Table(Struct, frozen=True):
         parent: as `Declaration.parent_path`.
         read_data: reads the data sets.
         questions, check_base: see `form.Form`.
+        base_paths: of all that `check_base` looks at, so that the same is not checked again.
     """
 
     keys: PlacedKeys
@@ -62,6 +63,7 @@ class Table(Struct, frozen=True):
     excluding: frozenset[str] = frozenset()
     questions: str = ""
     check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
+    base_paths: tuple[str, ...] = ()
 
 
 ALWAYS = frozenset({"apiVersion", "metadata.name"})

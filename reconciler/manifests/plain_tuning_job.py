@@ -26,12 +26,15 @@ from reconciler.manifests.plain_values import (
 from reconciler.manifests.texts import ADAPTER_SIZES, ENDPOINT, JOB_DISPLAY_NAME
 from reconciler.model import Attributes, DataSet
 
+_TRAINING, _VALIDATION = f"{SUPERVISED}.training_dataset_uri", f"{SUPERVISED}.validation_dataset_uri"
+
 
 def _read_data(
     document: Document, data_sets: DataSets, found: Mapping[str, Any], attributes: Attributes
 ) -> tuple[DataSet, ...]:
-    del found, attributes
-    return read_data_sets(document, data_sets, 0)
+    del attributes
+    named = [field for field in (_TRAINING, _VALIDATION) if f"spec.{field}" in found]
+    return read_data_sets(document, data_sets, 0, named)
 
 
 TABLE = Table(
@@ -55,9 +58,10 @@ TABLE = Table(
         beside={"serving": {"endpoint": read_pattern(ENDPOINT)}},
     ),
     required=ALWAYS | {"spec.base_model"},
-    choices=frozenset({"spec.supervised_tuning_spec.training_dataset_uri"}),
+    choices=frozenset({f"spec.{_TRAINING}"}),
     parent="spec.pre_tuned_model.tuned_model_name",
     read_data=_read_data,
     questions=SUPERVISED,
     check_base=check_base,
+    base_paths=("spec.base_model", "metadata.location", f"spec.{SUPERVISED}.hyper_parameters.adapter_size"),
 )

@@ -23,6 +23,7 @@ class Trees:
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
+        self._found: dict[str, str] = {}
         self._places: dict[str, str] = {}
         self._parents: dict[str, str] = {}
         self._roots = [(os.path.abspath(path), path) for path in paths if Path(path).is_dir()]  # noqa: PTH100
@@ -30,11 +31,14 @@ class Trees:
 
     def find_path(self, file: str) -> str:
         """Find the path of a manifest file. The target of a link counts as a file in the link's folder."""
+        if file in self._found:  # many models stand in one file
+            return self._found[file]
         parent, name = os.path.split(file)
         if parent not in self._parents:
             self._parents[parent] = self._find_parent(os.path.abspath(parent))  # noqa: PTH100 -- links are not followed
         found = self._parents[parent]
-        return name if found == "." else f"{found}/{name}"
+        self._found[file] = name if found == "." else f"{found}/{name}"
+        return self._found[file]
 
     def _find_parent(self, folder: str) -> str:
         """Find the path of a folder that contains manifests."""

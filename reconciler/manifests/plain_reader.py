@@ -124,37 +124,38 @@ def _read_part(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
     ]
     for column, dash, key, value in read:
         number += 1
-        if column < 0:
-            if key:
-                if pending:
+        if column != at or pending or is_list is not (dash > 0):  # it is not beside the line before
+            if column < 0:
+                if key:
+                    if pending:
+                        raise _LeftError
+                    stack, lines, at, container = [], {}, -1, None
+                continue
+            if pending or container is None:
+                is_nested = column >= at if dash else column > at
+                if not is_nested or (container is None and (dash or column)) or len(stack) > DEEPEST:
                     raise _LeftError
-                stack, lines, at, container = [], {}, -1, None
-            continue
-        if pending or container is None:
-            is_nested = column >= at if dash else column > at
-            if not is_nested or (container is None and (dash or column)) or len(stack) > DEEPEST:
-                raise _LeftError
-            inner: Any = [] if dash else {}
-            at, numbers = column, []
-            if container is None:
-                lines = {}
-                documents.append(PlainDocument(inner, number, lines, []))
+                inner: Any = [] if dash else {}
+                at, numbers = column, []
+                if container is None:
+                    lines = {}
+                    documents.append(PlainDocument(inner, number, lines, []))
+                else:
+                    container[pending] = inner
+                if not dash:
+                    lines[id(inner)] = column + 1, numbers
+                container, pending, is_list = inner, "", dash > 0
+                stack.append((at, container, numbers))
             else:
-                container[pending] = inner
-            if not dash:
-                lines[id(inner)] = column + 1, numbers
-            container, pending, is_list = inner, "", bool(dash)
-            stack.append((at, container, numbers))
-        elif column != at or is_list is not bool(dash):
-            while at > column:
-                stack.pop()
-                at, container, numbers = stack[-1]
-            if not dash and type(container) is list:  # a list may begin in the column of its key
-                stack.pop()
-                at, container, numbers = stack[-1]
-            is_list = type(container) is list
-            if at != column or is_list is not bool(dash):
-                raise _LeftError
+                while at > column:
+                    stack.pop()
+                    at, container, numbers = stack[-1]
+                if not dash and type(container) is list:  # a list may begin in the column of its key
+                    stack.pop()
+                    at, container, numbers = stack[-1]
+                is_list = type(container) is list
+                if at != column or is_list is not (dash > 0):
+                    raise _LeftError
         if dash:
             if not key:
                 if value is None:
@@ -178,10 +179,13 @@ def _read_part(  # noqa: C901, PLR0912, PLR0915 -- one loop over all lines
     return len(every) + 1
 
 
+_NOWHERE = -2
+
+
 def _read_line(line: str) -> tuple[int, int, str, Any]:
     """Read a line: its column, the width of its dash or 0, its key or "", and its value or None.
 
-    The column is -1 for a line that has neither, and the key is "---" if it ends a document.
+    The column is _NOWHERE for a line that has neither, and the key is "---" if it ends a document.
     """
     example = _EXAMPLE.fullmatch(line)
     if example is not None:
@@ -193,7 +197,7 @@ def _read_line(line: str) -> tuple[int, int, str, Any]:
     if not (key or dash):
         if (other and other != "---") or word or sign or quoted or brackets:
             raise _LeftError
-        return -1, 0, other, None
+        return _NOWHERE, 0, other, None
     if key in _NOT_TEXT:
         raise _LeftError
     if word:

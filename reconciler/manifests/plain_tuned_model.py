@@ -28,7 +28,8 @@ _RATES = frozenset(
 )
 _DATA = "spec.tuning_task.training_data"
 _EXAMPLES, _FILE = f"{_DATA}.examples.examples", f"{_DATA}.file"
-_PAIR = {"text_input", "output"}
+_KEYS = 2
+"""Of an example: text_input and output."""
 
 
 def _read_examples(value: object) -> list[Example]:
@@ -36,9 +37,9 @@ def _read_examples(value: object) -> list[Example]:
         raise LeftError
     found = []
     for item in value:
-        if type(item) is not dict or item.keys() != _PAIR:
+        if type(item) is not dict or len(item) != _KEYS:
             raise LeftError
-        text_input, output = item["text_input"], item["output"]
+        text_input, output = item.get("text_input"), item.get("output")
         if type(text_input) is not str or type(output) is not str:
             raise LeftError
         found.append(Example(text_input, output))

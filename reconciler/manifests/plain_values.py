@@ -161,13 +161,13 @@ def read_whole(value: object) -> int:
 
 def read_number(value: object, least: float, most: float) -> float:
     """Read a number in this range, which no variable may give."""
-    if type(value) not in {int, float} or not least <= value <= most:  # type: ignore[operator]
+    if (type(value) is not float and type(value) is not int) or not least <= value <= most:
         raise LeftError
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _read_any_number(value: object, least: float, most: float) -> float:
-    return read_number(_resolve(value), least, most)
+    return read_number(value if type(value) is float else _resolve(value), least, most)
 
 
 read_fraction = partial(_read_any_number, least=1e-30, most=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from reconciler.formats import parse_duration
@@ -36,14 +36,16 @@ Read: TypeAlias = Callable[[Any], object]
 """Returns the value as the schema has it, or raises LeftError."""
 Keys: TypeAlias = Mapping[str, "Read | Keys"]
 """The keys of a mapping, and what reads the value of each."""
-PlacedKeys: TypeAlias = Mapping[str, tuple[str, "Read | PlacedKeys"]]
-"""The same, with the path of each value from the beginning of the document."""
+PlacedKeys: TypeAlias = Mapping[str, tuple[str, Read | None, "PlacedKeys"]]
+"""The path of each value from the beginning of the document, what reads it, and the keys of a mapping."""
 
 
 def place_keys(keys: Keys, above: str = "") -> PlacedKeys:
     """Put its path beside each key. `above`: what every path begins with."""
     return {
-        key: (above + key, known if callable(known) else place_keys(known, f"{above}{key}."))
+        key: (above + key, known, {})
+        if callable(known)
+        else (above + key, None, place_keys(known, f"{above}{key}."))
         for key, known in keys.items()
     }
 
@@ -53,18 +55,14 @@ def read_keys(keys: PlacedKeys, value: object, found: dict[str, Any]) -> None:
     if type(value) is not dict or not value:
         raise LeftError
     for key, inner in value.items():
-        path, known = keys.get(key, _UNKNOWN)
-        if type(known) is dict:
-            read_keys(known, inner, found)
+        known = keys.get(key)
+        if known is None:
+            raise LeftError
+        path, read, within = known
+        if read is not None:
+            found[path] = read(inner)
         else:
-            found[path] = known(inner)  # type: ignore[operator]  # it is no mapping of keys
-
-
-def _leave(_: object) -> object:
-    raise LeftError
-
-
-_UNKNOWN = ("", _leave)
+            read_keys(within, inner, found)
 
 
 def read_mapping(keys: Keys, *required: str) -> Read:
@@ -219,16 +217,20 @@ def read_vertex_base(value: object) -> str:
 _LABEL_KEY, _LABEL = re.compile(LABEL_KEY, re.ASCII), re.compile(f"{LABEL}?", re.ASCII)
 
 
+@lru_cache(maxsize=1000)
+def _is_label(key: str, text: str) -> bool:
+    if len(key) > LABEL_LIMIT or len(text) > LABEL_LIMIT:
+        return False
+    return bool(_LABEL_KEY.fullmatch(key) and _LABEL.fullmatch(text))
+
+
 def read_labels(value: object) -> Mapping[str, str]:
-    """Read labels."""
+    """Read labels. Many models have the same."""
     if type(value) is not dict:
         raise LeftError
-    found = {}
-    for key, written in value.items():
-        text = read_text(written, most=LABEL_LIMIT)
-        if len(key) > LABEL_LIMIT or not (_LABEL_KEY.fullmatch(key) and _LABEL.fullmatch(text)):
-            raise LeftError
-        found[key] = text
+    found = {key: text if type(text) is str else read_text(text) for key, text in value.items()}
+    if not all(map(_is_label, found, found.values())):
+        raise LeftError
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from reconciler.errors import Diagnostic, ManifestError, Severity
@@ -102,6 +103,7 @@ FOLDED_TO = 2
 _VARYING = r"'[^']*'|\"[^\"]*\"|\d[\d,.]*"
 
 
+@lru_cache(maxsize=100)
 def drop_details(summary: str) -> str:
     """Remove names, texts and numbers from a summary, so that summaries of one kind are equal."""
     return re.sub(_VARYING, "…", summary)

@@ -53,9 +53,12 @@ class BaseFinder(Struct):
             if desired is None:
                 self._declared[address] = self._find_last_recorded(address)
                 break
-            path, source = find_source(desired, self.kinds[address.kind])
-            if path == BASE_MODEL or source.partition("/")[0] not in self.kinds:
-                self._declared[address] = source if path == BASE_MODEL else self._find_referenced(source)
+            if BASE_MODEL in desired.attributes:
+                self._declared[address] = str(desired.attributes[BASE_MODEL])
+                break
+            _, source = find_source(desired, self.kinds[address.kind])
+            if source.partition("/")[0] not in self.kinds:
+                self._declared[address] = self._find_referenced(source)
                 break
             address = Address.parse(source)
         base = self._declared.get(address, "")  # "" in a circle
@@ -112,11 +115,16 @@ def list_endings(finder: BaseFinder, addresses: Iterable[Address], today: date) 
     Returns:
         a warning for each base model of a kind, at the first manifest that stands on it.
     """
+    ending: dict[tuple[str, str], str] = {}
     groups: dict[tuple[str, str], list[Address]] = {}
     for address in addresses:
-        row = finder.find_row(address.kind, finder.find_declared(address))
-        if row is not None and (row.refused or row.ends_within(today, WARN_WITHIN)):
-            groups.setdefault((address.kind, row.name), []).append(address)
+        stands_on = address.kind, finder.find_declared(address)
+        if stands_on not in ending:
+            row = finder.find_row(*stands_on)
+            is_ending = row is not None and (row.refused or row.ends_within(today, WARN_WITHIN))
+            ending[stands_on] = row.name if row is not None and is_ending else ""
+        if name := ending[stands_on]:
+            groups.setdefault((address.kind, name), []).append(address)
     return tuple(_warn(finder, kind, name, found, today) for (kind, name), found in sorted(groups.items()))
 
 

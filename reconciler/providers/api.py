@@ -150,7 +150,8 @@ class Api(Struct, frozen=True):
 
     def select(self, desired: Iterable[Desired]) -> list[Desired]:
         """Return the models of this API's kinds."""
-        return [model for model in desired if self.serves(model.address.kind)]
+        names = {kind.name for kind in self.kinds}
+        return [model for model in desired if model.address.kind in names]
 
 
 def find_service(base_url: str, service: str) -> str:

@@ -10,6 +10,7 @@ from reconciler import files
 from reconciler.problems import UTF8_ADVICE, Place, Problems, Refusal
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PRINTABLE = bytes([*b"\n", *range(0x20, 0x7F)])
 _UNUSABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]"
 
 
@@ -18,6 +19,8 @@ def is_printable(text: str) -> bool:
 
     Then no pattern of unusual characters matches, and searching for each would take several times as long.
     """
+    if text.isascii():  # isprintable takes several times as long
+        return not text.encode().translate(None, _PRINTABLE)
     return text.replace("\n", " ").isprintable()
 
 

@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from msgspec.json import Encoder
 
 
-class _Pair(Struct, gc=False):
-    """The keys in the order in which `identity.encode_example` writes them."""
+class WrittenPair(Struct, gc=False):
+    """A pair, with its keys in the order in which `identity.encode_example` writes them."""
 
     output: str
     text_input: str = field(name="textInput")
@@ -27,4 +27,4 @@ def encode_pairs(inputs: Iterable[str], outputs: Iterable[str]) -> bytes:
     Raises:
         UnicodeEncodeError: a text has half of a surrogate pair.
     """
-    return _ENCODER.encode_lines(list(map(_Pair, outputs, inputs)))
+    return _ENCODER.encode_lines(list(map(WrittenPair, outputs, inputs)))

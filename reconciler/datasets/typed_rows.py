@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 
+from reconciler.datasets.pair_lines import WrittenPair, encode_pairs
 from reconciler.datasets.rows import Batch, Typed
 from reconciler.datasets.survey import tally_texts
 
@@ -36,13 +37,6 @@ _ESCAPED = re.compile(rb'\\["\\]')
 _FRAME = len(b'{"output":"","textInput":""}\n')
 
 
-class _Written(Struct, gc=False):
-    """A pair as `identity.encode_example` writes it. msgspec escapes the same characters as json."""
-
-    output: str
-    text_input: str = field(name="textInput")
-
-
 def make_pairs(
     numbers: Sequence[int], asked: Sequence[str], outputs: Sequence[str], typed: Typed
 ) -> Batch | None:
@@ -53,7 +47,7 @@ def make_pairs(
         return None
     if max(lengths) > longest or max(output_lengths) > most:
         return None
-    lines = _ENCODER.encode_lines(list(map(_Written, outputs, asked)))
+    lines = encode_pairs(asked, outputs)
     return Batch(numbers, [lines], len(numbers), tally_texts(asked, lengths, outputs, output_lengths))
 
 
@@ -156,7 +150,7 @@ def _take_two_messages(rows: Any, numbers: Sequence[int], typed: Typed) -> Batch
 
 
 def _take_chats(rows: Any, numbers: Sequence[int], _: Typed) -> Batch | None:
-    lines: list[_Written | _Chat] = []
+    lines: list[WrittenPair | _Chat] = []
     asked: list[str | bytes] = []
     lengths: list[int] = []
     outputs: list[str] = []
@@ -178,7 +172,7 @@ def _take_chats(rows: Any, numbers: Sequence[int], _: Typed) -> Batch | None:
             if not question or not output:
                 return None
             pairs += 1
-            lines.append(_Written(output, question))
+            lines.append(WrittenPair(output, question))
             asked.append(question)
             lengths.append(len(question))
         else:

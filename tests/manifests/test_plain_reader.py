@@ -101,6 +101,7 @@ def test_every_file_of_the_project(path: Path) -> None:
         "a: é 六 \U0001f600\nb: x\xa0y\nc: {d: é六}",
         "a: {b: c,}\nd: [e, ]\n",
         "a: ''\nb: \"\"\nc: {d: '', e: \"\"}\n",
+        "a:\n- {b: 'x', c: \"y\"}\n- {b: '',  c: 'y: {z}' }\n-  {b:  'x',c: 'y'}  \n",
         "a: ${var.x}\nb: {c: '${workspace}-${var.y}'}\nd:\n- a$b\n- $\n",
     ],
 )
@@ -120,6 +121,7 @@ def test_it_reads_plain_texts(text: str) -> None:
         "a",
         "{a: b}", "a: {b: c", "a: b}\n c: d", "a: {b: c} d", "a: b\n c: d", "a:\n  b: c\n d: e",
         "a:\n  - b\n - c", "a: b: c", "a: b:", "a: @b", "a: `b", "a: %b", 'a: {"b": c}', "a: [b: c]",
+        "a:\n- {b: 'x', b: 'y'}", "a:\n- {b: 'x', null: 'y'}",
         "a: {b}", "a: [b, c}",
         "a: " + "[" * 70, "a: " + "[" * 30 + "]" * 30,
         "\n".join(" " * depth + "a:" for depth in range(70)) + " b",

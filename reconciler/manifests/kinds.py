@@ -20,7 +20,7 @@ KINDS: Mapping[str, str] = {
     "TuningJob": "tuning_job",
     "ModelCopy": "model_copy",
 }
-"""Kinds of model, and the module beside this one in which each has its `FORM`."""
+"""Kinds of model, and the module in which each has its `FORM`. `plain_MODULE` has its `TABLE`."""
 
 STACK = "Stack"
 REMOVED = "Removed"

@@ -18,24 +18,22 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import DeclaredServing, EndpointId, ModelMetadata, ServedEnvelope
 from reconciler.manifests.form import Form
 from reconciler.manifests.stack import Location, Project, StateUrl
-from reconciler.manifests.texts import NAME
+from reconciler.manifests.texts import (
+    NAME,
+    NO_ENDPOINT,
+    SOURCE_ADDRESS,
+    SOURCE_KINDS,
+    UNVERSIONED_MODEL,
+    VERSIONED_MODEL,
+)
 from reconciler.manifests.tuning_job import EncryptionSpec, ServiceAccount
 from reconciler.model import Address, DataSet, Serving, StateSource
 
-NO_ENDPOINT = "none"
-"""`serving.endpoint` of a copy that only stands between two others."""
-SOURCE_KINDS = ("TuningJob", "ModelCopy")
-"""The kinds of model that can be copied."""
-
-_KINDS = "|".join(SOURCE_KINDS)
-_ADDRESS = f"(?:{_KINDS})/{NAME}"
-_UNVERSIONED = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+"
-_MODEL = f"{_UNVERSIONED}@[0-9]+"
 _COPY = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/)?[a-z][a-z0-9_-]{0,62}"
 
 
 def _check_address(value: str) -> str:
-    if re.fullmatch(_ADDRESS, value, re.ASCII):
+    if re.fullmatch(SOURCE_ADDRESS, value, re.ASCII):
         return value
     if value.startswith("projects/"):
         raise schema.make_refusal(
@@ -52,10 +50,10 @@ def _check_address(value: str) -> str:
 
 
 def _check_model(value: str) -> str:
-    if re.fullmatch(_MODEL, value, re.ASCII):
+    if re.fullmatch(VERSIONED_MODEL, value, re.ASCII):
         return value
     name, _, alias = value.partition("@")
-    if re.fullmatch(_UNVERSIONED, name, re.ASCII):
+    if re.fullmatch(UNVERSIONED_MODEL, name, re.ASCII):
         what = f"names its version by the alias {alias!r}" if alias else "names no version"
         raise schema.make_refusal(
             f"{what}, so what it means would change",
@@ -74,8 +72,8 @@ def _check_model(value: str) -> str:
     )
 
 
-SourceAddress = Annotated[str, AfterValidator(_check_address), schema.show_pattern(_ADDRESS)]
-SourceModel = Annotated[str, AfterValidator(_check_model), schema.show_pattern(_MODEL)]
+SourceAddress = Annotated[str, AfterValidator(_check_address), schema.show_pattern(SOURCE_ADDRESS)]
+SourceModel = Annotated[str, AfterValidator(_check_model), schema.show_pattern(VERSIONED_MODEL)]
 Workspace = Annotated[
     str,
     schema.validate_pattern(

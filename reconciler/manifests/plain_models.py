@@ -17,7 +17,7 @@ from reconciler.manifests.places import BESIDE
 from reconciler.manifests.plain_table import Table, find_table
 from reconciler.manifests.plain_values import LeftError, read_keys
 from reconciler.manifests.references import Declaration
-from reconciler.model import Address, Checks, Lifecycle, Permission, Serving, Stack
+from reconciler.model import Address, Checks, Lifecycle, Permission, Stack
 
 
 class PlainModels:
@@ -43,8 +43,6 @@ class PlainModels:
         What is wrong with its data, its checks or its base model, or what contradicts itself, is noted.
         """
         table, kind = find_table(self._kind.name), self._kind
-        if table is None:
-            return None
         found: dict[str, Any] = {}
         try:
             read_keys(table.keys, document.body, found)
@@ -61,16 +59,17 @@ class PlainModels:
         checks = self._read_checks(document, table.questions) if "checks" in found else ()
         self._check_base(document, found, table)
         data = table.read_data(document, self._data_sets, found, attributes)
-        endpoint = found.get("serving.endpoint", "")
+        serving = table.build_serving(found)
+        source = found.get("spec.source", "")
         declaration = Declaration(
             address=Address(kind.name, found["metadata.name"]),
             document=document,
             id="",
             imports="",
-            parent=None,
+            parent=Address.parse(source) if source.partition("/")[0] in table.parents else None,
             parent_path=table.parent,
             moved_from=None,
-            endpoint=(endpoint, ""),
+            endpoint=(serving.endpoint, found.get(table.endpoint_place, "")) if serving else ("", ""),
             trains=kind.trains,
         )
         content = Content(
@@ -78,7 +77,7 @@ class PlainModels:
             labels=found.get("metadata.labels", {}),
             lifecycle=lifecycle,
             permissions=permissions,
-            serving=Serving(endpoint) if endpoint else None,
+            serving=serving,
         )
         return Reading(declaration, content, data, checks)
 

@@ -35,10 +35,15 @@ from reconciler.manifests.plain_values import (
     read_visible,
 )
 from reconciler.manifests.texts import PROMPT_LIMIT
-from reconciler.model import Attributes, DataSet
+from reconciler.model import Attributes, DataSet, Serving
 
 ReadData = Callable[[Document, DataSets, Mapping[str, Any], Attributes], tuple[DataSet, ...]]
 """Returns the data sets, see `form.Form.read_data_sets`. Takes what was read, and the attributes."""
+
+
+def build_serving(found: Mapping[str, Any]) -> Serving | None:
+    """Build the stable endpoint that a document names. None for none."""
+    return Serving(found["serving.endpoint"]) if "serving.endpoint" in found else None
 
 
 class Table(Struct, frozen=True):
@@ -52,6 +57,9 @@ class Table(Struct, frozen=True):
         parent: as `Declaration.parent_path`.
         read_data: reads the data sets.
         questions, check_base: see `form.Form`.
+        parents: the kinds of model that `spec.source` may name.
+        build_serving: returns the stable endpoint. Takes what was read.
+        endpoint_place: the path of the location of the endpoint, "" for none.
         base_paths: of all that `check_base` looks at, so that the same is not checked again.
     """
 
@@ -62,6 +70,9 @@ class Table(Struct, frozen=True):
     read_data: ReadData
     excluding: frozenset[str] = frozenset()
     questions: str = ""
+    parents: tuple[str, ...] = ()
+    build_serving: Callable[[Mapping[str, Any]], Serving | None] = build_serving
+    endpoint_place: str = ""
     check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
     base_paths: tuple[str, ...] = ()
 
@@ -123,14 +134,8 @@ def make_keys(
     )
 
 
-_PLAIN = frozenset({"TunedModel", "TuningJob"})
-"""The kinds that have a table, in a module called as their own after `plain_`."""
-
-
 @cache
-def find_table(kind: str) -> Table | None:
-    """Import the table of a kind. None if it has none."""
-    if kind not in _PLAIN:
-        return None
+def find_table(kind: str) -> Table:
+    """Import the table of a kind, from the module called as the kind's own after `plain_`."""
     table: Table = import_module(f"reconciler.manifests.plain_{KINDS[kind]}").TABLE
     return table

@@ -20,6 +20,14 @@ ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 ENDPOINT = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 """The id of an endpoint. One that begins with a digit is the service's own."""
 
+NO_ENDPOINT = "none"
+"""`serving.endpoint` of a copy that only stands between two others."""
+SOURCE_KINDS = ("TuningJob", "ModelCopy")
+"""The kinds of model that can be copied."""
+SOURCE_ADDRESS = f"(?:{'|'.join(SOURCE_KINDS)})/{NAME}"
+UNVERSIONED_MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+"
+VERSIONED_MODEL = f"{UNVERSIONED_MODEL}@[0-9]+"
+
 BUCKET_FOLDER = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
 """A folder in Cloud Storage, as a regular expression."""
 

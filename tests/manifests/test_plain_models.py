@@ -19,7 +19,6 @@ from reconciler.manifests.documents import Document, Text, read_quickly
 from reconciler.manifests.kinds import STACK, find_form
 from reconciler.manifests.plain_models import PlainModels
 from reconciler.manifests.plain_stack import read_plain_stack
-from reconciler.manifests.plain_table import find_table
 from reconciler.manifests.stack import read_stack
 from reconciler.manifests.substitution import Substituted
 from reconciler.model import Lifecycle, Replacement
@@ -147,6 +146,15 @@ WHOLE: dict[str, Any] = {
         },
         "serving": {"endpoint": "support"},
     },
+    "ModelCopy": {
+        "apiVersion": "reconciler/v1",
+        "kind": "ModelCopy",
+        "metadata": {"name": "copy", "labels": {"team": "a"}, "location": "us-central1", "project": "acme"},
+        "lifecycle": {"prevent_destroy": True},
+        "checks": CHECKS[:1],
+        "spec": {"source": {"address": "TuningJob/job"}},
+        "serving": {"endpoint": "support"},
+    },
     "Stack": {
         "apiVersion": "reconciler/v1",
         "kind": "Stack",
@@ -167,7 +175,7 @@ def test_all_that_it_knows(kind: str, workspace: Path) -> None:
     """A document with every key of the tables is read plainly."""
     assert workspace.exists()
     assert _read(WHOLE[kind])
-    assert {STACK, *(name for name in KINDS if find_table(name) is not None)} == WHOLE.keys()
+    assert {STACK, *KINDS} == WHOLE.keys()
 
 
 def test_a_file_of_pairs(workspace: Path) -> None:
@@ -176,6 +184,15 @@ def test_a_file_of_pairs(workspace: Path) -> None:
     for file in ("data/numbers.jsonl", "data/missing.jsonl"):
         body = copy.deepcopy(WHOLE["TunedModel"])
         body["spec"]["tuning_task"]["training_data"] = {"file": file}
+        assert _read(body)
+
+
+def test_the_endpoint_of_a_copy() -> None:
+    """A copy that names no endpoint has one of its own name; its source may be a resource name."""
+    body = copy.deepcopy(WHOLE["ModelCopy"])
+    del body["serving"]
+    for source in ({"address": "ModelCopy/a"}, {"model": "projects/p/locations/us/models/1@2"}):
+        body["spec"]["source"] = source
         assert _read(body)
 
 
@@ -212,7 +229,10 @@ ODD: list[Any] = [
     "models/x@1", "models/", "gemini-2.5-pro", "publishers/google/models/x", "tunedModels/a", "TuningJob/a",
     "gs://data/x.jsonl", "gs://", "data/numbers.jsonl", "data/missing.jsonl", "../x.jsonl", "a.txt",
     "projects/p/locations/us-central1/datasets/1", "https://ann:secret@example.com/state", "us-central1-a",
-    "ADAPTER_SIZE_SIXTEEN", "ADAPTER_SIZE_TEN", 0, 1, -1, 2, 10, 2**31 - 1, 2**31, 10**400, 0.0, -0.0, 0.5,
+    "ADAPTER_SIZE_SIXTEEN", "ADAPTER_SIZE_TEN", "none",
+    "projects/p/locations/us-central1/models/1@2", "ModelCopy/a", {"address": "ModelCopy/a"}, {"model": "a"},
+    {"model": "projects/p/locations/us-central1/models/1@2"}, {"address": "TuningJob/a", "model": "a"},
+    0, 1, -1, 2, 10, 2**31 - 1, 2**31, 10**400, 0.0, -0.0, 0.5,
     1.0, 1.5, 5.0, 1e-50, 1e-30, 3e38, 4e38, float("inf"), float("nan"), True, False, [], {}, [1], {"a": "b"},
     {"a": 1}, {"": ""}, {"x" * 64: "a"}, {"a": "y" * 64}, {"a b": "c"}, PAIRS, PAIRS[:1], [{"output": "a"}],
     [{"text_input": "a", "output": ""}], [{"text_input": "a", "output": "b", "more": "c"}],

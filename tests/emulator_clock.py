@@ -9,7 +9,8 @@ import requests
 from msgspec.structs import replace
 
 from reconciler.http import Transport
-from reconciler.http.connection import Exchange, Reply
+from reconciler.http.connection import Exchange
+from reconciler.http.pool import Reply
 from tests.fakes import FakeClock
 
 

@@ -9,8 +9,7 @@ import requests
 from msgspec.structs import replace
 
 from reconciler.http import Transport
-from reconciler.http.connection import Exchange
-from reconciler.http.pool import Reply
+from reconciler.http.connection import Exchange, Reply
 from tests.fakes import FakeClock
 
 

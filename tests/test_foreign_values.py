@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reconciler.apply.schedule import measure_duration, measure_progress
 from reconciler.errors import NotJSONError, ReconcilerError
 from reconciler.formats import format_time
-from reconciler.http.pool import Reply
+from reconciler.http.connection import Reply
 from reconciler.model import Address, Live
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import grants, operations

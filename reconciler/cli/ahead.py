@@ -72,7 +72,7 @@ class Ahead:
             manager, services = self._open_state(sketch), self._open_services(sketch)
             providers = services.open_providers()
             # What a thread imports takes long, because it waits for the other thread at every file.
-            import_module("reconciler.http.direct")
+            import_module("reconciler.http.pools")
             for model in sketch.desired:
                 providers[model.address.kind]  # imports it
         except ReconcilerError:

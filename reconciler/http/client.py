@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from reconciler import settings
 from reconciler.errors import UsageError
-from reconciler.http.connection import Exchange, encode_json
+from reconciler.http.connection import Exchange, Reply, encode_json
 from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject
-from reconciler.http.pool import Reply
 from reconciler.http.retry import Answer, Request, Sender
 from reconciler.http.throttle import Pace, Patience
 from reconciler.settings import forms, hide_login, read_seconds, tls

@@ -7,25 +7,23 @@ must know that before it sends the request again.
 from __future__ import annotations
 
 import json
+import re
 import threading
-import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from reconciler import __version__, bounds
 from reconciler.http.deadline import Call, limit_call
-from reconciler.http.pool import (
-    CHUNK,
-    CONNECT_SECONDS,
-    LostError,
-    NoConnectionError,
-    Pool,
-    ProxyRefusedError,
-    Reply,
-)
 from reconciler.settings.tls import Trust
 
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+CONNECT_SECONDS = 10.0
+_CHUNK = 1024 * 1024
 _LATE = "it did not answer in time"
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"})
 
@@ -34,7 +32,7 @@ USER_AGENT = f"reconciler/{__version__} (gzip)"
 _HEADERS = {
     "user-agent": USER_AGENT,
     "accept": "application/json",
-    "accept-encoding": "gzip",
+    "accept-encoding": "gzip, deflate",
     "connection": "keep-alive",
 }
 
@@ -50,6 +48,18 @@ class UnsentError(Exception):
     def __init__(self, cause: str, *, final: bool = False, advice: str = "") -> None:
         super().__init__(cause)
         self.final, self.advice = final, advice
+
+
+class LostError(Exception):
+    """The request was sent, perhaps only in part, and no whole reply came."""
+
+
+class Reply(Struct, frozen=True):
+    """A whole reply, whatever its status. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def encode_json(body: Mapping[str, Any]) -> bytes:
@@ -71,7 +81,7 @@ class _Counted:
 
     def read(self, size: int = -1) -> bytes:
         """Return the next piece."""
-        end = len(self._body) if size < 0 else self._at + max(size, CHUNK // 4)
+        end = len(self._body) if size < 0 else self._at + max(size, _CHUNK // 4)
         piece = self._body[self._at : end]
         self._at += len(piece)
         self._sent(self._at)
@@ -105,28 +115,24 @@ class Exchange:
         self._connections = connections
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._pool: Pool | None = None
+        self._pools: PoolManager | None = None
 
-    def _open(self) -> Pool:
+    def _open(self) -> PoolManager:
+        from reconciler.http.pools import open_pools
+
         with self._lock:
-            if self._pool is None:
-                proxy = "" if self._loopback else _find_proxy(self._base_url)
-                if proxy:
-                    from reconciler.http.proxied import Proxied
-
-                    self._pool = Proxied(self._base_url, self._trust, self._connections, proxy)
-                else:
-                    from reconciler.http.direct import Direct
-
-                    self._pool = Direct(self._base_url, self._trust, self._connections)
-            return self._pool
+            if self._pools is None:
+                self._pools = open_pools(
+                    self._base_url, self._trust, loopback=self._loopback, connections=self._connections
+                )
+            return self._pools
 
     def close(self) -> None:
         """Close idle connections; a later request opens new ones."""
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()
+            pools, self._pools = self._pools, None
+        if pools is not None:
+            pools.clear()
 
     def send(
         self,
@@ -145,38 +151,52 @@ class Exchange:
         `about` holds headers that describe the body, or the wanted reply. `sent` is called with the number of
         bytes sent so far.
         """
-        from http.client import HTTPException
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
 
+        url = f"{self._base_url}/{path}"
         said = {**_HEADERS, **(about or {}), **headers}
         if body is not None and sent is not None:
             said["content-length"] = str(len(body))
         with limit_call(timeout) as call:
             try:
-                reply = self._open().send(
+                response = self._open().urlopen(
                     method,
-                    f"{path}?{urlencode(query)}" if query else path,
+                    f"{url}?{urlencode(query)}" if query else url,
                     body=body if body is None or sent is None else _Counted(body, sent),
                     headers=said,
-                    seconds=timeout,
-                    most=self._most_bytes,
+                    timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
                 )
-            except (HTTPException, OSError, ValueError, zlib.error) as error:
+                content = _read(response, self._most_bytes)
+            except (HTTPError, OSError, ValueError) as error:
                 raise _classify(error, call, self._trust) from error
             if call.is_over:
                 raise LostError(_LATE)
-        return reply
+        names = {name.lower(): value for name, value in response.headers.itermerged()}
+        return Reply(response.status, names, content)
 
 
-def _find_proxy(url: str) -> str:
-    """Find the proxy that the environment names for an address. "" if there is none."""
-    from urllib.request import getproxies
+def _read(response: BaseHTTPResponse, most: int) -> bytes:
+    """Read a whole reply, and keep its connection. One that is not read to its end is closed."""
+    try:
+        content = b"".join(_limit(response.stream(_CHUNK), most))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return content
 
-    if not getproxies():
-        return ""
-    from requests.utils import get_environ_proxies, select_proxy
 
-    found = select_proxy(url, get_environ_proxies(url)) or ""
-    return found if not found or "://" in found else f"http://{found}"
+def _limit(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise LostError(f"the reply is larger than {most // 1024 // 1024} MB")
+        yield chunk
 
 
 def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
@@ -190,42 +210,52 @@ def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostE
 
 def _explain_lost(error: Exception, call: Call) -> str:
     """Say why a request that was sent got no whole reply."""
-    import ssl
+    from urllib3 import exceptions
 
-    if call.is_over or isinstance(error, TimeoutError):
+    if call.is_over or any(
+        isinstance(cause, (exceptions.TimeoutError, TimeoutError)) for cause in (error, *error.args)
+    ):
         return _LATE
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error})"
-    if isinstance(error, zlib.error):
+    if isinstance(error, exceptions.SSLError):
+        return f"TLS failed ({_find_innermost(error)})"
+    if isinstance(error, exceptions.DecodeError):
         return "its answer cannot be decompressed"
     return "the connection was lost"
 
 
 def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
     """Say why there is no connection."""
-    import socket
     import ssl
 
-    match error:
-        case ssl.SSLCertVerificationError():
-            cause = f"its TLS certificate is not trusted ({error.verify_message})"
-            return UnsentError(cause, final=True, advice=trust.advice)
-        case ssl.SSLError() if error.reason in _NO_TLS:
+    from urllib3 import exceptions
+
+    if isinstance(error, exceptions.SSLError):
+        inner = _find_innermost(error)
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return UnsentError(
+                f"its TLS certificate is not trusted ({inner.verify_message})",
+                final=True,
+                advice=trust.advice,
+            )
+        if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
             return UnsentError("it does not speak TLS: http:// instead of https://?", final=True)
-        case ssl.SSLError():
-            return UnsentError(f"TLS failed ({error})")
-        case socket.gaierror():
-            return UnsentError("its name cannot be resolved")
-        case NoConnectionError():
-            return UnsentError("the connection was refused or there is no route to it")
-        case TimeoutError():
-            return UnsentError(f"no connection within {CONNECT_SECONDS:g} s")
-        case ProxyRefusedError(args=(status,)):
-            said = f": it answers {status}" if status else ""
-            return UnsentError(f"the proxy of the environment (HTTPS_PROXY) does not let us through{said}")
-        case ValueError():
-            # A malformed address or header is found before there is a connection.
-            # The error's text may repeat a header, and so a credential.
-            return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)
-        case _:
-            return UnsentError("the connection was lost before anything was sent")
+        return UnsentError(f"TLS failed ({inner})")
+    if isinstance(error, exceptions.NameResolutionError):
+        return UnsentError("its name cannot be resolved")
+    if isinstance(error, exceptions.NewConnectionError):
+        return UnsentError("the connection was refused or there is no route to it")
+    if isinstance(error, exceptions.ConnectTimeoutError):
+        return UnsentError(f"no connection within {CONNECT_SECONDS:g} s")
+    if isinstance(error, exceptions.ProxyError):
+        status = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+        said = f": it answers {status[1]}" if status else ""
+        return UnsentError(f"the proxy of the environment (HTTPS_PROXY) does not let us through{said}")
+    if isinstance(error, ValueError):
+        # A malformed address or header is found before there is a connection.
+        # The error's text may repeat a header, and so a credential.
+        return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)
+    return UnsentError("the connection was lost before anything was sent")
+
+
+def _find_innermost(error: Exception) -> object:
+    return error.args[0] if error.args else error

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from reconciler.errors import NotJSONError, ServiceError
-from reconciler.http.pool import Reply
+from reconciler.http.connection import Reply
 from reconciler.redaction import make_printable
 from reconciler.strictjson import Decode, loads_answer
 

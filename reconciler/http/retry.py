@@ -14,10 +14,9 @@ from msgspec.structs import replace
 
 from reconciler import errors
 from reconciler.bounds import ERROR
-from reconciler.http.connection import Exchange, UnsentError
+from reconciler.http.connection import Exchange, LostError, Reply, UnsentError
 from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse_redirect
-from reconciler.http.pool import LostError, Reply
 from reconciler.http.throttle import Pace, Patience
 from reconciler.redaction import hide_echoes, make_printable
 from reconciler.strictjson import Decode

@@ -17,8 +17,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.http import Transport
-from reconciler.http.connection import Exchange
-from reconciler.http.pool import LostError
+from reconciler.http.connection import Exchange, LostError
 from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 from tests.http.wire import Keeping, Wire, answer, refusal

@@ -15,9 +15,8 @@ import requests
 
 from reconciler.errors import ReplyLostError, UnavailableError
 from reconciler.http import Transport
-from reconciler.http.connection import Exchange
+from reconciler.http.connection import Exchange, LostError
 from reconciler.http.deadline import limit_call
-from reconciler.http.pool import LostError
 from reconciler.http.unredirected import TokenSession
 from reconciler.settings import to_settings
 from reconciler.settings.tls import Trust

@@ -15,8 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.http import Transport
-from reconciler.http.connection import Exchange
-from reconciler.http.pool import Reply
+from reconciler.http.connection import Exchange, Reply
 from reconciler.http.throttle import Pace, Patience
 from reconciler.kind import Kind
 from reconciler.model import Desired

@@ -182,7 +182,8 @@ class Exchange:
 def _read(response: BaseHTTPResponse, most: int) -> bytes:
     """Read a whole reply, and keep its connection. One that is not read to its end is closed."""
     try:
-        content = b"".join(_limit(response.stream(_CHUNK), most))
+        # Said outright, because urllib3 would leave a reply that comes in chunks compressed.
+        content = b"".join(_limit(response.stream(_CHUNK, decode_content=True), most))
     except BaseException:
         response.close()
         raise

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import gzip
+import json
 import re
 import socket
 import threading
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -129,6 +131,24 @@ def test_a_reply_has_a_size_limit(wire: Wire) -> None:
             with pytest.raises(LostError, match="larger than 4 MB"):
                 send()
         exchange.close()
+
+
+@pytest.mark.parametrize("in_chunks", [False, True], ids=["whole", "in chunks"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_compressed_reply_is_decompressed(wire: Wire, to: To, encoding: str, *, in_chunks: bool) -> None:
+    """It does not matter whether the reply says its length or comes in chunks. Its connection is kept."""
+    document = {"name": "x" * 1000}
+    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    packed = pack(json.dumps(document).encode())
+    if in_chunks:
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        pieces = [packed[at : at + 10] for at in range(0, len(packed), 10)] + [b""]
+        wire.always = head.encode() + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    else:
+        wire.always = answer(body=packed, Content_Encoding=encoding)
+    transport = to()
+    assert [transport.call("GET", "v1beta/x") for _ in range(2)] == [document] * 2
+    assert wire.connections == 1
 
 
 def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:

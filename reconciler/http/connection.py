@@ -31,7 +31,7 @@ _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUE
 USER_AGENT = f"reconciler/{__version__} (gzip)"
 _HEADERS = {
     "user-agent": USER_AGENT,
-    "accept": "application/json",
+    "Accept": "application/json",  # spelled as urllib3 does, or a proxy would get urllib3's own beside it
     "accept-encoding": "gzip, deflate",
     "connection": "keep-alive",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import gzip
 import json
@@ -19,7 +20,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.http import Transport
-from reconciler.http.connection import Exchange, LostError
+from reconciler.http.connection import USER_AGENT, Exchange, LostError
 from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 from tests.http.wire import Keeping, Wire, answer, refusal
@@ -149,6 +150,27 @@ def test_a_compressed_reply_is_decompressed(wire: Wire, to: To, encoding: str, *
     transport = to()
     assert [transport.call("GET", "v1beta/x") for _ in range(2)] == [document] * 2
     assert wire.connections == 1
+
+
+def test_a_proxy_gets_the_request_as_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each header goes to a proxy of http:// once. The login of its address is for the proxy."""
+    for name in ("HTTP_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", wire.url.replace("//", "//user:p%40ss@"))
+    exchange = Exchange("http://service.example", loopback=False, connections=1)
+    exchange.send("GET", "x", query={"a": "b"}, body=None, headers={}, timeout=9)
+    exchange.close()
+    (request,) = wire.requests
+    assert request.target == "http://service.example/x?a=b"
+    login = base64.b64encode(b"user:p@ss").decode()
+    assert request.headers == {
+        "accept": "application/json",
+        "accept-encoding": "gzip, deflate",
+        "connection": "keep-alive",
+        "host": "service.example",
+        "proxy-authorization": f"Basic {login}",
+        "user-agent": USER_AGENT,
+    }
 
 
 def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:

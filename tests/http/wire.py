@@ -19,7 +19,7 @@ Action: TypeAlias = "bytes | Keeping | Callable[[socket.socket], None]"
 
 @dataclass(frozen=True)
 class Request:
-    """A request that arrived."""
+    """A request that arrived. A header that came twice has both values, with a comma between them."""
 
     method: str
     target: str
@@ -101,7 +101,10 @@ def _read(connection: socket.socket) -> Request | None:
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        before = headers.get(name.lower())
+        headers[name.lower()] = value.strip() if before is None else f"{before}, {value.strip()}"
     while len(body) < int(headers.get("content-length", "0")):
         body += connection.recv(65536)
     method, target, _ = first.split(" ")

@@ -173,6 +173,25 @@ def test_a_proxy_gets_the_request_as_it_is(wire: Wire, monkeypatch: pytest.Monke
     }
 
 
+def test_a_body_may_be_refused_before_it_is_read() -> None:
+    """The reply is read, although the service closes the connection while the body is being sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(answer({}, status=413))
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        exchange = Exchange(f"http://127.0.0.1:{server.getsockname()[1]}", loopback=True, connections=1)
+        body = bytes(32 * 1024 * 1024)
+        reply = exchange.send("POST", "x", query={}, body=body, headers={}, timeout=20.0)
+        exchange.close()
+        thread.join(5)
+    assert (reply.status, reply.body) == (413, b"{}")
+
+
 def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names an unreachable HTTPS_PROXY and says that nothing was sent."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")

@@ -129,6 +129,8 @@ def _read_plainly(data: bytes, most: int, decode: Decode) -> Any:
     if len(data) > most or _may_be_deep(data):
         return _NOT_PLAIN
     try:
+        if not data.isascii():
+            data.decode()  # msgspec does not look into the keys and texts that it skips
         return decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _NOT_PLAIN

@@ -9,7 +9,9 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -121,6 +123,22 @@ def test_one_odd_number_in_an_answer_concerns_its_field_alone() -> None:
     assert math.isnan(found["a"])
     assert (found["b"], found["c"]) == (math.inf, math.inf)
     assert (found["d"], found["e"]) == (2**63 - 1, 5)
+
+
+class Part(TypedDict, total=False):
+    """What somebody reads of an answer."""
+
+    name: str
+    state: str
+
+
+@pytest.mark.parametrize("data", [b'{"name": "a", "skipped": "\xff"}', b'{"name": "a", "st\xe4te": "OK"}'])
+def test_a_part_that_nobody_reads_is_utf8_too(data: bytes) -> None:
+    """Otherwise a damaged key would be a part that the service does not show."""
+    part = msgspec.json.Decoder(Part)
+    with pytest.raises(NotJSONError, match=r"byte \d+ is not UTF-8"):
+        loads_answer(data, decode=part.decode)
+    assert loads_answer('{"name": "a", "skipped": "ä"}'.encode(), decode=part.decode) == {"name": "a"}
 
 
 def test_half_a_character_in_an_answer_is_no_character() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pathlib
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
+
+from tests.bench.__main__ import make_environ, make_world, serve
+from tests.bench.rows import Row
 
 ROOT = pathlib.Path(__file__).parents[1]
 HEAVY = {
@@ -66,7 +70,9 @@ def _select_ours(names: set[str]) -> list[str]:
     return sorted(name for name in names if name.partition(".")[0] == "reconciler")
 
 
-def _list_imported(arguments: list[str], folder: pathlib.Path) -> set[str]:
+def _list_imported(
+    arguments: list[str], folder: pathlib.Path, environ: Mapping[str, str] | None = None
+) -> set[str]:
     """List the modules that a command imports in a folder."""
     code = (
         "import sys, contextlib\n"
@@ -76,7 +82,7 @@ def _list_imported(arguments: list[str], folder: pathlib.Path) -> set[str]:
         "print(*sys.modules, file=sys.stderr)\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True, check=True
     )
     return set(result.stderr.splitlines()[-1].split())
 
@@ -118,6 +124,20 @@ def test_models_are_not_searched_for_garbage(tmp_path: pathlib.Path) -> None:
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "2,000 models" in result.stdout
     assert result.stderr.splitlines()[-1] == "0 True"
+
+
+def test_a_plan_with_nothing_to_do_imports_little(tmp_path: pathlib.Path) -> None:
+    """What asks one API opens no other, and imports one heavy library beside that of our values."""
+    row = Row("one", "one model", ("plan",), "models", 1)
+    folder = tmp_path / "ours"
+    with serve(0) as service:
+        environ = make_environ(tmp_path, service.url)
+        make_world(row, folder, service, environ)
+        for command, ours in (("plan", 192), ("drift", 188), ("status", 203), ("show", 186)):
+            imported = _list_imported([command], folder, environ)
+            assert HEAVY & imported <= {"msgspec", "urllib3"}, command
+            assert not {"reconciler.providers.vertex.provider", "sqlite3", "difflib"} & imported, command
+            assert len(_select_ours(imported)) <= ours, (command, _select_ours(imported))
 
 
 BESIDE = """\

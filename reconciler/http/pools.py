@@ -27,11 +27,10 @@ def open_pools(base_url: str, trust: Trust, *, loopback: bool, connections: int)
     named: dict[str, Any] = {}
     if proxy or base_url.startswith("https:"):
         named["ssl_context"] = _make_context(trust)  # one for all connections, because it takes long
-    if proxy.startswith("https:"):
-        named["proxy_ssl_context"] = named["ssl_context"]
     if proxy:
         from reconciler.http.adapter import BoundedAdapter
 
+        named["proxy_ssl_context"] = named["ssl_context"]
         return BoundedAdapter(pool_maxsize=connections).proxy_manager_for(proxy, **named)
     pools = PoolManager(maxsize=connections, **named)
     let_report(pools)

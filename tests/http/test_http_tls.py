@@ -19,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from reconciler.errors import (
     UnavailableError,
 )
+from reconciler.http.connection import Exchange, UnsentError
 from reconciler.providers.google.connection import connect
+from reconciler.settings.tls import Trust
 from tests.fakes import FakeClock
+from tests.proxying import Authority, Proxy, listening
 
 
 @contextlib.contextmanager
@@ -61,6 +64,29 @@ def test_an_untrusted_certificate_is_unavailable(clock: FakeClock, tmp_path: Pat
         with pytest.raises(UnavailableError, match="certificate is not trusted"):
             transport.call("POST", "v1beta/tunedModels", body={})
     assert clock.now == 0
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "not trusted"])
+def test_a_proxy_of_https_needs_a_trusted_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, *, is_trusted: bool
+) -> None:
+    """The certificates that are trusted hold for a proxy too. Nothing is sent to one that is not trusted."""
+    authority = Authority(tmp_path)
+    trust = Trust((("SSL_CERT_FILE", str(authority.file)),), str(authority.file)) if is_trusted else Trust()
+    for name in ("HTTPS_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with listening(Proxy(authority, tls=True, login="user:a-long-password")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("https", scheme))
+        exchange = Exchange("https://service.example", loopback=False, connections=1, trust=trust)
+        if is_trusted:
+            assert exchange.send("GET", "x", query={}, body=None, headers={}, timeout=9).body == b"{}"
+        else:
+            with pytest.raises(UnsentError, match="proxy of the environment"):
+                exchange.send("GET", "x", query={}, body=None, headers={}, timeout=9)
+        exchange.close()
+    assert [seen.method for seen in proxy.seen] == ["CONNECT", "GET"] * is_trusted
+    assert not any(seen.holds("user:a-long-password") for seen in proxy.requests)
 
 
 def self_signed(directory: Path) -> Path:

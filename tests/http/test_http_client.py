@@ -152,11 +152,12 @@ def test_a_compressed_reply_is_decompressed(wire: Wire, to: To, encoding: str, *
     assert wire.connections == 1
 
 
-def test_a_proxy_gets_the_request_as_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_gets_the_request_as_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """Each header goes to a proxy of http:// once. The login of its address is for the proxy."""
     for name in ("HTTP_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", wire.url.replace("//", "//user:p%40ss@"))
+    monkeypatch.setenv("http_proxy", wire.url.replace("http://", f"{scheme}user:p%40ss@"))
     exchange = Exchange("http://service.example", loopback=False, connections=1)
     exchange.send("GET", "x", query={"a": "b"}, body=None, headers={}, timeout=9)
     exchange.close()

@@ -12,20 +12,26 @@ from reconciler.manifests.plain_values import (
     LeftError,
     place_keys,
     read_choice,
+    read_count,
+    read_duration,
     read_keys,
     read_labels,
+    read_list,
     read_location,
     read_name,
     read_pattern,
+    read_price,
     read_project,
     read_text,
+    read_vertex_base,
     read_visible,
 )
 from reconciler.manifests.substitution import NAME
 from reconciler.manifests.texts import BUCKET_FOLDER
-from reconciler.model import Stack
+from reconciler.model import Guards, Prices, Stack
 from reconciler.settings.secrecy import has_login
 
+_UNSAID = Stack()
 _read_variable_name = read_pattern(NAME)
 
 
@@ -42,6 +48,13 @@ def _read_variables(value: object) -> Mapping[str, str]:
     return {_read_variable_name(name): read_text(text) for name, text in value.items()}
 
 
+def _read_prices(value: object) -> Mapping[str, float]:
+    """Read prices of base models that are written without publisher and version."""
+    if type(value) is not dict or any("@" in name for name in value):
+        raise LeftError
+    return {read_vertex_base(name): read_price(price) for name, price in value.items()}
+
+
 _KEYS = place_keys(
     {
         "apiVersion": read_choice(API_VERSION),
@@ -53,6 +66,16 @@ _KEYS = place_keys(
             "bucket": read_pattern(BUCKET_FOLDER),
             "state": _read_state,
             "variables": _read_variables,
+            "guards": {"max_trainings": read_count, "max_deletes": read_count, "max_cost": read_price},
+            "prices": {
+                "per_1000_characters": read_price,
+                "per_million_tokens": _read_prices,
+                "currency": read_pattern("[A-Z]{3}"),
+            },
+            "drift": {
+                "retire_within": read_duration,
+                "fail_on": read_list(read_choice("unmanaged", "base_retired", "unpromoted", "held_back")),
+            },
         },
     }
 )
@@ -74,6 +97,14 @@ def read_plain_stack(document: Document) -> Stack | None:
         bucket=found.get("spec.bucket"),
         state=found.get("spec.state"),
         variables=found.get("spec.variables", {}),
+        guards=Guards(*(found.get(f"spec.guards.{name}") for name in Guards.__struct_fields__)),
+        prices=Prices(
+            found.get("spec.prices.per_1000_characters"),
+            found.get("spec.prices.currency", _UNSAID.prices.currency),
+            found.get("spec.prices.per_million_tokens", {}),
+        ),
+        fail_on=tuple(found.get("spec.drift.fail_on", ())),
+        retire_within=found.get("spec.drift.retire_within", _UNSAID.retire_within),
         file=document.file,
         line=document.mark[0],
         places=StackPlaces(document),

@@ -148,13 +148,16 @@ def read_flag(value: object) -> bool:
     return value
 
 
-def read_whole(value: object) -> int:
-    """Read a whole number from 1."""
+def _read_integer(value: object, least: int) -> int:
     if type(value) is not int:
         value = _resolve(value)
-    if type(value) is not int or not 1 <= value <= INT32:
+    if type(value) is not int or not least <= value <= INT32:
         raise LeftError
     return value
+
+
+read_whole = partial(_read_integer, least=1)
+read_count = partial(_read_integer, least=0)
 
 
 def read_number(value: object, least: float, most: float) -> float:
@@ -171,6 +174,7 @@ def _read_any_number(value: object, least: float, most: float) -> float:
 read_fraction = partial(_read_any_number, least=1e-30, most=1)
 """Not zero, which is rare, and nothing that may be zero in single precision."""
 read_positive = partial(_read_any_number, least=1e-30, most=1e30)
+read_price = partial(_read_any_number, least=0, most=1e30)
 
 _DURATION = re.compile(DURATION)
 _DATE = re.compile(ISO_DATE, re.ASCII)

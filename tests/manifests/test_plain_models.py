@@ -165,6 +165,13 @@ WHOLE: dict[str, Any] = {
             "bucket": "gs://data/tuning",
             "state": "gs://data/state",
             "variables": {"region": "us", "a-b": ""},
+            "guards": {"max_trainings": 5, "max_deletes": 0, "max_cost": 10},
+            "prices": {
+                "per_1000_characters": 0.5,
+                "per_million_tokens": {"default": 3, "gemini-2.5-flash": 1.5},
+                "currency": "EUR",
+            },
+            "drift": {"retire_within": "30d", "fail_on": ["unmanaged", "unpromoted"]},
         },
     },
 }
@@ -240,7 +247,8 @@ ODD: list[Any] = [
     {"examples": PAIRS}, {"file": "data/numbers.jsonl"}, {"file": "data/numbers.jsonl", "delimiter": ";"},
     "24h", "0s", "5", "2027-01-31", "2027-02-30", "delete_first", "USER", "EVERYONE", "OWNER",
     "a@example.com", "ann@", "temperature", "displayName", "[", LIFECYCLE, PERMISSIONS, PERMISSIONS[:1],
-    CHECKS, CHECKS[:1], ["a", "a"], [["a"]], [{}], {"prevent_destroy": "yes"}, {"replace": "delete_first"},
+    {"default": 0}, {"models/x": 1}, {"x@1": 1}, {"x y": 1}, ["held_back"], "usd", "USD", CHECKS,
+    CHECKS[:1], ["a", "a"], [["a"]], [{}], {"prevent_destroy": "yes"}, {"replace": "delete_first"},
     *map(Substituted, SUBSTITUTED),
 ]  # fmt: skip
 """Values that some key accepts, and some key refuses."""

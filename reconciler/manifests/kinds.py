@@ -20,7 +20,13 @@ KINDS: Mapping[str, str] = {
     "TuningJob": "tuning_job",
     "ModelCopy": "model_copy",
 }
-"""Kinds of model, and the module in which each has its `FORM`. `plain_MODULE` has its `TABLE`."""
+"""Kinds of model, and the module in which each has its `FORM`."""
+PLAIN: Mapping[str, str] = {
+    "TunedModel": "plain_tuned_model",
+    "TuningJob": "plain_tuning_job",
+    "ModelCopy": "plain_model_copy",
+}
+"""Kinds that can be read without their schema, and the module in which each has its `TABLE`."""
 
 STACK = "Stack"
 REMOVED = "Removed"

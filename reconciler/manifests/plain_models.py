@@ -43,6 +43,8 @@ class PlainModels:
         What is wrong with its data, its checks or its base model, or what contradicts itself, is noted.
         """
         table, kind = find_table(self._kind.name), self._kind
+        if table is None:
+            return None
         found: dict[str, Any] = {}
         try:
             read_keys(table.keys, document.body, found)

@@ -1,4 +1,4 @@
-"""What `plain_models` knows of a kind, and the keys that all kinds have. `plain_KIND` has a kind's table.
+"""What `plain_models` knows of a kind, and the keys that all kinds have. `kinds.PLAIN` names a kind's table.
 
 Rule: these modules import no schema. A table need not have every key: a document with another one is left to
 its schema.
@@ -16,7 +16,7 @@ from msgspec import Struct
 from reconciler.bases import Base
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document
-from reconciler.manifests.kinds import API_VERSION, KINDS
+from reconciler.manifests.kinds import API_VERSION, PLAIN
 from reconciler.manifests.plain_values import (
     Keys,
     PlacedKeys,
@@ -135,7 +135,9 @@ def make_keys(
 
 
 @cache
-def find_table(kind: str) -> Table:
-    """Import the table of a kind, from the module called as the kind's own after `plain_`."""
-    table: Table = import_module(f"reconciler.manifests.plain_{KINDS[kind]}").TABLE
+def find_table(kind: str) -> Table | None:
+    """Import the table of a kind. None if only its schema can read it."""
+    if kind not in PLAIN:
+        return None
+    table: Table = import_module(f"reconciler.manifests.{PLAIN[kind]}").TABLE
     return table

@@ -20,6 +20,7 @@ from reconciler.codec.readers import (
     read_scalar,
     read_scalars,
 )
+from reconciler.errors import Diagnostic, Severity
 from reconciler.model import Address, Attributes, Count, DataSet, Example, Layout, Name, Status, Unknown
 from reconciler.plan.change import Bill
 from reconciler.state.values import Record, Verdict
@@ -31,6 +32,13 @@ def test_defaults_are_left_out() -> None:
     """A document holds only the keys that somebody set, so it stays small and old ones stay readable."""
     assert encode(Record(Address("T", "x"))) == {"address": "T/x"}
     assert decode(Record, {"address": "T/x"}) == Record(Address("T", "x"))
+
+
+def test_a_diagnostic_is_an_object_without_its_defaults() -> None:
+    """It is a named tuple, and not written as a list."""
+    problem = Diagnostic("it is wrong", file="m.yaml", line=3, severity=Severity.WARNING)
+    document = {"summary": "it is wrong", "file": "m.yaml", "line": 3, "severity": "warning"}
+    assert encode(problem) == document
 
 
 def test_inline_examples_are_never_written() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import NAME_LIMIT, Address, Desired, Permission, Stack
+from reconciler.model import NAME_LIMIT, Address, Desired, Permission, Score, Stack
 from tests import worlds
 
 words = st.text(st.characters(exclude_characters="/"), min_size=1)
@@ -88,3 +88,12 @@ def test_nouns_cannot_be_changed() -> None:
 def test_a_field_of_the_stack_has_a_place(stack: Stack, place: str) -> None:
     """A Stack's field has its own place, or the document's if its own is unknown."""
     assert stack.place("spec.state") == place
+
+
+def test_a_score_is_told_apart_by_what_it_says() -> None:
+    """Equal scores are one in a set. Keys of a newer version count neither there nor for a permission."""
+    scores = {Score("prompts", "d", 1, 2), Score("prompts", "d", 1, 2, {"more": "1"})}
+    assert len(scores) == 1
+    assert Score("prompts", "d", 1, 2) != Score("prompts", "d", 2, 2)
+    reader = Permission("USER", "a@b.example", "READER")
+    assert len({reader, Permission("USER", "a@b.example", "READER", {"more": "1"})}) == 1

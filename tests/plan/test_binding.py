@@ -16,13 +16,14 @@ from msgspec.structs import replace
 
 from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Desired, Guards, Lifecycle, Live, Status
-from reconciler.plan.binding import verify
+from reconciler.plan.binding import bind, verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.inputs import Inputs
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
+from tests.casefiles import Case, cases
 from tests.limits import examples
 from tests.worlds import (
     CREATED,
@@ -41,6 +42,7 @@ from tests.worlds import (
 BOT = worlds.address("bot")
 OLD = "bot-aaaaaaaa"
 NEW = id_of(data="two")
+PLANNED = [case for case in cases("plan") if "error" not in case.expected]
 IDLE = want("idle")
 IDLE_ID = id_of("idle")
 IDLE_RECORD = Record(IDLE.address, serving=model(IDLE_ID))
@@ -484,6 +486,18 @@ def test_only_touched_addresses_are_bound() -> None:
     recording = around([protects], [Record(BOT, serving=model(OLD))], [live(OLD)])
     assert [one.action for one in make_plan(recording).changes] == [Action.RECORD, Action.NO_OP]
     assert make_plan(recording).bindings == {}
+
+
+@pytest.mark.parametrize("case", PLANNED, ids=[case.name for case in PLANNED])
+def test_a_plan_of_every_row_holds_in_its_own_world(case: Case) -> None:
+    """What was approved is carried out whole if nothing has changed, whatever its steps are."""
+    now = case.world()
+    is_rollback = "rollback" in case.body
+    fresh, facts = (case.plan(now), now) if is_rollback else plan_with_facts(now)
+    approved = replace(fresh, bindings=dict(bind(facts, fresh.changes)))
+    same = verify(approved, fresh, facts)
+    work = [one.key for one in approved.changes if one.action is not Action.NO_OP]
+    assert [one.key for one in same.changes] == work
 
 
 @pytest.mark.timeout(400)  # Hypothesis shrinks a failure for at most 300 s

@@ -170,8 +170,9 @@ def read_mapping(read_key: Reader, read: Reader) -> Reader:
 
     def read_items(value: object) -> dict[Any, Any]:
         items = read_object(value)
+        keys = items if read_key is read_text else map(read_key, items)  # a key of JSON is always text
         try:
-            return {read_key(key): read(item) for key, item in items.items()}
+            return dict(zip(keys, map(read, items.values()), strict=True))
         except WrongValueError:  # read again, to say where
             return {
                 read_under(key, read_key, key): read_under(key, read, item) for key, item in items.items()

@@ -25,7 +25,7 @@ from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import bind, verify
 from reconciler.plan.change import Drift, Plan
 from reconciler.plan.copies import CopySource, SourceFault
-from reconciler.plan.drift import find_selected_drift
+from reconciler.plan.drift import find_selected_drift, list_unrecorded
 from reconciler.plan.facts import Facts, Observed, index_desired
 from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.planner import Planner
@@ -343,7 +343,9 @@ class Operation(Struct):
         kinds = {address.kind for address in state.resources}
         facts = self.read_facts(state)
         facts = observe.add_base_models(facts, self.providers, kinds)
-        return find_selected_drift(facts, own=observe.list_own_models(self.providers, kinds))
+        unrecorded = {kind for kind, _ in list_unrecorded(facts)}  # of the others, no model can be unmanaged
+        own = observe.list_own_models(self.providers, kinds & unrecorded)
+        return find_selected_drift(facts, own=own)
 
     def _read_selected_state(self) -> State:
         """Read the state, and check that --target and --exclude match something."""

@@ -275,14 +275,25 @@ def _explain_missing_offer(facts: Facts, kind: str, base: str, row: Base | None)
     return f"{base} is not offered for tuning any more: it could not be trained again"
 
 
-def _find_unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> Iterator[Drift]:
-    if not own:
-        return
-    recorded = {
+def list_unrecorded(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield the (kind, id) of every live model that no address records, whosever it is."""
+    recorded = _list_recorded(facts)
+    for kind, shown in facts.observed.live.items():
+        yield from ((kind, id) for id in shown if (kind, id) not in recorded)
+
+
+def _list_recorded(facts: Facts) -> set[tuple[str, str]]:
+    return {
         (address.kind, model.id)
         for address, record in facts.state.resources.items()
         for model in record.models
     }
+
+
+def _find_unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> Iterator[Drift]:
+    if not own:
+        return
+    recorded = _list_recorded(facts)
     names = {address.name for address in (*facts.desired, *facts.state.resources)}
     for kind, id in sorted(own - recorded):
         live = facts.observed.live.get(kind, {}).get(id)

@@ -198,9 +198,12 @@ def _find_double(records: Iterable[Record]) -> str:
 # --------------------------------------------------------------------------------------- the format
 
 
+_ANY_VALUE = frozenset({str, int, bool})
+
+
 def _read_sent_value(value: object) -> object:
     """Read a model's field: text, a flag, a number of single precision, or a list of them."""
-    if type(value) is str:
+    if type(value) in _ANY_VALUE:
         return value
     found = read_scalars(value)
     for scalar in found if isinstance(found, tuple) else (found,):

@@ -157,7 +157,7 @@ COUNTS: Mapping[tuple[str, ...], int] = {
     ("plan", "--refresh-only"): 1,
     ("plan", "--destroy"): 1,
     ("apply", "--auto-approve"): 1,
-    ("drift",): 3,
+    ("drift",): 2,
     ("status",): 1,
     ("wait",): 1,
     ("show",): 0,

@@ -150,7 +150,8 @@ def sent(api: Api, raw: bytes) -> tuple[int, dict[str, str], bytes]:
     host, _, port = api.url.removeprefix("http://").rpartition(":")
     begun, answer = time.perf_counter(), b""
     with socket.create_connection((host, int(port)), timeout=SOON) as connection:
-        connection.sendall(raw)
+        with contextlib.suppress(ConnectionError):  # the answer may come before all has arrived
+            connection.sendall(raw)
         with contextlib.suppress(ConnectionError):
             while part := connection.recv(65536):
                 answer += part

@@ -227,18 +227,8 @@ class Converted(Struct, frozen=True, forbid_unknown_fields=True):
     unknown: Unknown = field(default_factory=dict)
 
 
-class Read(Struct, frozen=True):
+class Read(Converted, frozen=True, forbid_unknown_fields=False):
     """The same fields. The readers read it, because it does not forbid unknown ones."""
-
-    id: Name
-    count: Count = 0
-    whole: int | None = None
-    flag: bool = False
-    status: Status | None = None
-    values: Attributes = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
-    part: Part | None = None
-    unknown: Unknown = field(default_factory=dict)
 
 
 _odd: st.SearchStrategy[object] = st.sampled_from(

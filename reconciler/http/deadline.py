@@ -1,6 +1,6 @@
 """Limits the time of a whole HTTP call, whatever the server does.
 
-requests limits only each single read. A server that sends one byte a second, or chunks without end, could
+urllib3 limits only each single read. A server that sends one byte a second, or chunks without end, could
 keep a call open for ever. Here a thread shuts the connection down when the time is up, and every read and
 write on it ends at once. `sockets` reports each socket to this module.
 

@@ -38,7 +38,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Listed: TypeAlias = "Mapping[str, Future[list[Live | Odd]]]"
-"""Maps the name of a kind to all models that its service shows, which was asked for before."""
+"""The lists that services were asked for ahead, by kind. They may not have arrived yet."""
 
 
 def make_handle(model: RecordedModel) -> Handle:

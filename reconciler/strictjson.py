@@ -139,7 +139,7 @@ def _read_plainly(data: bytes, most: int, decode: Decode) -> Any:
 # A text's shape has 0 for each digit, and a space for what may stand between two values.
 _SHAPE = bytes.maketrans(b"\t\r\n,[123456789", b"     000000000")
 _LARGE = tuple(before + b"0" * 19 for before in (b" ", b" -", b":", b":-"))
-"""How an integer begins that may be beyond int64, in a text of that shape."""
+"""Each long integer has one of these in the shape of its text. It may be beyond int64."""
 
 
 def _is_strict(document: object, data: bytes) -> bool:

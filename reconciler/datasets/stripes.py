@@ -337,7 +337,7 @@ def _open_helpers(measure: Measure, helpers: int) -> Iterator[Team]:
 
 
 def _help(pipe: Connection, others: Sequence[Connection], memory: mmap, measure: Measure) -> None:
-    """Measure the stripes that are asked for, until nobody asks any more."""
+    """Measure each stripe that is asked for, until the pipe is closed."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -43,7 +43,7 @@ _LINE = re.compile(
 )
 """Indentation, dash, key, then one of text, number, quoted text, brackets; or else the whole line."""
 _EXAMPLE = re.compile(rf"( *)(- +)\{{({_KEY}): +({_QUOTED}), *({_KEY}): +({_QUOTED})\}} *")
-"""An item with two quoted texts, as most examples are. To read it by _LINE takes three times as long."""
+"""An item with two quoted texts, as most examples are. With _LINE, reading it takes three times as long."""
 
 _INNER_REST = r"""[^\n:#,?\[\]{}"']*(?::(?=[A-Za-z0-9/])[^\n:#,?\[\]{}"']*)*"""
 _INNER = rf"({_LETTER}{_INNER_REST})|({_SIGN}{_INNER_REST})|({_QUOTED})"

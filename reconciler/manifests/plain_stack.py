@@ -49,7 +49,7 @@ def _read_variables(value: object) -> Mapping[str, str]:
 
 
 def _read_prices(value: object) -> Mapping[str, float]:
-    """Read prices of base models that are written without publisher and version."""
+    """Read prices by base model. The names have neither publisher nor version."""
     if type(value) is not dict or any("@" in name for name in value):
         raise LeftError
     return {read_vertex_base(name): read_price(price) for name, price in value.items()}

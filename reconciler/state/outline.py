@@ -1,6 +1,6 @@
 """Reads of a state's document which models it records and whose they are, in a fiftieth of the time of all.
 
-Rule: nothing is decided on an outline. It only tells early which services `file` would let us ask.
+Rule: no plan is made from an outline. It only tells early which services may be asked for their lists.
 """
 
 from __future__ import annotations

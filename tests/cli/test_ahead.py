@@ -38,7 +38,7 @@ LISTED = b'{"tunedModels": [{"name": "tunedModels/bot-1", "state": "ACTIVE", "ba
 
 
 class Waiting(OpenCache):
-    """Lets nobody look at a data set before something has happened."""
+    """A cache of data sets that makes its reader wait for an event."""
 
     def __init__(self, event: threading.Event) -> None:
         super().__init__()

@@ -152,7 +152,7 @@ def test_a_token_that_never_comes_ends_in_time(wire: Wire, drip: str) -> None:
 
 
 def test_one_thread_watches_all_calls() -> None:
-    """Many calls at once have one thread that ends them, the last one first if its time is up first."""
+    """One thread ends all calls, each when its own time is up, in whatever order they began."""
     with contextlib.ExitStack() as stack:
         calls = [stack.enter_context(limit_call(60.0)) for _ in range(20)]
         first = stack.enter_context(limit_call(0.01))

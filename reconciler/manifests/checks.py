@@ -9,6 +9,7 @@ import re
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document, Node
+from reconciler.manifests.substitution import read_number
 from reconciler.model import AnyCheck, Check, Checks, Comparison, DataSet, HeldOut
 from reconciler.problems import Place, Refusal
 
@@ -86,7 +87,7 @@ def _is_pattern(node: Node) -> bool:
 
 
 def _read_file(document: Document, item: Node, data_sets: DataSets, form: str) -> HeldOut | None:
-    file, at_least = item.at("file"), item.at("at_least").value
+    file, at_least = item.at("file"), read_number(item.at("at_least").value)
     if not file.text.strip():
         return None
     data = data_sets.read_file(file.text, file, form=form, is_validation=True)

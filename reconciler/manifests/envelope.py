@@ -156,7 +156,7 @@ class DeclaredCheck(schema.Declared):
     one_of: Choices | None = None
     file: schema.Text | None = None
     by: Literal["exact", "contains"] | None = None
-    at_least: Annotated[float, Field(gt=0, le=1)] | None = None
+    at_least: schema.Share | None = None
 
 
 EndpointId = Annotated[

@@ -27,14 +27,14 @@ class GenerationConfig(schema.Declared):
     audio_transcription_config: Map | None = None
     candidate_count: schema.Whole | None = None
     enable_affective_dialog: schema.Flag | None = None
-    frequency_penalty: Annotated[schema.Number, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2), schema.READ_NUMBER] | None = None
     image_config: Map | None = None
     logprobs: schema.Integer | None = None
     max_output_tokens: schema.Whole | None = None
     media_resolution: (
         Literal["MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"] | None
     ) = None
-    presence_penalty: Annotated[schema.Number, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2), schema.READ_NUMBER] | None = None
     response_format: list[Map] | None = None
     response_json_schema: Any = None
     response_logprobs: schema.Flag | None = None
@@ -45,10 +45,10 @@ class GenerationConfig(schema.Declared):
     seed: schema.Integer | None = None
     speech_config: Map | None = None
     stop_sequences: list[str] | None = None
-    temperature: Annotated[schema.Number, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2), schema.READ_NUMBER] | None = None
     thinking_config: Map | None = None
-    top_k: Annotated[schema.Number, Field(ge=0)] | None = None
-    top_p: Annotated[schema.Number, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[float, Field(ge=0, allow_inf_nan=False), schema.READ_NUMBER] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1), schema.READ_NUMBER] | None = None
     translation_config: Map | None = None
 
 
@@ -58,7 +58,7 @@ class AutoraterConfig(schema.Declared):
     autorater_model: schema.Text | None = None
     flip_enabled: schema.Flag | None = None
     generation_config: GenerationConfig | None = None
-    sampling_count: Annotated[schema.Integer, Field(ge=1, le=32)] | None = None
+    sampling_count: Annotated[int, Field(ge=1, le=32), schema.READ_INTEGER] | None = None
 
 
 class BleuSpec(schema.Declared):

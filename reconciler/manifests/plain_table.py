@@ -25,11 +25,11 @@ from reconciler.manifests.plain_values import (
     read_date,
     read_duration,
     read_flag,
+    read_fraction,
     read_labels,
     read_list,
     read_mapping,
     read_name,
-    read_number,
     read_pattern,
     read_text,
     read_visible,
@@ -110,7 +110,7 @@ CHECKS = read_list(
             **dict.fromkeys(("system", "expect", "contains", "matches", "file"), read_visible),
             "one_of": read_list(read_visible, least=1),
             "by": read_choice("exact", "contains"),
-            "at_least": partial(read_number, least=1e-30, most=1),
+            "at_least": read_fraction,
         }
     )
 )

@@ -13,8 +13,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from reconciler.formats import parse_duration
-from reconciler.manifests.scalars import resolve
-from reconciler.manifests.substitution import Substituted
+from reconciler.manifests.substitution import Substituted, read_scalar
 from reconciler.manifests.texts import (
     DURATION,
     INT32,
@@ -135,14 +134,9 @@ def read_choice(*choices: str) -> Callable[[object], str]:
     return read
 
 
-def _resolve(value: object) -> object:
-    """Read a text that variables were put into as a number or a boolean, if it is one."""
-    return resolve(value) if type(value) is Substituted else value
-
-
 def read_flag(value: object) -> bool:
     """Read true or false."""
-    value = _resolve(value)
+    value = read_scalar(value)
     if type(value) is not bool:
         raise LeftError
     return value
@@ -150,7 +144,7 @@ def read_flag(value: object) -> bool:
 
 def _read_integer(value: object, least: int) -> int:
     if type(value) is not int:
-        value = _resolve(value)
+        value = read_scalar(value)
     if type(value) is not int or not least <= value <= INT32:
         raise LeftError
     return value
@@ -160,21 +154,18 @@ read_whole = partial(_read_integer, least=1)
 read_count = partial(_read_integer, least=0)
 
 
-def read_number(value: object, least: float, most: float) -> float:
-    """Read a number in this range, which no variable may give."""
+def _read_number(value: object, least: float, most: float) -> float:
+    if type(value) is not float:
+        value = read_scalar(value)
     if (type(value) is not float and type(value) is not int) or not least <= value <= most:
         raise LeftError
     return float(value)
 
 
-def _read_any_number(value: object, least: float, most: float) -> float:
-    return read_number(value if type(value) is float else _resolve(value), least, most)
-
-
-read_fraction = partial(_read_any_number, least=1e-30, most=1)
+read_fraction = partial(_read_number, least=1e-30, most=1)
 """Not zero, which is rare, and nothing that may be zero in single precision."""
-read_positive = partial(_read_any_number, least=1e-30, most=1e30)
-read_price = partial(_read_any_number, least=0, most=1e30)
+read_positive = partial(_read_number, least=1e-30, most=1e30)
+read_price = partial(_read_number, least=0, most=1e30)
 
 _DURATION = re.compile(DURATION)
 _DATE = re.compile(ISO_DATE, re.ASCII)

@@ -19,8 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from reconciler.formats import parse_duration, to_camel_case
 from reconciler.identity import to_float32
-from reconciler.manifests.scalars import resolve
-from reconciler.manifests.substitution import Substituted
+from reconciler.manifests.substitution import read_number, read_scalar
 from reconciler.manifests.texts import DURATION, ID, INT32, ISO_DATE, NAME
 from reconciler.model import NAME_LIMIT
 
@@ -90,28 +89,9 @@ def to_snake_case(key: str) -> str:
     return to_snake(key) if key.isascii() else key
 
 
-def _read_scalar(value: object) -> object:
-    """Read text that came from a variable as a number or a boolean. Text of the manifest stays text."""
-    if type(value) is not Substituted:
-        return value
-    resolved = resolve(value)
-    # An empty variable does not unset a field. It is text where a number should be.
-    return value if resolved is None else resolved
-
-
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
-
-
-def _read_number(value: object) -> object:
-    """Read a number, in quotes or not: proto3 JSON accepts quotes, and Google's templates have them."""
-    if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
-        return float(value) if found[1] or found[2] else int(value)
-    return _read_scalar(value)
-
-
 def read_integer(value: object) -> object:
     """Read an integer. It may be 5.0, because proto3 JSON accepts any number without a fraction."""
-    value = _read_number(value)
+    value = read_number(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -125,22 +105,21 @@ def _check_float32(value: float) -> float:
     return value
 
 
+READ_SCALAR = BeforeValidator(read_scalar)
+READ_NUMBER = BeforeValidator(read_number)
+READ_INTEGER = BeforeValidator(read_integer)
+
 # each constraint stands beside its type, so that the JSON Schema gets it too
-Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(read_integer)]
-Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(read_integer)]
+Whole = Annotated[int, Field(ge=1, le=INT32), READ_INTEGER]
+Count = Annotated[int, Field(ge=0, le=INT32), READ_INTEGER]
+Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), READ_INTEGER]
 Fraction = Annotated[
-    float,
-    Field(ge=0, le=1, allow_inf_nan=False),
-    AfterValidator(_check_float32),
-    BeforeValidator(_read_number),
+    float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_check_float32), READ_NUMBER
 ]
-Positive = Annotated[
-    float, Field(gt=0, allow_inf_nan=False), AfterValidator(_check_float32), BeforeValidator(_read_number)
-]
-Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_read_number)]
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_read_number)]
-Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(read_integer)]
-Flag = Annotated[bool, BeforeValidator(_read_scalar)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_check_float32), READ_NUMBER]
+Share = Annotated[float, Field(gt=0, le=1), READ_NUMBER]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False), READ_NUMBER]
+Flag = Annotated[bool, READ_SCALAR]
 
 
 def validate_by(find_fault: Callable[[str], tuple[str, str] | None]) -> AfterValidator:
@@ -203,7 +182,7 @@ _DURATION = re.compile(DURATION)
 
 
 def _read_duration(value: object) -> timedelta:
-    value = _read_scalar(value)
+    value = read_scalar(value)
     if value == 0 and not isinstance(value, bool):
         return timedelta(0)
     seconds = parse_duration(value) if isinstance(value, str) and _DURATION.fullmatch(value) else None

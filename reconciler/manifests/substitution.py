@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from reconciler.manifests.scalars import resolve
 from reconciler.problems import Refusal
 
 PREFIX = "RECONCILER_VAR_"
@@ -20,6 +21,7 @@ REFERENCE_PATTERN = rf"\$\{{\s*(var\.{NAME}|workspace)\s*\}}"
 DATA_KEY, DATA_DEPTH = "examples", 4
 """The key of the collection that is training data, and how many collections are around it at least."""
 
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([^}\n]*)\})?")
 _WORKSPACE = "default"
 """What `${workspace}` stands for. Every state has this one workspace."""
@@ -30,6 +32,22 @@ class Substituted(str):
     """Text that variables were put into. It may be read as a number or a boolean if the field needs one."""
 
     __slots__ = ()
+
+
+def read_scalar(value: object) -> object:
+    """Read text that came from a variable as a number or a boolean. Text of the manifest stays text."""
+    if type(value) is not Substituted:
+        return value
+    resolved = resolve(value)
+    # An empty variable does not unset a field. It is text where a number should be.
+    return value if resolved is None else resolved
+
+
+def read_number(value: object) -> object:
+    """Read a number, in quotes or not: proto3 JSON accepts quotes, and Google's templates have them."""
+    if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
+        return float(value) if found[1] or found[2] else int(value)
+    return read_scalar(value)
 
 
 def substitute(text: str, variables: Mapping[str, str]) -> tuple[str, tuple[Refusal, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.lookalikes import KEY_HINTS
@@ -23,7 +23,7 @@ from reconciler.manifests.texts import BASE_PATTERN, ID, NAME, TUNED_MODEL_DISPL
 from reconciler.model import DataSet, Example
 from reconciler.problems import Place
 
-ProjectNumber = Annotated[int, Field(ge=1, le=schema.INT64), BeforeValidator(schema.read_integer)]
+ProjectNumber = Annotated[int, Field(ge=1, le=schema.INT64), schema.READ_INTEGER]
 
 
 def _read_base_model(value: str) -> str:

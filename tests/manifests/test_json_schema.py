@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def test_good_manifests_are_valid(path: Path, validator: Any) -> None:
 def test_bad_manifests_are_not(path: Path, validator: Any) -> None:
     """The schema refuses keys that are unknown, missing or exclude each other, and wrong types and ranges."""
     assert not all(validator.is_valid(body) for body in _bodies(path))
+
+
+def test_bounds_have_the_names_of_json_schema() -> None:
+    """Every bound of a number is a keyword of JSON Schema, so that editors know it."""
+    found = re.findall(r'"(?:ge|gt|le|lt|multiple_of)":', json.dumps(make_json_schema()))
+    assert found == []
 
 
 def test_both_spellings_of_every_key() -> None:

@@ -12,6 +12,7 @@ from reconciler.errors import Diagnostic, UsageError
 from reconciler.identity import digest_manifest
 from reconciler.manifests import Loaded, parse_variables
 from reconciler.manifests.substitution import Substituted, substitute
+from reconciler.model import HeldOut
 from reconciler.providers.gemini.fields import TUNED_MODEL
 
 Load = Callable[..., Loaded]
@@ -169,6 +170,19 @@ def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests:
     assert manifest.attributes["top_k"] == 40
     assert manifest.lifecycle.prevent_destroy is True
     assert manifest.lifecycle.keep_deposed == timedelta(minutes=40)
+
+
+@pytest.mark.parametrize("written", ["0.75", '"0.75"', '"${var.share}"'])
+def test_the_share_of_a_check(written: str, workspace: Path, load_manifests: Load) -> None:
+    """The share of right answers that a check asks for is a number, in quotes or not, or a variable."""
+    (workspace / "manifests" / "a.yaml").write_text(
+        MODEL.replace("${var.value}", "text")
+        + f"checks: [{{file: data/numbers.jsonl, at_least: {written}}}]\n"
+    )
+    (desired,) = load_manifests(variables={"share": "0.75"}).desired
+    (check,) = desired.checks
+    assert isinstance(check, HeldOut)
+    assert check.at_least == 0.75
 
 
 @pytest.mark.parametrize(

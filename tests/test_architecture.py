@@ -165,9 +165,13 @@ def test_a_plain_manifest_needs_no_schema(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_is_beside_the_spec_needs_no_schema(tmp_path: pathlib.Path) -> None:
-    """Validating a manifest with a variable, permissions and checks imports no heavy library either."""
+    """Validating a manifest with all that may stand beside a spec imports no heavy library either."""
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "bot.yaml").write_text(
-        PLAIN.replace("us-central1}", "us-central1, variables: {number: '5'}}") + BESIDE, encoding="utf-8"
+        PLAIN.replace(
+            "us-central1}", "us-central1, variables: {number: '5'}, lifecycle: {keep_deposed: 2h}}"
+        ).replace("{name: bot}", "{name: bot, moved_from: robot}")
+        + BESIDE,
+        encoding="utf-8",
     )
     assert HEAVY & _list_imported(["validate"], tmp_path) <= {"msgspec"}

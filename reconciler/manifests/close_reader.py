@@ -22,7 +22,7 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.form import Form
 from reconciler.manifests.places import BESIDE
-from reconciler.manifests.references import Declaration
+from reconciler.manifests.references import Declaration, parse_former
 from reconciler.manifests.schema_types import Named
 from reconciler.manifests.validation_messages import explain, list_misspelled
 from reconciler.model import Address, Attributes, Lifecycle, Permission, Stack, Value
@@ -92,7 +92,6 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
     parent_path = f"spec.{form.parent}"
     parent = "" if document.at("spec.source.state").is_there else document.at(parent_path).text
     kinds = (kind.name, *form.parents)
-    former = document.at("metadata.moved_from").text
     return Declaration(
         address=Address(kind.name, name),
         document=document,
@@ -100,7 +99,7 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
         imports=document.at("metadata.import").text.removeprefix(kind.collection),
         parent=_parse_address(parent) if parent.partition("/")[0] in kinds else None,
         parent_path=parent_path,
-        moved_from=_parse_address(former if "/" in former else f"{kind.name}/{former}"),
+        moved_from=parse_former(document.at("metadata.moved_from").text, kind.name),
         endpoint=form.find_endpoint(document) if kind.has_endpoints else ("", ""),
         trains=kind.trains,
     )

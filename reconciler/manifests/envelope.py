@@ -12,7 +12,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests import schema_types as schema
 from reconciler.manifests.content import merge_lifecycle
-from reconciler.manifests.texts import ENDPOINT, ID, LABEL, LABEL_KEY, LABEL_LIMIT, PROMPT_LIMIT
+from reconciler.manifests.texts import (
+    ENDPOINT,
+    FORMER_NAME,
+    LABEL,
+    LABEL_KEY,
+    LABEL_LIMIT,
+    LIVE_TUNED_MODEL,
+    PROMPT_LIMIT,
+)
 from reconciler.model import BEST, LAST, Lifecycle, Serving, StateSource
 from reconciler.settings import forms
 
@@ -39,7 +47,7 @@ LabelValue = Annotated[
 FormerName = Annotated[
     str,
     schema.validate_pattern(
-        r"(?:[A-Za-z]+/)?[a-z0-9-]{1,31}",
+        FORMER_NAME,
         "is not an address",
         "Write NAME or KIND/NAME, as it was before.",
     ),
@@ -63,11 +71,11 @@ class Metadata(schema.Declared):
 ImportName = Annotated[
     str,
     schema.validate_pattern(
-        rf"(?:tunedModels/)?{ID}",
+        LIVE_TUNED_MODEL,
         "is not the name of a tuned model",
         "Write its id, or tunedModels/ID.",
     ),
-    schema.show_pattern(f"(?:tunedModels/)?{ID}"),
+    schema.show_pattern(LIVE_TUNED_MODEL),
 ]
 
 

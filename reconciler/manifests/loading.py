@@ -276,8 +276,9 @@ def _read_stack(
 
 def _read_declared(document: Document, kinds: Mapping[str, Kind]) -> Stack | None:
     """Read one Stack. None after noting what is wrong with it."""
-    if document.is_plain and (stack := read_plain_stack(document)) is not None:
+    fields = [field for kind in kinds.values() for field in kind.fields.values()]
+    if document.is_plain and (stack := read_plain_stack(document, fields)) is not None:
         return stack
     from reconciler.manifests.stack import read_stack
 
-    return read_stack(document, [field for kind in kinds.values() for field in kind.fields.values()])
+    return read_stack(document, fields)

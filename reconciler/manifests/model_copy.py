@@ -19,6 +19,7 @@ from reconciler.manifests.envelope import DeclaredServing, EndpointId, ModelMeta
 from reconciler.manifests.form import Form
 from reconciler.manifests.stack import Location, Project, StateUrl
 from reconciler.manifests.texts import (
+    LIVE_COPY,
     NAME,
     NO_ENDPOINT,
     SOURCE_ADDRESS,
@@ -28,8 +29,6 @@ from reconciler.manifests.texts import (
 )
 from reconciler.manifests.tuning_job import EncryptionSpec, ServiceAccount
 from reconciler.model import Address, DataSet, Serving, StateSource
-
-_COPY = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/)?[a-z][a-z0-9_-]{0,62}"
 
 
 def _check_address(value: str) -> str:
@@ -84,9 +83,9 @@ Workspace = Annotated[
 CopyName = Annotated[
     str,
     schema.validate_pattern(
-        _COPY, "is not the name of a model", "Write its id, or projects/P/locations/L/models/ID."
+        LIVE_COPY, "is not the name of a model", "Write its id, or projects/P/locations/L/models/ID."
     ),
-    schema.show_pattern(_COPY),
+    schema.show_pattern(LIVE_COPY),
 ]
 
 

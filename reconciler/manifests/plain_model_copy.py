@@ -12,6 +12,7 @@ from reconciler.manifests.plain_table import ALWAYS, Table, make_keys
 from reconciler.manifests.plain_values import LeftError, read_location, read_pattern, read_project
 from reconciler.manifests.texts import (
     ENDPOINT,
+    LIVE_COPY,
     NO_ENDPOINT,
     SOURCE_ADDRESS,
     SOURCE_KINDS,
@@ -49,12 +50,13 @@ def _build_serving(found: Mapping[str, Any]) -> Serving | None:
 TABLE = Table(
     keys=make_keys(
         "ModelCopy",
-        metadata={"location": read_location, "project": read_project},
+        metadata={"location": read_location, "project": read_project, "import": read_pattern(LIVE_COPY)},
         spec={"source": _read_source},
         beside={"serving": {"endpoint": read_pattern(ENDPOINT)}},
     ),
     required=ALWAYS,
     choices=frozenset({"spec.source"}),
+    within="spec.",
     parent="spec.source.address",
     parents=SOURCE_KINDS,
     read_data=_read_data,

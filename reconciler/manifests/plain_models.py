@@ -16,8 +16,11 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.places import BESIDE
 from reconciler.manifests.plain_table import Table, find_table
 from reconciler.manifests.plain_values import LeftError, read_keys
-from reconciler.manifests.references import Declaration
-from reconciler.model import Address, Checks, Lifecycle, Permission, Stack
+from reconciler.manifests.references import Declaration, parse_former
+from reconciler.model import Address, Checks, Lifecycle, Permission, Replacement, Serving, Stack
+
+_LIVE = ("metadata.id", "metadata.import")
+"""The paths of what names a live model, which needs no training data."""
 
 
 class PlainModels:
@@ -26,7 +29,7 @@ class PlainModels:
     Args:
         kind: the kind of the models.
         stack: the Stack.
-        lifecycle: the one for models that say nothing themselves.
+        lifecycle: the one for models that say nothing themselves, and whose id is not pinned.
         data_sets: measures the training data.
     """
 
@@ -42,7 +45,7 @@ class PlainModels:
 
         What is wrong with its data, its checks or its base model, or what contradicts itself, is noted.
         """
-        table, kind = find_table(self._kind.name), self._kind
+        table = find_table(self._kind.name)
         if table is None:
             return None
         found: dict[str, Any] = {}
@@ -51,37 +54,47 @@ class PlainModels:
         except LeftError:
             return None
         there = found.keys()
-        if not there >= table.required or len(there & table.choices) != 1:
+        names_live = not there.isdisjoint(_LIVE)
+        if not there >= table.required or len(there & table.excluding) > 1:
             return None
-        if len(there & table.excluding) > 1:
+        if len(there & table.choices) != 1 and not (names_live and table.allows_no_data(there)):
             return None
         attributes = {path: found[key] for path, key in self._paths if key in found}
         lifecycle = self._read_lifecycle(document, found)
         permissions = self._read_permissions(document, found)
+        if names_live or lifecycle.replace is Replacement.DELETE_FIRST:
+            self._check_pinning(document)
         checks = self._read_checks(document, table.questions) if "checks" in found else ()
         self._check_base(document, found, table)
         data = table.read_data(document, self._data_sets, found, attributes)
         serving = table.build_serving(found)
-        source = found.get("spec.source", "")
-        declaration = Declaration(
-            address=Address(kind.name, found["metadata.name"]),
-            document=document,
-            id="",
-            imports="",
-            parent=Address.parse(source) if source.partition("/")[0] in table.parents else None,
-            parent_path=table.parent,
-            moved_from=None,
-            endpoint=(serving.endpoint, found.get(table.endpoint_place, "")) if serving else ("", ""),
-            trains=kind.trains,
-        )
         content = Content(
             attributes=attributes,
             labels=found.get("metadata.labels", {}),
             lifecycle=lifecycle,
+            id=found.get("metadata.id"),
+            imports=found.get("metadata.import", ""),
             permissions=permissions,
             serving=serving,
         )
-        return Reading(declaration, content, data, checks)
+        return Reading(self._declare(document, found, table, serving), content, data, checks)
+
+    def _declare(
+        self, document: Document, found: dict[str, Any], table: Table, serving: Serving | None
+    ) -> Declaration:
+        """Tell what other documents must know of a model."""
+        kind, source, former = self._kind, found.get("spec.source", ""), found.get("metadata.moved_from", "")
+        return Declaration(
+            address=Address(kind.name, found["metadata.name"]),
+            document=document,
+            id=found.get("metadata.id", ""),
+            imports=found.get("metadata.import", "").removeprefix(kind.collection),
+            parent=Address.parse(source) if source.partition("/")[0] in table.parents else None,
+            parent_path=table.parent,
+            moved_from=parse_former(former, kind.name),
+            endpoint=(serving.endpoint, found.get(table.endpoint_place, "")) if serving else ("", ""),
+            trains=kind.trains,
+        )
 
     def _check_base(self, document: Document, found: dict[str, Any], table: Table) -> None:
         """Check the limits of the base model, unless a document with the same settings was sound."""
@@ -92,12 +105,18 @@ class PlainModels:
                 self._sound.add(said)
 
     def _read_lifecycle(self, document: Document, found: dict[str, Any]) -> Lifecycle:
+        defaults = self._stack.lifecycle if "metadata.id" in found else self._lifecycle
         if "lifecycle" not in found:
-            return self._lifecycle
+            return defaults
         from reconciler.manifests.rules import check_lifecycle_fields
 
         spelled = check_lifecycle_fields(document, "lifecycle", tuple(self._kind.fields.values()))
-        return merge_lifecycle(self._lifecycle, found["lifecycle"], spelled)
+        return merge_lifecycle(defaults, found["lifecycle"], spelled)
+
+    def _check_pinning(self, document: Document) -> None:
+        from reconciler.manifests.rules import check_pinning
+
+        check_pinning(document, self._kind)
 
     def _read_permissions(self, document: Document, found: dict[str, Any]) -> tuple[Permission, ...] | None:
         if "permissions" not in found:

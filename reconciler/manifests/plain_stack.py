@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reconciler.kind import Field
+from reconciler.manifests.content import merge_lifecycle
 from reconciler.manifests.documents import Document
 from reconciler.manifests.kinds import API_VERSION, STACK
 from reconciler.manifests.places import StackPlaces
+from reconciler.manifests.plain_table import LIFECYCLE
 from reconciler.manifests.plain_values import (
     LeftError,
     place_keys,
@@ -28,7 +31,8 @@ from reconciler.manifests.plain_values import (
 )
 from reconciler.manifests.substitution import NAME
 from reconciler.manifests.texts import BUCKET_FOLDER
-from reconciler.model import Guards, Prices, Stack
+from reconciler.model import Guards, Lifecycle, Prices, Stack
+from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login
 
 _UNSAID = Stack()
@@ -40,6 +44,16 @@ def _read_state(value: object) -> str:
     if has_login(address):
         raise LeftError
     return address
+
+
+def _read_endpoint(value: object) -> str:
+    address = read_text(value)
+    if has_login(address):
+        raise LeftError
+    try:
+        return forms.parse_address(address)
+    except forms.FormError as error:
+        raise LeftError from error
 
 
 def _read_variables(value: object) -> Mapping[str, str]:
@@ -64,6 +78,7 @@ _KEYS = place_keys(
             "project": read_project,
             "location": read_location,
             "bucket": read_pattern(BUCKET_FOLDER),
+            "endpoint": _read_endpoint,
             "state": _read_state,
             "variables": _read_variables,
             "guards": {"max_trainings": read_count, "max_deletes": read_count, "max_cost": read_price},
@@ -76,13 +91,26 @@ _KEYS = place_keys(
                 "retire_within": read_duration,
                 "fail_on": read_list(read_choice("unmanaged", "base_retired", "unpromoted", "held_back")),
             },
+            "lifecycle": LIFECYCLE,
         },
     }
 )
 
 
-def read_plain_stack(document: Document) -> Stack | None:
-    """Read a Stack whose values do not know their places. None if only its schema can read it."""
+def _read_lifecycle(document: Document, found: Mapping[str, Any], fields: Sequence[Field]) -> Lifecycle:
+    if "spec.lifecycle" not in found:
+        return _UNSAID.lifecycle
+    from reconciler.manifests.rules import check_lifecycle_fields
+
+    spelled = check_lifecycle_fields(document, "spec.lifecycle", fields)
+    return merge_lifecycle(_UNSAID.lifecycle, found["spec.lifecycle"], spelled)
+
+
+def read_plain_stack(document: Document, fields: Sequence[Field]) -> Stack | None:
+    """Read a Stack whose values do not know their places. None if only its schema can read it.
+
+    `fields` are those of all kinds of model, which its lifecycle may name. A wrong name is noted.
+    """
     found: dict[str, Any] = {}
     try:
         read_keys(_KEYS, document.body, found)
@@ -94,6 +122,7 @@ def read_plain_stack(document: Document) -> Stack | None:
         name=found["metadata.name"],
         project=found.get("spec.project"),
         location=found.get("spec.location"),
+        endpoint=found.get("spec.endpoint"),
         bucket=found.get("spec.bucket"),
         state=found.get("spec.state"),
         variables=found.get("spec.variables", {}),
@@ -105,6 +134,7 @@ def read_plain_stack(document: Document) -> Stack | None:
         ),
         fail_on=tuple(found.get("spec.drift.fail_on", ())),
         retire_within=found.get("spec.drift.retire_within", _UNSAID.retire_within),
+        lifecycle=_read_lifecycle(document, found, fields),
         file=document.file,
         line=document.mark[0],
         places=StackPlaces(document),

@@ -6,7 +6,7 @@ its schema.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
@@ -34,8 +34,8 @@ from reconciler.manifests.plain_values import (
     read_text,
     read_visible,
 )
-from reconciler.manifests.texts import PROMPT_LIMIT
-from reconciler.model import Attributes, DataSet, Serving
+from reconciler.manifests.texts import FORMER_NAME, PROMPT_LIMIT
+from reconciler.model import Attributes, DataSet, Replacement, Serving
 
 ReadData = Callable[[Document, DataSets, Mapping[str, Any], Attributes], tuple[DataSet, ...]]
 """Returns the data sets, see `form.Form.read_data_sets`. Takes what was read, and the attributes."""
@@ -52,7 +52,8 @@ class Table(Struct, frozen=True):
     Attributes:
         keys: those of the whole document.
         required: paths that must be there.
-        choices: paths of which one must be there, and no second one.
+        choices: paths of which one must be there, and no second one. A document that names a live model may
+            have none of them, but something in the mapping `within`.
         excluding: paths of which at most one may be there.
         parent: as `Declaration.parent_path`.
         read_data: reads the data sets.
@@ -68,6 +69,7 @@ class Table(Struct, frozen=True):
     choices: frozenset[str]
     parent: str
     read_data: ReadData
+    within: str = ""
     excluding: frozenset[str] = frozenset()
     questions: str = ""
     parents: tuple[str, ...] = ()
@@ -76,10 +78,14 @@ class Table(Struct, frozen=True):
     check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
     base_paths: tuple[str, ...] = ()
 
+    def allows_no_data(self, there: Collection[str]) -> bool:
+        """Return whether a document that names a live model may have only these paths."""
+        return self.choices.isdisjoint(there) and any(path.startswith(self.within) for path in there)
+
 
 ALWAYS = frozenset({"apiVersion", "metadata.name"})
 
-METADATA: Keys = {"name": read_name, "labels": read_labels}
+METADATA: Keys = {"name": read_name, "labels": read_labels, "moved_from": read_pattern(FORMER_NAME)}
 
 LIFECYCLE = read_mapping(
     {
@@ -89,7 +95,7 @@ LIFECYCLE = read_mapping(
         "ignore_drift": read_list(
             read_mapping({"field": read_visible, "reason": read_text, "until": read_date}, "field")
         ),
-        "replace": read_choice("candidate"),
+        "replace": read_choice(*Replacement),
     }
 )
 PERMISSIONS = read_list(

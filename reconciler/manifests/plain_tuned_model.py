@@ -14,12 +14,13 @@ from reconciler.manifests.plain_values import (
     LeftError,
     read_fraction,
     read_gemini_base,
+    read_pattern,
     read_positive,
     read_text,
     read_visible,
     read_whole,
 )
-from reconciler.manifests.texts import TUNED_MODEL_DISPLAY_NAME
+from reconciler.manifests.texts import ID, LIVE_TUNED_MODEL, TUNED_MODEL_DISPLAY_NAME
 from reconciler.model import Attributes, DataSet, Example
 from reconciler.problems import Place
 
@@ -49,7 +50,7 @@ def _read_examples(value: object) -> list[Example]:
 def _read_data(
     document: Document, data_sets: DataSets, found: Mapping[str, Any], attributes: Attributes
 ) -> tuple[DataSet, ...]:
-    if _EXAMPLES not in found:
+    if _FILE in found:
         rest = len(encode_canonical(attributes))
         data = data_sets.read_file(found[_FILE], document.at(_FILE), rest=rest)
         return () if data is None else (data,)
@@ -57,6 +58,8 @@ def _read_data(
     def find_place(number: int | None) -> Place:
         return document.at(_DATA).key_place if number is None else document.at(_EXAMPLES).at([number]).place
 
+    if _EXAMPLES not in found:
+        return ()
     # the request cannot be too long: a plain document has at most a million characters, so four million bytes
     inline = data_sets.read_inline(found[_EXAMPLES], find_place)
     return () if inline is None else (inline,)
@@ -65,6 +68,7 @@ def _read_data(
 TABLE = Table(
     keys=make_keys(
         "TunedModel",
+        metadata={"id": read_pattern(ID), "import": read_pattern(LIVE_TUNED_MODEL)},
         spec={
             "display_name": partial(read_text, most=TUNED_MODEL_DISPLAY_NAME),
             "description": read_text,

@@ -23,7 +23,7 @@ from reconciler.manifests.plain_values import (
     read_visible,
     read_whole,
 )
-from reconciler.manifests.texts import ADAPTER_SIZES, ENDPOINT, JOB_DISPLAY_NAME
+from reconciler.manifests.texts import ADAPTER_SIZES, ENDPOINT, JOB_DISPLAY_NAME, LIVE_JOB
 from reconciler.model import Attributes, DataSet
 
 _TRAINING, _VALIDATION = f"{SUPERVISED}.training_dataset_uri", f"{SUPERVISED}.validation_dataset_uri"
@@ -40,7 +40,7 @@ def _read_data(
 TABLE = Table(
     keys=make_keys(
         "TuningJob",
-        metadata={"location": read_location, "project": read_project},
+        metadata={"location": read_location, "project": read_project, "import": read_pattern(LIVE_JOB)},
         spec={
             "tuned_model_display_name": partial(read_text, least=1, most=JOB_DISPLAY_NAME),
             "description": read_text,
@@ -59,6 +59,7 @@ TABLE = Table(
     ),
     required=ALWAYS | {"spec.base_model"},
     choices=frozenset({f"spec.{_TRAINING}"}),
+    within=f"spec.{SUPERVISED}.",
     parent="spec.pre_tuned_model.tuned_model_name",
     read_data=_read_data,
     questions=SUPERVISED,

@@ -41,6 +41,14 @@ class Declaration(Struct, frozen=True):
         self.document.at(path).error(summary, detail, address=str(self.address))
 
 
+def parse_former(text: str, kind: str) -> Address | None:
+    """Parse `metadata.moved_from`, of a model of this kind. None if the text is no address."""
+    try:
+        return Address.parse(text if "/" in text else f"{kind}/{text}")
+    except ValueError:
+        return None
+
+
 _NAME, _ID, _IMPORT, _MOVED = "metadata.name", "metadata.id", "metadata.import", "metadata.moved_from"
 _ENDPOINT = "serving.endpoint"
 

@@ -17,6 +17,14 @@ NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
 ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 """A tunedModelId, as the API's CreateTunedModelRequest describes it."""
 
+FORMER_NAME = rf"(?:[A-Za-z]+/)?[a-z0-9-]{{1,{NAME_LIMIT}}}"
+"""The name that a model had before, with or without its kind."""
+
+LIVE_TUNED_MODEL = rf"(?:tunedModels/)?{ID}"
+LIVE_JOB = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/tuningJobs/)?[A-Za-z0-9_-]+"
+LIVE_COPY = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/)?[a-z][a-z0-9_-]{0,62}"
+"""What `metadata.import` may name: a live model of the kind, by its id or its resource name."""
+
 ENDPOINT = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 """The id of an endpoint. One that begins with a digit is the service's own."""
 

@@ -26,7 +26,7 @@ from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.form import Form
 from reconciler.manifests.job_data import read_data_sets
 from reconciler.manifests.stack import Location, Project
-from reconciler.manifests.texts import BASE_PATTERN, JOB_DISPLAY_NAME, NAME, parse_base_name
+from reconciler.manifests.texts import BASE_PATTERN, JOB_DISPLAY_NAME, LIVE_JOB, NAME, parse_base_name
 from reconciler.model import BEST, LAST
 
 LABEL_LIMIT = 63
@@ -124,16 +124,14 @@ ServiceAccount = Annotated[
 ]
 
 
-_JOB = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/tuningJobs/)?[A-Za-z0-9_-]+"
-
 JobName = Annotated[
     str,
     schema.validate_pattern(
-        _JOB,
+        LIVE_JOB,
         "is not the name of a tuning job",
         "Write its number, or projects/P/locations/L/tuningJobs/NUMBER.",
     ),
-    schema.show_pattern(_JOB),
+    schema.show_pattern(LIVE_JOB),
 ]
 
 

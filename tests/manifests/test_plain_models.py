@@ -31,6 +31,7 @@ CASES = Path(__file__).parent.parent / "cases" / "manifests"
 SETTINGS = Settings(
     location="us-central1", lifecycle=Lifecycle(prevent_destroy=True, replace=Replacement.DELETE_FIRST)
 )
+FIELDS = [field for kind in KINDS.values() for field in kind.fields.values()]
 ANYTHING = settings(
     max_examples=examples(600), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
@@ -68,13 +69,14 @@ def _read_model(body: Any) -> bool:
 
 def _read_stack(body: Any) -> bool:
     """Read a Stack plainly and closely. Returns whether it can be read plainly; the results are the same."""
-    problems = Problems()
-    plain = read_plain_stack(_make_document(body, problems))
+    problems, noted = Problems(), Problems()
+    plain = read_plain_stack(_make_document(body, problems), FIELDS)
     if plain is None:
+        assert not problems
         return False
-    closely = read_stack(_make_document(body, problems), [])
+    closely = read_stack(_make_document(body, noted), FIELDS)
     assert closely is not None
-    assert not problems
+    assert problems._errors == noted._errors
     assert repr(replace(plain, places={})) == repr(replace(closely, places={}))
     assert dict(plain.places) == dict(closely.places)
     return True
@@ -107,7 +109,13 @@ WHOLE: dict[str, Any] = {
     "TunedModel": {
         "apiVersion": "reconciler/v1",
         "kind": "TunedModel",
-        "metadata": {"name": "bot", "labels": {"team": "a", "example.com/b": ""}},
+        "metadata": {
+            "name": "bot",
+            "id": "bot-1",
+            "import": "tunedModels/bot-1",
+            "moved_from": "old-bot",
+            "labels": {"team": "a", "example.com/b": ""},
+        },
         "lifecycle": LIFECYCLE,
         "permissions": PERMISSIONS,
         "checks": CHECKS,
@@ -127,7 +135,14 @@ WHOLE: dict[str, Any] = {
     "TuningJob": {
         "apiVersion": "reconciler/v1",
         "kind": "TuningJob",
-        "metadata": {"name": "job", "labels": {"team": "a"}, "location": "us-central1", "project": "acme"},
+        "metadata": {
+            "name": "job",
+            "import": "projects/acme/locations/us-central1/tuningJobs/1",
+            "moved_from": "TuningJob/old-job",
+            "labels": {"team": "a"},
+            "location": "us-central1",
+            "project": "acme",
+        },
         "lifecycle": {"prevent_destroy": False},
         "checks": CHECKS[-1:],
         "spec": {
@@ -149,7 +164,14 @@ WHOLE: dict[str, Any] = {
     "ModelCopy": {
         "apiVersion": "reconciler/v1",
         "kind": "ModelCopy",
-        "metadata": {"name": "copy", "labels": {"team": "a"}, "location": "us-central1", "project": "acme"},
+        "metadata": {
+            "name": "copy",
+            "import": "copy-1",
+            "moved_from": "old-copy",
+            "labels": {"team": "a"},
+            "location": "us-central1",
+            "project": "acme",
+        },
         "lifecycle": {"prevent_destroy": True},
         "checks": CHECKS[:1],
         "spec": {"source": {"address": "TuningJob/job"}},
@@ -163,6 +185,7 @@ WHOLE: dict[str, Any] = {
             "project": "acme",
             "location": "us",
             "bucket": "gs://data/tuning",
+            "endpoint": "http://localhost:8080/",
             "state": "gs://data/state",
             "variables": {"region": "us", "a-b": ""},
             "guards": {"max_trainings": 5, "max_deletes": 0, "max_cost": 10},
@@ -172,6 +195,7 @@ WHOLE: dict[str, Any] = {
                 "currency": "EUR",
             },
             "drift": {"retire_within": "30d", "fail_on": ["unmanaged", "unpromoted"]},
+            "lifecycle": {**LIFECYCLE, "replace": "delete_first"},
         },
     },
 }
@@ -192,6 +216,21 @@ def test_a_file_of_pairs(workspace: Path) -> None:
         body = copy.deepcopy(WHOLE["TunedModel"])
         body["spec"]["tuning_task"]["training_data"] = {"file": file}
         assert _read(body)
+
+
+@pytest.mark.parametrize("kind", ["TunedModel", "TuningJob"])
+def test_a_live_model_without_data(kind: str, workspace: Path) -> None:
+    """A model that is taken over, or whose id is pinned, needs no training data. Others do."""
+    assert workspace.exists()
+    body = copy.deepcopy(WHOLE[kind])
+    body["spec"].pop("tuning_task", None)
+    for key in ("training_dataset_uri", "validation_dataset_uri"):
+        body["spec"].get("supervised_tuning_spec", {}).pop(key, None)
+    assert _read(body)
+    del body["metadata"]["import"]
+    assert _read(body) == ("id" in body["metadata"])
+    body["metadata"].pop("id", None)
+    assert not _read(body)
 
 
 def test_the_endpoint_of_a_copy() -> None:
@@ -245,19 +284,20 @@ ODD: list[Any] = [
     [{"text_input": "a", "output": ""}], [{"text_input": "a", "output": "b", "more": "c"}],
     [{"textInput": "a", "output": "b"}], [{"text_input": 1, "output": "b"}],
     {"examples": PAIRS}, {"file": "data/numbers.jsonl"}, {"file": "data/numbers.jsonl", "delimiter": ";"},
-    "24h", "0s", "5", "2027-01-31", "2027-02-30", "delete_first", "USER", "EVERYONE", "OWNER",
-    "a@example.com", "ann@", "temperature", "displayName", "[", LIFECYCLE, PERMISSIONS, PERMISSIONS[:1],
-    {"default": 0}, {"models/x": 1}, {"x@1": 1}, {"x y": 1}, ["held_back"], "usd", "USD", CHECKS,
-    CHECKS[:1], ["a", "a"], [["a"]], [{}], {"prevent_destroy": "yes"}, {"replace": "delete_first"},
+    "tunedModels/bot-1", "tunedModels/x", "bot-1", "TuningJob/x", "https://a:b@example.com", "http://x/",
+    "https://example.com/?a", "24h", "0s", "5", "2027-01-31", "2027-02-30", "delete_first", "USER",
+    "EVERYONE", "OWNER", "a@example.com", "ann@", "temperature", "displayName", "[", LIFECYCLE, PERMISSIONS,
+    PERMISSIONS[:1], {"default": 0}, {"models/x": 1}, {"x@1": 1}, {"x y": 1}, ["held_back"], "usd", "USD",
+    CHECKS, CHECKS[:1], ["a", "a"], [["a"]], [{}], {"prevent_destroy": "yes"}, {"replace": "delete_first"},
     *map(Substituted, SUBSTITUTED),
 ]  # fmt: skip
 """Values that some key accepts, and some key refuses."""
 MORE = [
     "prompt", "expect", "contains", "at_least", "by", "until", "email_address", "prevent_destroy",
-    "apiVersion", "id", "import", "moved_from", "displayName", "topP", "temperature", "learning_rate",
-    "learning_rate_multiplier", "file", "lifecycle", "permissions", "checks", "serving", "location",
-    "project", "labels", "tuned_model_source", "pre_tuned_model", "preference_optimization_spec", "variables",
-    "guards", "drain", "x",
+    "apiVersion", "endpoint", "id", "import", "moved_from", "displayName", "topP", "temperature",
+    "learning_rate", "learning_rate_multiplier", "file", "lifecycle", "permissions", "checks", "serving",
+    "location", "project", "labels", "tuned_model_source", "pre_tuned_model", "preference_optimization_spec",
+    "variables", "guards", "drain", "x",
 ]  # fmt: skip
 
 

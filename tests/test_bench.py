@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.bench import report
-from tests.bench.__main__ import measure_row
-from tests.bench.rows import FLOOR, OURS, ROWS, TERRAFORM, Goal
+from tests.bench.__main__ import make_terraform, measure_row, prepare_provider, serve
+from tests.bench.provider.build import list_missing
+from tests.bench.rows import FLOOR, OURS, PROVIDER, ROWS, TERRAFORM, Goal
 from tests.limits import repeats
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -50,7 +51,7 @@ def test_a_row_can_be_measured(key: str, tmp_path: Path) -> None:
         **{one.name: 1 for one in row.beside},
     }
     lists = {"plan-1000": 1, "jobs-100": 3, "apply-100": 9}
-    assert runs[OURS][0].requests == lists[key]
+    assert [costs[0].requests for costs in runs.values()] == [lists[key]] * len(runs)
     said = (tmp_path / "row" / "ours" / "bench.log").read_text(encoding="utf-8")
     assert ("3 trained." if key == "apply-100" else "No changes.") in said
     if key == "plan-1000":
@@ -75,19 +76,76 @@ def make_result(ours: float, other: float) -> dict[str, Any]:
         (Goal("at most 1 s", seconds=1.0), ("0.80 s", "met")),
         (Goal("at most 90 MiB", peak=90), ("100 MiB", "missed")),
         (Goal("faster", TERRAFORM, 0.1), ("not measured", "-")),
+        (
+            Goal("faster", TERRAFORM, 1 / 2, instead=FLOOR),
+            ("0.5x (processor 1.0x)", "missed"),
+        ),
+        (Goal("none", FLOOR), ("0.5x (processor 1.0x)", "-")),
     ],
 )
 def test_a_goal_is_judged(goal: Goal, said: tuple[str, str]) -> None:
-    """The medians meet a goal or miss it. It is not judged if its other program did not run."""
-    assert report.judge(make_result(0.8, 0.4), ROW["plan-1000"], goal) == said
+    """The medians meet a goal or miss it. It is not judged if the other did not run or nothing is asked."""
+    assert report.judge(make_result(0.8, 0.4), ROW["plan-1000"], goal) == (goal.words, *said)
+
+
+@pytest.mark.parametrize(("key", "times"), [("plan-1000", 12), ("plan-5000", 15)])
+def test_a_plan_is_compared_with_terraform_that_asks_the_service(key: str, times: int) -> None:
+    """Terraform alone is shown too. It counts only where Terraform with the provider did not run."""
+    cost = {"processor": 1.0, "peak": 100.0, "requests": 1, "bytes": 1}
+    runs = {who: [{"wall": wall, **cost}] for who, wall in ((OURS, 1.0), (PROVIDER, 20.0), (TERRAFORM, 10.0))}
+    goals = [goal for goal in ROW[key].goals if goal.of in {PROVIDER, TERRAFORM}]
+    result = {"quick": False, "rows": [{"key": key, "size": 1, "runs": runs}]}
+    shown = ("no goal: Terraform alone, which asks no service", "10.0x (processor 1.0x)", "-")
+    with_provider = (f"{times}x as fast as Terraform + Go provider", "20.0x (processor 1.0x)", "met")
+    assert [report.judge(result, ROW[key], goal) for goal in goals] == [with_provider, shown]
+    runs[PROVIDER] = []
+    without = (f"{times}x as fast as Terraform", "10.0x (processor 1.0x)", "missed")
+    assert [report.judge(result, ROW[key], goal) for goal in goals] == [without, shown]
+
+
+def test_the_go_provider_is_given_what_the_service_has(tmp_path: Path) -> None:
+    """Its resources declare every model at the service, and its state records the same."""
+    row = replace(ROW["plan-1000"], size=2)
+    beside = next(one for one in row.beside if one.name == PROVIDER)
+    used = {"epochCount": 5, "batchSize": 2, "learningRate": 0.001}
+    body = {"displayName": "A", "baseModel": "models/b", "temperature": 0.7}
+    models = [
+        {"id": id, "body": {**body, "tuningTask": {"hyperparameters": used}}} for id in ("one-1", "two-2")
+    ]
+    with serve(0) as service:
+        service.ask("POST", "models", models)
+        names = {"url": service.url, "provider": "/somewhere"}
+        make_terraform(beside, row, tmp_path / "made", names, {})
+    state = json.loads((tmp_path / "made" / "terraform.tfstate").read_text(encoding="utf-8"))
+    recorded = [resource["instances"][0]["attributes"] for resource in state["resources"]]
+    assert [one["id"] for one in recorded] == ["one-1", "two-2"]
+    declared = (tmp_path / "made" / "main.tf").read_text(encoding="utf-8").split('resource "')[1:]
+    for text, attributes in zip(declared, recorded, strict=True):
+        lines = [line.split(" = ", 1) for line in text.splitlines() if " = " in line]
+        found = {key.strip(): json.loads(value) for key, value in lines}
+        assert {**found, "description": None} == attributes
+
+
+def test_what_the_go_provider_takes_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing is installed, the output names Terraform and the packages that the page names."""
+    monkeypatch.setenv("PATH", "")
+    missing = list_missing()
+    assert prepare_provider([ROW["plan-1000"]], {}) is None
+    assert capsys.readouterr().out.startswith("Terraform + Go provider is left out.")
+    page = (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert missing[:3] == ["terraform", "golang-go", "protobuf-compiler"]
+    assert [name for name in missing if name not in page] == []
 
 
 def test_a_missing_terraform_is_said() -> None:
-    """Where Terraform is not installed, its line says so instead of a figure."""
+    """Where Terraform is not installed, its lines say so instead of a figure."""
     tables = report.make_tables(make_result(0.8, 0.4)).splitlines()
     ours = "**Reconciler** | 0.80 s | once | 1.00 s | 100 MiB | 1, 3.2 MB"
-    assert tables[2:5] == [
+    assert tables[2:6] == [
         f"| plan, nothing to do, 1,000 models | {ours} |",
-        "|  | floor | 0.40 s | once | 1.00 s | 100 MiB |  |",
+        "|  | floor | 0.40 s | once | 1.00 s | 100 MiB | 1, 3.2 MB |",
+        "|  | Terraform + Go provider | not here |  |  |  |  |",
         "|  | Terraform | not here |  |  |  |  |",
     ]

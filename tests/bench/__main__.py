@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,7 +26,8 @@ from typing import Any
 
 from tests.bench import report
 from tests.bench.costs import Cost, measure
-from tests.bench.rows import OURS, ROWS, TERRAFORM, Beside, Row
+from tests.bench.provider.build import build_provider, list_missing
+from tests.bench.rows import OURS, PROVIDER, ROWS, TERRAFORM, Beside, Row
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -38,9 +39,10 @@ class Service:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def ask(self, method: str, path: str) -> Any:
+    def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request to the stand-in itself."""
-        request = urllib.request.Request(f"{self.url}/bench/{path}", method=method)
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"{self.url}/bench/{path}", data, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
@@ -59,15 +61,12 @@ def serve(seconds: float) -> Iterator[Service]:
 
 def make_environ(home: Path, url: str) -> dict[str, str]:
     """Return the environment of everything that is measured: no credential, no check for a newer version."""
-    terraformrc = home / "terraformrc"
-    terraformrc.touch()
     return {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
         "GOOGLE_GEMINI_BASE_URL": url,
         "GOOGLE_VERTEX_BASE_URL": url,
         "CHECKPOINT_DISABLE": "1",
-        "TF_CLI_CONFIG_FILE": str(terraformrc),
     }
 
 
@@ -88,14 +87,32 @@ def make_world(row: Row, folder: Path, service: Service, environ: Mapping[str, s
         measure(["reconciler", "apply", "--auto-approve"], folder, environ)
 
 
-def make_terraform(beside: Beside, row: Row, folder: Path, environ: Mapping[str, str]) -> None:
-    """Make Terraform's folder."""
+def make_terraform(
+    beside: Beside, row: Row, folder: Path, names: Mapping[str, str], environ: Mapping[str, str]
+) -> None:
+    """Make Terraform's folder: once for all plans, and for each apply."""
+    if beside.resources in {"planned", "provided"} and folder.exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    if beside.resources == "provided":
+        run_module("worlds", "provided", folder, row.size, names["url"], names["provider"])
+        return
     run_module("worlds", "terraform", folder, max(row.size, 1), beside.resources)
     measure(["terraform", "init", "-no-color"], folder, environ)
 
 
-def measure_row(row: Row, folder: Path) -> dict[str, list[Cost]]:
-    """Measure the programs of a row in turn, after one run of ours that fills the caches."""
+def count(service: Service, command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Cost:
+    """Measure a command, and count what the service receives and sends meanwhile."""
+    service.ask("GET", "counts")
+    cost = measure(command, folder, environ)
+    return replace(cost, **service.ask("GET", "counts"))
+
+
+def measure_row(row: Row, folder: Path, provider: Path | None = None) -> dict[str, list[Cost]]:
+    """Measure the programs of a row in turn, after one run of ours that fills the caches.
+
+    `provider` is the folder of the Go provider. Without it, or without Terraform, that program has no runs.
+    """
     costs: dict[str, list[Cost]] = {OURS: [], **{beside.name: [] for beside in row.beside}}
     folder.mkdir()
     with serve(row.seconds) as service:
@@ -106,41 +123,63 @@ def measure_row(row: Row, folder: Path) -> dict[str, list[Cost]]:
             "manifests": str(here / "manifests"),
             "url": service.url,
             "data": str(here / "data" / "examples.jsonl"),
+            "provider": str(provider or ""),
         }
         for at in range(-1, row.rounds):
             if row.forgotten:
                 (here / row.forgotten).unlink(missing_ok=True)
             if row.world == "new":
                 service.ask("POST", "nothing")
-            service.ask("GET", "counts")
-            cost = measure(["reconciler", *row.ours], here, environ)
-            cost = replace(cost, **service.ask("GET", "counts"))
+            cost = count(service, ["reconciler", *row.ours], here, environ)
             if at < 0:
                 continue
             costs[OURS].append(cost)
             for beside in row.beside:
-                if at < beside.rounds and (other := measure_beside(beside, row, folder, names, environ)):
-                    costs[beside.name].append(other)
+                if at < beside.rounds and is_here(beside, provider):
+                    command, there, its_environ = prepare(beside, row, folder, names, environ)
+                    costs[beside.name].append(count(service, command, there, its_environ))
+                    check_plan(command, there)
     return costs
 
 
-def measure_beside(
+def is_here(beside: Beside, provider: Path | None) -> bool:
+    """Whether another program is on this machine. The floor always is."""
+    if beside.name == PROVIDER:
+        return provider is not None
+    return beside.name != TERRAFORM or shutil.which("terraform") is not None
+
+
+def prepare(
     beside: Beside, row: Row, folder: Path, names: Mapping[str, str], environ: Mapping[str, str]
-) -> Cost | None:
-    """Measure another program once. None for Terraform where it is not installed."""
+) -> tuple[list[str], Path, Mapping[str, str]]:
+    """Return the command of another program, its folder and its environment. Terraform's folder is made."""
     arguments = [argument.format(**names) for argument in beside.arguments]
-    if beside.name != TERRAFORM:
-        return measure(
-            [sys.executable, str(Path(__file__).with_name("floor.py")), *arguments], folder, environ
-        )
-    if shutil.which("terraform") is None:
-        return None
+    if not beside.resources:
+        return [sys.executable, str(Path(__file__).with_name("floor.py")), *arguments], folder, environ
     there = folder / beside.resources
-    if beside.resources != "planned":
-        shutil.rmtree(there, ignore_errors=True)
-    if not there.exists():
-        make_terraform(beside, row, there, environ)
-    return measure(["terraform", *arguments], there, environ)
+    environ = {**environ, "TF_CLI_CONFIG_FILE": str(there / "terraformrc")}
+    make_terraform(beside, row, there, names, environ)
+    return ["terraform", *arguments], there, environ
+
+
+def check_plan(command: Sequence[str], folder: Path) -> None:
+    """End here if a plan of Terraform found something to do: its exit code does not always tell."""
+    said = (folder / "bench.log").read_text(encoding="utf-8")
+    if command[:2] == ["terraform", "plan"] and "No changes." not in said:
+        sys.exit(f"{' '.join(command)} found something to do:\n{said[-2000:]}")
+
+
+def prepare_provider(rows: Iterable[Row], machine: dict[str, Any]) -> Path | None:
+    """Make the Go provider if a row needs it and the machine has what it takes. Returns its folder."""
+    if not any(beside.name == PROVIDER for row in rows for beside in row.beside):
+        return None
+    if missing := list_missing():
+        print(f"{PROVIDER} is left out. What it takes and is not here: {', '.join(missing)}", flush=True)
+        return None
+    provider = build_provider()
+    told = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, check=True, text=True)
+    machine["go"] = told.stdout.strip().removeprefix("go")
+    return provider
 
 
 def describe_machine() -> dict[str, Any]:
@@ -190,6 +229,7 @@ def main() -> None:
             if row.quick
         ]
     machine = describe_machine()
+    provider = prepare_provider(rows, machine)
     result: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "quick": options.quick,
@@ -199,7 +239,7 @@ def main() -> None:
     print(report.describe(result), flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         for row in rows:
-            costs = measure_row(row, Path(name) / row.key)
+            costs = measure_row(row, Path(name) / row.key, provider)
             runs = {who: [asdict(cost) for cost in each] for who, each in costs.items()}
             result["rows"].append({"key": row.key, "size": row.size, "runs": runs})
             print(report.show_row(result, row), flush=True)

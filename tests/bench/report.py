@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.rows import OURS, ROWS, TERRAFORM, Goal, Row
+from tests.bench.rows import OURS, PROVIDER, ROWS, TERRAFORM, Goal, Row
 
 DOCS = Path(__file__).parents[2] / "docs"
 _TABLES = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_COLOURS = {OURS: "#2563eb", TERRAFORM: "#7c3aed"}
+_COLOURS = {OURS: "#2563eb", PROVIDER: "#c026d3", TERRAFORM: "#7c3aed"}
 _OTHER = "#9ca3af"
 
 Result = Mapping[str, Any]
@@ -31,6 +31,8 @@ def describe(result: Result) -> str:
     """Say where and when it was measured, and how busy the machine was."""
     machine = result["machine"]
     terraform = f"Terraform {machine['terraform']}" if machine["terraform"] else "no Terraform"
+    if machine.get("go"):
+        terraform += f" and a provider made by Go {machine['go']}"
     load = ", ".join(map(str, machine["load"]))
     quick = " Quick mode: small worlds and few rounds, so goals are not judged." if result["quick"] else ""
     return (
@@ -61,23 +63,33 @@ def show_seconds(runs: list[dict[str, float]], what: str = "wall") -> tuple[str,
     return f"{statistics.median(values):.{places}f} s", around
 
 
-def judge(result: Result, row: Row, goal: Goal) -> tuple[str, str]:
-    """Compare our median with a goal. Returns what was measured, and whether that is enough."""
+def find_other(result: Result, row: Row, goal: Goal) -> tuple[str, list[dict[str, float]]]:
+    """Return the program that a goal compares us with, and its runs: [] if there are none."""
+    if not goal.of:
+        return "", []
+    if runs := find_runs(result, row.key, goal.of) or find_runs(result, goal.of):
+        return goal.of, runs
+    return goal.instead or goal.of, find_runs(result, row.key, goal.instead)
+
+
+def judge(result: Result, row: Row, goal: Goal) -> tuple[str, str, str]:
+    """Compare our median with a goal. Returns the goal, what was measured, and whether that is enough."""
     runs = find_runs(result, row.key)
+    other, base_runs = find_other(result, row, goal)
+    words = goal.words.format(of=other)
     if goal.peak:
         peak = max(run["peak"] for run in runs)
-        return f"{peak:.0f} MiB", _decide(peak, goal.peak)
-    of = find_runs(result, row.key, goal.of) or find_runs(result, goal.of) if goal.of else []
-    if goal.of and not of:
-        return "not measured", "-"
-    ours, base = median(runs), median(of) if of else 0.0
-    met = _decide(ours, goal.factor * base + goal.seconds)
+        return words, f"{peak:.0f} MiB", _decide(peak, goal.peak)
+    if goal.of and not base_runs:
+        return words, "not measured", "-"
+    ours, base = median(runs), median(base_runs) if base_runs else 0.0
+    met = _decide(ours, goal.factor * base + goal.seconds) if goal.factor or goal.seconds else "-"
     if goal.seconds:
-        return f"{ours:.2f} s", met
-    work, other = median(runs, "processor"), median(of, "processor")
+        return words, f"{ours:.2f} s", met
+    work, base_work = median(runs, "processor"), median(base_runs, "processor")
     if goal.factor < 1:
-        return f"{base / ours:.1f}x (processor {other / work:.1f}x)", met
-    return f"{ours / base:.2f}x (processor {work / other:.2f}x)", met
+        return words, f"{base / ours:.1f}x (processor {base_work / work:.1f}x)", met
+    return words, f"{ours / base:.2f}x (processor {work / base_work:.2f}x)", met
 
 
 def _decide(value: float, most: float) -> str:
@@ -90,7 +102,7 @@ def list_cells(result: Result, row: Row, who: str) -> list[str]:
     if not runs:
         return ["not here", "", "", "", ""]
     asked = ""
-    if who == OURS and row.world:
+    if row.world and (who == OURS or runs[0]["requests"]):
         asked = f"{median(runs, 'requests'):,.0f}, {median(runs, 'bytes') / 1e6:.1f} MB"
     peak = f"{max(run['peak'] for run in runs):.0f} MiB"
     return [*show_seconds(runs), show_seconds(runs, "processor")[0], peak, asked]
@@ -107,9 +119,9 @@ def show_row(result: Result, row: Row) -> str:
     lines = [row.work + (f" (here {size:,})" if result["quick"] and row.world else "")]
     for who in list_programs(row):
         seconds, around, processor, peak, asked = list_cells(result, row, who)
-        lines.append(f"    {who:<18}{seconds:>9} {around:>12}   processor {processor:>8} {peak:>8}   {asked}")
+        lines.append(f"    {who:<24}{seconds:>9} {around:>12}   processor {processor:>8} {peak:>8}   {asked}")
     if not result["quick"]:
-        lines += [f"    {goal.words}: {': '.join(judge(result, row, goal))}" for goal in row.goals]
+        lines += ["    " + ": ".join(judge(result, row, goal)) for goal in row.goals]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -130,7 +142,7 @@ def make_tables(result: Result) -> str:
         for row in rows
         for who in list_programs(row)
     ]
-    goals = [[row.work, goal.words, *judge(result, row, goal)] for row in rows for goal in row.goals]
+    goals = [[row.work, *judge(result, row, goal)] for row in rows for goal in row.goals]
     head = ("work", "program", "median", "range", "processor", "peak", "requests")
     return _make_table(head, *costs) + "\n" + _make_table(("work", "goal", "measured", ""), *goals)
 
@@ -169,7 +181,7 @@ def write_chart(result: Result, path: Path) -> None:
         for tick in ticks
     )
     path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + wide + 170} {y + 12}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + wide + 215} {y + 12}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#111827">\n'
         f'<rect width="100%" height="100%" fill="#ffffff"/>\n{lines}\n' + "\n".join(parts) + "\n</svg>\n",
         encoding="utf-8",

@@ -4,19 +4,24 @@ python -m tests.bench.worlds models FOLDER COUNT
 python -m tests.bench.worlds jobs FOLDER COUNT
 python -m tests.bench.worlds data FOLDER MEGABYTES
 python -m tests.bench.worlds terraform FOLDER COUNT planned|new|sleeping
+python -m tests.bench.worlds provided FOLDER COUNT URL PROVIDER
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import sys
 import time
+import urllib.request
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 PROJECT, LOCATION = "bench-project", "us-central1"
+_SOURCE = "bench.example/bench/gemini"
 _A_FILE = 100
 """Manifests in one file."""
 _STACK = (
@@ -110,8 +115,6 @@ def make_terraform(folder: Path, count: int, how: str) -> None:
 
     "planned" has a state in which all are applied: Terraform takes minutes to make one of five thousand.
     """
-    folder.mkdir(parents=True)
-    (folder / "terraformrc").touch()
     blocks, resources = [], []
     provisioner = '\n  provisioner "local-exec" {\n    command = "sleep 2"\n  }' if how == "sleeping" else ""
     for number in range(count):
@@ -129,26 +132,78 @@ def make_terraform(folder: Path, count: int, how: str) -> None:
         )
         kinds = {key: "string" if isinstance(value, str) else "number" for key, value in declared.items()}
         known = {"value": declared, "type": ["object", kinds]}
+        attributes = {
+            "id": str(uuid.UUID(int=number)),
+            "input": known,
+            "output": known,
+            "triggers_replace": None,
+        }
         resources.append(
-            {
-                "mode": "managed",
-                "type": "terraform_data",
-                "name": f"m{number:05}",
-                "provider": 'provider["terraform.io/builtin/terraform"]',
-                "instances": [
-                    {
-                        "schema_version": 0,
-                        "attributes": {
-                            "id": str(uuid.UUID(int=number)),
-                            "input": known,
-                            "output": known,
-                            "triggers_replace": None,
-                        },
-                        "sensitive_attributes": [],
-                    }
-                ],
-            }
+            make_resource("terraform_data", number, "terraform.io/builtin/terraform", attributes)
         )
+    write_terraform(folder, blocks, resources if how == "planned" else [])
+
+
+def make_provided(folder: Path, count: int, url: str, provider: Path) -> None:
+    """A resource of the Go provider for each model that is at the service, and a state that records them all.
+
+    Terraform takes the provider from its folder, and neither looks for it elsewhere nor checks its digest.
+    """
+    head = f'terraform {{\n  required_providers {{\n    gemini = {{ source = "{_SOURCE}" }}\n  }}\n}}\n'
+    blocks, resources = [head], []
+    for number, live in enumerate(list_live(url)):
+        used = live["tuningTask"]["hyperparameters"]
+        attributes = {
+            "id": live["name"].partition("/")[2],
+            "display_name": live["displayName"],
+            "base_model": live["baseModel"],
+            "temperature": live["temperature"],
+            "epoch_count": used["epochCount"],
+            "batch_size": used["batchSize"],
+            "learning_rate": used["learningRate"],
+            "data_digest": hashlib.sha256(live["name"].encode()).hexdigest(),
+        }
+        lines = "".join(f"  {key} = {json.dumps(value)}\n" for key, value in attributes.items())
+        blocks.append(f'resource "gemini_tuned_model" "m{number:05}" {{\n{lines}}}\n')
+        attributes["description"] = None
+        resources.append(make_resource("gemini_tuned_model", number, _SOURCE, attributes))
+    if len(resources) != count:
+        sys.exit(f"The service has {len(resources)} models instead of {count}")
+    write_terraform(folder, blocks, resources)
+    (folder / "terraformrc").write_text(
+        f'provider_installation {{\n  dev_overrides {{\n    "{_SOURCE}" = "{provider}"\n  }}\n}}\n',
+        encoding="utf-8",
+    )
+
+
+def list_live(url: str) -> Iterator[dict[str, Any]]:
+    """Yield the tuned models that are at the service."""
+    token = ""
+    while True:
+        page = f"{url}/v1beta/tunedModels?pageSize=1000&pageToken={token}"
+        with urllib.request.urlopen(page, timeout=60) as answer:
+            listed = json.load(answer)
+        yield from listed.get("tunedModels", ())
+        token = listed.get("nextPageToken", "")
+        if not token:
+            return
+
+
+def make_resource(kind: str, number: int, provider: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource as Terraform's state records it."""
+    return {
+        "mode": "managed",
+        "type": kind,
+        "name": f"m{number:05}",
+        "provider": f'provider["{provider}"]',
+        "instances": [{"schema_version": 0, "attributes": attributes, "sensitive_attributes": []}],
+    }
+
+
+def write_terraform(folder: Path, blocks: list[str], resources: list[dict[str, Any]]) -> None:
+    """Write a folder of Terraform: its configuration, no settings of a user, and a state if there is one."""
+    folder.mkdir(parents=True)
+    (folder / "terraformrc").touch()
     (folder / "main.tf").write_text("\n".join(blocks), encoding="utf-8")
     state = {
         "version": 4,
@@ -159,7 +214,7 @@ def make_terraform(folder: Path, count: int, how: str) -> None:
         "resources": resources,
         "check_results": None,
     }
-    if how == "planned":
+    if resources:
         (folder / "terraform.tfstate").write_text(json.dumps(state, indent=2), encoding="utf-8")
 
 
@@ -174,6 +229,8 @@ def main(what: str, folder: Path, size: int, *rest: str) -> None:
             make_data(folder, size)
         case "terraform":
             make_terraform(folder, size, *rest)
+        case "provided":
+            make_provided(folder, size, rest[0], Path(rest[1]))
         case _:
             sys.exit(f"There is no world {what!r}")
 

@@ -76,17 +76,15 @@ def _make_trust(named: tuple[tuple[str, str], ...]) -> Trust:
     return Trust(named, _join(tuple(path for _, path in named)))
 
 
-_JOINED: list[object] = []
-"""Files that live as long as the process: each library wants one path."""
-
-
 def _join(paths: tuple[str, ...]) -> str:
+    """Write a file that lives as long as the process, because each library wants one path."""
+    import atexit
     import tempfile
 
     file = tempfile.NamedTemporaryFile(prefix="reconciler-", suffix=".pem")  # noqa: SIM115
     file.write(b"\n".join(map(_read_pem, paths)))
     file.flush()
-    _JOINED.append(file)
+    atexit.register(file.close)  # which deletes it
     return file.name
 
 

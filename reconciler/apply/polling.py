@@ -23,7 +23,7 @@ from reconciler.apply.endpoints import look_at_deployment
 from reconciler.apply.execute import look, read_training
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import let_go
-from reconciler.apply.schedule import Budget
+from reconciler.apply.schedule import Budget, Rhythm
 from reconciler.apply.tasks import Task, is_still_ours
 from reconciler.events import Event, Failed, Verb
 from reconciler.model import Live, Status
@@ -44,6 +44,9 @@ _NOT_UNDERSTOOD = 3
 _GONE_ADVICE = "Apply again: if it was really deleted, it is trained again"
 
 _COPY_ADVICE = "Apply again: if it was really deleted, it is copied again"
+
+_OF_ONE = Rhythm(longest=schedule.NOTICED)
+"""How often a training is looked at that is not one of many."""
 
 _COST = 4.0
 """The pause after a list call, as a multiple of its duration."""
@@ -117,8 +120,7 @@ class Polling:
             answer = self._wait_for(future)
             if answer is None:
                 return  # this run stops
-            longest = schedule.LONGEST if task in many else schedule.NOTICED
-            yield from self._take_in(task, answer, longest=longest)
+            yield from self._take_in(task, answer, Rhythm() if task in many else _OF_ONE)
 
     def _let_go_of_unseen(self) -> Iterator[Event]:
         """End the tasks whose models are missing because another run has taken them over."""
@@ -158,12 +160,13 @@ class Polling:
         states, self._requests[kind] = answer
         self._budget.spent += self._requests[kind]
         pause = min(self._choose_pause(now), schedule.NOTICED)
+        rhythm = Rhythm.of_many(pause)
         events: list[Event] = []
         rest: list[Task] = []
         for name, task in zip(names, tasks, strict=True):
             status = states.get(name)
             if status is Status.CREATING:
-                seen = self._take_in(task, Training(status, total_steps=self._find_steps(task)), pause)
+                seen = self._take_in(task, Training(status, total_steps=self._find_steps(task)), rhythm)
                 events += seen if tells else ()
             elif self._needs_look(task, now, has_ended=status is not None):
                 rest.append(task)
@@ -190,6 +193,7 @@ class Polling:
             # One odd answer blocks no other: each is asked for by itself.
             return ([], tasks) if _is_odd(answer) else (self._miss_all(tasks, answer), [])
         pause = self._choose_pause(began)
+        rhythm = Rhythm.of_many(pause)
         events: list[Event] = []
         rest: list[Task] = []
         for task in tasks:
@@ -197,7 +201,7 @@ class Polling:
             if live is None or live.status is Status.FAILED:
                 rest += [task] if self._needs_look(task, began, has_ended=live is not None) else []
             else:
-                events += self._take_in(task, read_training(live, self._find_steps(task)), pause)
+                events += self._take_in(task, read_training(live, self._find_steps(task)), rhythm)
         if self.ended:
             self._look_again_soon(tasks, pause)
         if provider.kind.lists_progress:
@@ -256,29 +260,22 @@ class Polling:
             )
 
     def _take_in(
-        self,
-        task: Task,
-        answer: Training | errors.ReconcilerError,
-        pause: float = schedule.SHORTEST,
-        longest: float = schedule.NOTICED,
+        self, task: Task, answer: Training | errors.ReconcilerError, rhythm: Rhythm = _OF_ONE
     ) -> Iterable[Event]:
         """Process one answer. Yields at most one event. See `_see`."""
         match answer:
             case errors.NotFoundError() if isinstance(task.next, AwaitEnd):
-                return self._see(task, Training(Status.FAILED), pause, longest)  # gone: we wait for that
+                return self._see(task, Training(Status.FAILED), rhythm)  # gone: we wait for that
             case errors.ReconcilerError():
                 self._miss(task, answer)
                 return self._give_up(task)
             case Training():
-                return self._see(task, answer, pause, longest)
+                return self._see(task, answer, rhythm)
             case _:
                 assert_never(answer)
 
-    def _see(self, task: Task, answer: Training, pause: float, longest: float) -> Iterable[Event]:
-        """Process a training's progress, and choose when to look again.
-
-        After `pause` seconds at least, and without that after `longest` at most.
-        """
+    def _see(self, task: Task, answer: Training, rhythm: Rhythm) -> Iterable[Event]:
+        """Process a training's progress, and choose when to look again."""
         task.misses, task.odd, task.error = 0, 0, None
         self._missing.pop(task, None)
         if answer.status is not Status.CREATING:
@@ -298,7 +295,7 @@ class Polling:
         if model is None:
             return ()
         seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())
-        interval = schedule.choose_interval(seen.elapsed, seen.remaining, pause, longest)
+        interval = schedule.choose_interval(seen.elapsed, seen.remaining, rhythm)
         self._due[task] = self._context.clock() + interval
         match task.next:
             case AwaitTraining(copies=True):

@@ -23,8 +23,11 @@ MANY = 8
 SHORTEST, LONGEST = 0.5, 30.0
 """The limits of the seconds between two polls of anything that a service does."""
 
-SOONEST = 0.2
+SOONEST = 0.1
 """The fewest seconds between two looks at many trainings with one list."""
+
+_SHARE, _SHARE_OF_MANY = 0.1, 0.05
+"""The pause after a look, as a share of the time that a training has taken. A list shows many trainings."""
 
 NOTICED = 4.0
 """The most seconds between two looks at a training. A look may take a second, so 5 are promised."""
@@ -57,17 +60,33 @@ class Budget(Struct):
         return self.began + max(0, self.spent - _BURST) / _RATE
 
 
-def choose_interval(
-    elapsed: float, remaining: float | None, shortest: float = SHORTEST, longest: float = LONGEST
-) -> float:
-    """Choose the seconds until the next poll: `shortest` at least, and else at most `longest`.
+class Rhythm(Struct, frozen=True):
+    """How often to look at a training.
+
+    Attributes:
+        shortest, longest: the limits of the seconds between two looks. The shortest comes first.
+        share: between them, the pause as a share of the time that the training has taken.
+    """
+
+    shortest: float = SHORTEST
+    longest: float = LONGEST
+    share: float = _SHARE
+
+    @classmethod
+    def of_many(cls, shortest: float) -> Rhythm:
+        """Return the rhythm of looks at many trainings with one list."""
+        return cls(shortest, NOTICED, _SHARE_OF_MANY)
+
+
+def choose_interval(elapsed: float, remaining: float | None, rhythm: Rhythm = Rhythm()) -> float:  # noqa: B008
+    """Choose the seconds until the next poll.
 
     `elapsed` counts from the start of the training. `remaining` counts to its predicted end; None if unknown.
     """
-    pause = elapsed / 10
+    pause = elapsed * rhythm.share
     if remaining is not None:
         pause = min(pause, remaining / 2 if remaining > LONGEST / 10 else SHORTEST)
-    return max(min(pause, longest), shortest)
+    return max(min(pause, rhythm.longest), rhythm.shortest)
 
 
 def choose_progress_pause(watched: float, intervals: Iterable[float], cost: float) -> float:
@@ -78,7 +97,7 @@ def choose_progress_pause(watched: float, intervals: Iterable[float], cost: floa
         intervals: those that each of them would be polled after.
         cost: the fewest seconds, because the answer took long.
     """
-    floor = min(watched / 20, MOST_PROGRESS)
+    floor = max(SHORTEST, min(watched / 20, MOST_PROGRESS))
     return max(min(intervals, default=LONGEST), floor, cost)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 
 from msgspec.structs import replace
 
@@ -65,6 +66,7 @@ class Worker:
         self._queue: deque[Task] = deque()
         self._blocked: dict[Address, list[Task]] = {}
         self._running: dict[Future[Outcome], Task] = {}
+        self._done: SimpleQueue[Future[Outcome]] = SimpleQueue()
         self._settled: list[tuple[Task, tuple[Event, ...]]] = []
         self._last_commit = context.clock()
         self._pause = session.commit_interval
@@ -148,7 +150,9 @@ class Worker:
             elif (model := self._ledger.name_copy(task)) is not None:
                 self._note(task, self._renumber(task, model))
             else:
-                self._running[self._submit(task)] = task
+                future = self._submit(task)
+                self._running[future] = task
+                future.add_done_callback(self._done.put)
 
     def _find_unrecorded(self, task: Task) -> Address | None:
         """Find the awaited address if its create was accepted but is not committed yet."""
@@ -181,12 +185,13 @@ class Worker:
         if not self._running:
             self._context.stopping.wait(timeout)
             return True
-        done = wait(self._running, timeout=timeout, return_when=FIRST_COMPLETED).done
-        for future in done:
-            self._take_in(self._running.pop(future), future)
-        if not done and self._session.check_stop():
-            self._grace -= timeout
-        return self._grace > 0
+        try:
+            future = self._done.get(timeout=timeout)
+        except Empty:
+            self._grace -= timeout if self._session.check_stop() else 0.0
+            return self._grace > 0
+        self._take_in(self._running.pop(future), future)
+        return True
 
     def _take_in(self, task: Task, future: Future[Outcome]) -> None:
         record = self._ledger.find_record(task.change.address)

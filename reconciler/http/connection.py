@@ -10,7 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -20,7 +20,9 @@ from reconciler.http.deadline import Call, limit_call
 from reconciler.settings.tls import Trust
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
+
+    from reconciler.http.pools import Pool
 
 CONNECT_SECONDS = 10.0
 _CHUNK = 1024 * 1024
@@ -115,24 +117,22 @@ class Exchange:
         self._connections = connections
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._pools: PoolManager | None = None
+        self._pool: Pool | None = None
 
-    def _open(self) -> PoolManager:
-        from reconciler.http.pools import open_pools
+    def _open(self) -> Pool:
+        from reconciler.http.pools import open_pool
 
         with self._lock:
-            if self._pools is None:
-                self._pools = open_pools(
+            if self._pool is None:
+                self._pool = open_pool(
                     self._base_url, self._trust, loopback=self._loopback, connections=self._connections
                 )
-            return self._pools
+            return self._pool
 
     def close(self) -> None:
         """Close idle connections; a later request opens new ones."""
         with self._lock:
-            pools, self._pools = self._pools, None
-        if pools is not None:
-            pools.clear()
+            self._pool = None  # each connection closes itself once nobody uses it
 
     def send(
         self,
@@ -154,16 +154,17 @@ class Exchange:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
-        url = f"{self._base_url}/{path}"
         said = {**_HEADERS, **(about or {}), **headers}
         if body is not None and sent is not None:
             said["content-length"] = str(len(body))
         with limit_call(timeout) as call:
             try:
-                response = self._open().urlopen(
+                pool = self._open()
+                target = f"{pool.prefix}/{path}"
+                response = pool.connections.urlopen(
                     method,
-                    f"{url}?{urlencode(query)}" if query else url,
-                    body=body if body is None or sent is None else _Counted(body, sent),
+                    f"{target}?{urlencode(query)}" if query else target,
+                    body=body if body is None or sent is None else cast("IO[bytes]", _Counted(body, sent)),
                     headers=said,
                     timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
                     retries=False,

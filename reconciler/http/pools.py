@@ -9,20 +9,42 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from urllib3 import PoolManager
+from msgspec import Struct
+from urllib3 import HTTPConnectionPool, PoolManager
 from urllib3.util.ssl_ import create_urllib3_context
 
 from reconciler.http.sockets import let_report
 from reconciler.settings.tls import Trust
 
 
-def open_pools(base_url: str, trust: Trust, *, loopback: bool, connections: int) -> PoolManager:
-    """Open pools that keep so many connections. Connects to nothing yet. For the arguments, see `Exchange`.
+class Pool(Struct, frozen=True):
+    """The connections to one address.
+
+    Attributes:
+        connections: sends requests, each to a target that begins with `prefix`.
+        prefix: the path of the address. The whole address where a proxy must be told it.
+    """
+
+    connections: HTTPConnectionPool | PoolManager
+    prefix: str
+
+
+def open_pool(base_url: str, trust: Trust, *, loopback: bool, connections: int) -> Pool:
+    """Open a pool that keeps so many connections. Connects to nothing yet. For the arguments, see `Exchange`.
 
     Raises:
-        ValueError: the proxy is of a kind that cannot be used.
+        ValueError: the address or the proxy is of a kind that cannot be used.
     """
+    manager = _open_manager(base_url, trust, loopback=loopback, connections=connections)
+    address = urlsplit(base_url)
+    if manager.proxy is not None and address.scheme == "http":
+        return Pool(manager, base_url)
+    return Pool(manager.connection_from_url(base_url), address.path)
+
+
+def _open_manager(base_url: str, trust: Trust, *, loopback: bool, connections: int) -> PoolManager:
     proxy = "" if loopback else _find_proxy(base_url)
     named: dict[str, Any] = {}
     if proxy or base_url.startswith("https:"):

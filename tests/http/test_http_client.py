@@ -11,8 +11,11 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection
 
 from reconciler.errors import (
     InvalidArgumentError,
@@ -21,11 +24,25 @@ from reconciler.errors import (
 )
 from reconciler.http import Transport
 from reconciler.http.connection import USER_AGENT, Exchange, LostError
+from reconciler.http.sockets import let_report
 from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 from tests.http.wire import Keeping, Wire, answer, refusal
 
 To = Callable[..., Transport]
+
+
+class Pieces(socket.socket):
+    """A socket that keeps what is sent, piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Keep a piece."""
+        del flags
+        self.sent.append(bytes(data))
 
 
 def test_a_request_says_who_and_what(wire: Wire, to: To) -> None:
@@ -191,6 +208,20 @@ def test_a_body_may_be_refused_before_it_is_read() -> None:
         exchange.close()
         thread.join(5)
     assert (reply.status, reply.body) == (413, b"{}")
+
+
+@pytest.mark.parametrize(("size", "count"), [(0, 1), (1000, 1), (1024 * 1024, 2)])
+def test_a_small_request_is_sent_in_one_piece(size: int, count: int) -> None:
+    """Headers and body share a piece, unless the body is large."""
+    manager = PoolManager()
+    let_report(manager)
+    pool = manager.connection_from_url("http://service.example")
+    connection = cast("HTTPConnection", pool.ConnectionCls("service.example"))
+    with Pieces() as pieces:
+        connection.sock = pieces
+        connection.request("POST", "/x", body=bytes(size), headers={})
+    assert len(pieces.sent) == count
+    assert b"".join(pieces.sent).endswith(b"\r\n\r\n" + bytes(size))
 
 
 def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:

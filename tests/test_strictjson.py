@@ -178,7 +178,7 @@ def test_what_is_written_for_others_is_json_for_all_of_them() -> None:
 _KEYS = st.sampled_from(['"a"', '"b"', '"c\\":"', '""'])
 _SPACES = st.sampled_from(["", "", " ", "\n\t"])
 _LARGE = ("9223372036854775808", "-9223372036854775809")
-_ITEMS = st.sampled_from(['"a\\":1"', '"\\"a\\""', "9223372036854775807", "1e9", *_LARGE])
+_ITEMS = st.sampled_from(['"a\\":1"', '"\\u003a"', '"\\"a\\""', "9223372036854775807", "1e9", *_LARGE])
 
 
 @st.composite
@@ -193,6 +193,7 @@ def _objects(draw: st.DrawFn, depth: int = 2) -> str:
 
 @CALM
 @given(_objects())
+@example('{"a":"\\u003A","b":1,"b":2}')
 def test_a_key_that_is_there_twice_is_found_however_it_is_written(text: str) -> None:
     """It is refused, and so is an integer beyond int64. Anything else is what the standard json reads."""
     seen: list[bool] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -67,7 +67,8 @@ _SHOWN = 5
 
 def describe_unknown(state: State, kinds: Mapping[str, Kind]) -> str:
     """Name in one line what a newer version recorded, and this one keeps unchanged. "" for nothing."""
-    found = [name for _, record in sorted(state.resources.items()) for name in _list_unknown(record, kinds)]
+    records = (state.resources[address] for address in sorted(state.resources))
+    found = [name for record in records for name in _list_unknown(record, kinds)]
     if not found:
         return ""
     more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
@@ -77,20 +78,18 @@ def describe_unknown(state: State, kinds: Mapping[str, Kind]) -> str:
     )
 
 
-def _list_unknown(record: Record, kinds: Mapping[str, Kind]) -> Iterator[str]:
-    address = record.address
-    kind = kinds.get(address.kind)
+def _list_unknown(record: Record, kinds: Mapping[str, Kind]) -> list[str]:
+    kind = kinds.get(record.address.kind)
     if kind is None:
-        yield f"{address} (kind {address.kind})"
-        return
-    yield from (f"{address}: {key}" for key in sorted(record.unknown))
+        return [f"{record.address} (kind {record.address.kind})"]
+    found = sorted(record.unknown)
     for model in record.models:
-        of_data = (key for one in model.data for key in one.unknown)
-        of_grants = (key for one in model.permissions or () for key in one.unknown)
-        keys = {*model.unknown, *of_data, *of_grants}
-        yield from (f"{address}: {model.id}: {key}" for key in sorted(keys))
-        paths = sorted(model.sent.keys() - kind.fields)
-        yield from (f"{address}: {model.id}: sent: {path}" for path in paths)
+        keys = {*model.unknown, *[key for data in model.data for key in data.unknown]}
+        keys.update(key for grant in model.permissions or () for key in grant.unknown)
+        found += [f"{model.id}: {key}" for key in sorted(keys)]
+        new = [path for path in model.sent if path not in kind.fields]
+        found += [f"{model.id}: sent: {path}" for path in sorted(new)]
+    return [f"{record.address}: {what}" for what in found]
 
 
 def require_known_kinds(addresses: Iterable[Address], kinds: Mapping[str, Kind]) -> None:

@@ -234,7 +234,7 @@ class Codec:
             return readers.read_mapping(self._reader(arguments[0]), self._reader(arguments[1]))
         if origin in _UNIONS and types.NoneType in arguments:
             return readers.read_optional(self._reader(_without_null(hint)))
-        if origin in _UNIONS and all(arm in _SCALARS or typing.get_origin(arm) is tuple for arm in arguments):
+        if origin in _UNIONS and all(map(_is_scalar_or_list, arguments)):
             return readers.read_scalars
         raise TypeError(f"no JSON form for {hint}")
 
@@ -257,6 +257,10 @@ def _refuse_key(_value: object) -> NoReturn:
 
 def _without_null(hint: object) -> object:
     return functools.reduce(operator.or_, (arm for arm in typing.get_args(hint) if arm is not types.NoneType))
+
+
+def _is_scalar_or_list(hint: object) -> bool:
+    return _split_tag(hint)[0] in _SCALARS or typing.get_origin(hint) is tuple
 
 
 def _refuses_unknown(kind: type) -> bool:

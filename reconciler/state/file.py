@@ -16,6 +16,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from reconciler import bounds
 from reconciler.codec import Codec, Rules
 from reconciler.codec.readers import (
@@ -284,17 +286,63 @@ def _read_record(value: object) -> Record:
 
 def _read_state(document: object) -> State:
     found = _CODEC.read_fields(State, document)
-    resources: dict[Address, Record] = {}
-    for number, value in enumerate(found["resources"], start=1):
-        try:
-            record = _read_record(value)
-        except WrongValueError as wrong:
-            address = value.get("address") if isinstance(value, dict) else None
-            raise wrong.under(address if isinstance(address, str) else f"resource {number}") from None
-        if record.address in resources:
-            raise WrongValueError("is recorded twice", str(record.address))
-        resources[record.address] = record
-    twice = _find_double(resources.values())
+    records = convert_records(found["resources"])
+    if records is None:
+        records = read_records(found["resources"])
+    twice = _find_double(records)
     if twice:
         raise WrongValueError(twice)
-    return State(**{**found, "resources": resources})
+    return State(**{**found, "resources": {record.address: record for record in records}})
+
+
+def read_records(documents: Iterable[object]) -> list[Record]:
+    """Read every record. Raises WrongValueError, which says what is wrong and where."""
+    found: dict[Address, Record] = {}
+    for number, document in enumerate(documents, start=1):
+        try:
+            record = _read_record(document)
+        except WrongValueError as wrong:
+            address = document.get("address") if isinstance(document, dict) else None
+            raise wrong.under(address if isinstance(address, str) else f"resource {number}") from None
+        if record.address in found:
+            raise WrongValueError("is recorded twice", str(record.address))
+        found[record.address] = record
+    return list(found.values())
+
+
+def convert_records(documents: Iterable[Any]) -> list[Record] | None:
+    """Read every record as `read_records` does, with msgspec, in a third of the time.
+
+    None if a record is wrong, or has a key that only a newer program knows.
+    """
+    try:
+        records = msgspec.convert([_lay_out(document) for document in documents], list[Record])
+        for record in records:
+            for model in record.models:
+                for moment in (model.started, model.deposed, model.kept_until, model.held):
+                    if moment:
+                        read_moment(moment)
+            for endpoint in (record.trial, *record.endpoints):
+                if endpoint is not None:
+                    read_moment(endpoint.retired)
+                    read_moment(endpoint.kept_until)
+    except (msgspec.ValidationError, WrongValueError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+    is_wrong = any(record.is_empty for record in records)
+    return None if is_wrong or len({record.address for record in records}) < len(records) else records
+
+
+def _lay_out(document: dict[str, Any]) -> dict[str, Any]:
+    """Lay the document of a record out as msgspec takes a Record. Raises something if that cannot be."""
+    laid_out = dict(document)
+    id, serving = laid_out.pop("id"), laid_out["serving"]
+    if id is not None:
+        if "id" in serving:
+            raise WrongValueError("is not a key that this version knows")
+        laid_out["serving"] = {**serving, "id": id}
+    laid_out["address"] = Address.parse(laid_out["address"])
+    others = (*laid_out.get("deposed", ()), *laid_out.get("held", ()))
+    for model in (serving, laid_out.get("candidate"), *others):
+        if model is not None:
+            model["formula"]  # it must be there
+    return laid_out

@@ -10,18 +10,25 @@ import shlex
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated, TypeAlias
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
+from reconciler.bounds import FLOAT32
 from reconciler.errors import StateForeignError
-from reconciler.model import Address, Attributes, Count, Name, Permission, Score, Status, Unknown
+from reconciler.model import Address, Count, Name, Permission, Score, Status, Unknown
 
 VERSION = 5
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
 
 DEFAULT_WORKSPACE = "default"
+
+_Single: TypeAlias = Annotated[float, Meta(ge=-FLOAT32, le=FLOAT32)]
+_SentScalar: TypeAlias = str | int | _Single | bool
+Sent: TypeAlias = Mapping[str, _SentScalar | tuple[_SentScalar, ...]]
+"""The `Attributes` that were sent. Their numbers are of single precision."""
 
 
 class Verdict(StrEnum):
@@ -137,7 +144,7 @@ class RecordedModel(Struct, frozen=True, forbid_unknown_fields=True):
     formula: Count = 1
     generation: Count = 0
     source: str = ""
-    sent: Attributes = field(default_factory=dict)
+    sent: Sent = field(default_factory=dict)
     data: tuple[RecordedData, ...] = ()
     status: Status | None = None
     permissions: tuple[Permission, ...] | None = None
@@ -214,7 +221,7 @@ class RecordedEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     unknown: Unknown = field(default_factory=dict)
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """All that is recorded of one address.
 
     Attributes:
@@ -266,6 +273,8 @@ class Record(Struct, frozen=True):
     @property
     def models(self) -> tuple[RecordedModel, ...]:
         """Every model of the record: the serving one, the candidate, those held back, the deposed ones."""
+        if self.serving is not None and not (self.candidate or self.held or self.deposed):
+            return (self.serving,)  # nearly always
         return tuple(m for m in (self.serving, self.candidate, *self.held, *self.deposed) if m is not None)
 
     @property

@@ -24,7 +24,7 @@ from reconciler.errors import (
     StateTooNewError,
 )
 from reconciler.model import Address, Permission, Score, Status
-from reconciler.state.file import dumps, loads
+from reconciler.state.file import convert_records, dumps, loads, read_records
 from reconciler.state.values import (
     QUOTA,
     Cost,
@@ -173,6 +173,45 @@ def test_every_state_reads_back_as_it_was_written(state: State) -> None:
     assert read == state
     assert types_of(read) == types_of(state)
     assert dumps(read) == data
+
+
+_ODD = st.sampled_from([None, "", "x", 0, -1, 2**63 - 1, 1e39, True, [], [None], {}, {"id": "x"}])
+
+
+@CALM
+@given(states(), st.data())
+def test_msgspec_converts_records_as_they_are_read(state: State, data: st.DataObject) -> None:
+    """Whatever is odd in a document: what is converted is what is read, to the type of each number."""
+    documents = json.loads(dumps(state))["resources"]
+    containers = [found for document in documents for found in _list_containers(document)]
+    for found in data.draw(st.lists(st.sampled_from(containers), max_size=2)) if containers else ():
+        keys = st.sampled_from([*found, "sent", "started", "id", "unknown"])
+        found[data.draw(keys)] = data.draw(_ODD)
+    converted = convert_records(documents)
+    if converted is None:
+        return
+    assert read_records(documents) == converted
+    assert types_of(State(resources={record.address: record for record in converted})) == types_of(
+        State(resources={record.address: record for record in read_records(documents)})
+    )
+
+
+def _list_containers(document: object) -> list[dict[str, Any]]:
+    """The objects of a document, at any depth."""
+    inner = list(document.values()) if isinstance(document, dict) else document
+    if not isinstance(inner, list):
+        return []
+    found = [one for value in inner for one in _list_containers(value)]
+    return [document, *found] if isinstance(document, dict) else found
+
+
+@CALM
+@given(states())
+def test_what_this_version_writes_is_converted(state: State) -> None:
+    """Only a key that a newer program has written leaves the records to the readers."""
+    documents = json.loads(dumps(state))["resources"]
+    is_newer = any({"holds", "score"} & found.keys() for found in _list_containers(documents))
+    assert (convert_records(documents) is None) == is_newer
 
 
 @CALM

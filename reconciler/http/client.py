@@ -74,7 +74,7 @@ def connect(
         credential=credential,
         errors=errors,
         exchange=Exchange(
-            url, loopback=is_loopback(url), connections=parallelism, trust=tls.Trust.read(environ)
+            url, loopback=is_loopback(url), connections=parallelism, trust=tls.Trust.find(environ)
         ),
         pace=Pace(clock, sleep, stopping),
         patience=Patience(seconds=seconds, limited_seconds=5 * seconds),

@@ -36,6 +36,7 @@ def open_pool(base_url: str, trust: Trust, *, loopback: bool, connections: int) 
 
     Raises:
         ValueError: the address or the proxy is of a kind that cannot be used.
+        UsageError: a file of `trust` holds no certificate.
     """
     manager = _open_manager(base_url, trust, loopback=loopback, connections=connections)
     address = urlsplit(base_url)
@@ -77,5 +78,9 @@ def _make_context(trust: Trust) -> ssl.SSLContext:
     context = create_urllib3_context()
     path = trust.path or certifi.where()
     is_folder = Path(path).is_dir()
-    context.load_verify_locations(cafile=None if is_folder else path, capath=path if is_folder else None)
+    try:
+        context.load_verify_locations(cafile=None if is_folder else path, capath=path if is_folder else None)
+    except OSError:
+        trust.check()  # says what is wrong
+        raise
     return context

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 from msgspec import Struct
 
@@ -32,18 +33,34 @@ class Trust(Struct, frozen=True):
 
     @classmethod
     def read(cls, settings: Settings) -> Trust:
-        """Read the certificates that all the variables name together.
+        """Find the certificates as `find` does, and check them for a library that reads them.
+
+        Raises:
+            UsageError: a file is not there, or holds no certificate.
+        """
+        trust = cls.find(settings)
+        trust.check()
+        return trust
+
+    @classmethod
+    def find(cls, settings: Settings) -> Trust:
+        """Find the files that all the variables name together. Reading them takes long, so that waits.
 
         Some variables are set for a whole machine, others for one command, so none replaces another.
 
         Raises:
-            UsageError: a file is not there, or holds no certificate.
+            UsageError: a file is not there, or one of several holds no certificate.
         """
         named: dict[str, str] = {}
         for variable in table.CERTIFICATES:
             if path := settings.get(variable, ""):
                 named.setdefault(path, variable)
         return _make_trust(tuple((variable, path) for path, variable in named.items()))
+
+    def check(self) -> None:
+        """Raise UsageError if a file holds no certificate."""
+        for variable, path in self.named:
+            _must_hold_certificates(variable, path)
 
     @property
     def verify(self) -> str | bool:
@@ -70,10 +87,12 @@ class Trust(Struct, frozen=True):
 @cache
 def _make_trust(named: tuple[tuple[str, str], ...]) -> Trust:
     for variable, path in named:
-        _must_hold_certificates(variable, path)
+        _must_be_there(variable, path)
     if len(named) < 2:
         return Trust(named, named[0][1] if named else "")
-    return Trust(named, _join(tuple(path for _, path in named)))
+    trust = Trust(named, _join(tuple(path for _, path in named)))
+    trust.check()  # nobody could tell later which of the files is wrong
+    return trust
 
 
 def _join(paths: tuple[str, ...]) -> str:
@@ -94,36 +113,43 @@ def _read_pem(path: str) -> bytes:
     return b"\n".join(file.read_bytes() for file in files)
 
 
+def _must_be_there(variable: str, path: str) -> None:
+    place = Path(path)
+    try:
+        if not place.exists():
+            _refuse(variable, path, "there is no such file")
+        if not (place.is_file() or place.is_dir()):
+            _refuse(variable, path, "it is not a file")
+    except (OSError, ValueError) as error:
+        _refuse(variable, path, getattr(error, "strerror", None) or str(error))
+
+
+@cache
 def _must_hold_certificates(variable: str, path: str) -> None:
     import ssl
 
-    what = ""
+    is_folder = Path(path).is_dir()
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if Path(path).is_dir():
-            context.load_verify_locations(capath=path)
-        elif Path(path).exists() and not Path(path).is_file():
-            what = "it is not a file"
-        else:
-            context.load_verify_locations(cafile=path)
-    except FileNotFoundError:
-        what = "there is no such file"
+        context.load_verify_locations(cafile=None if is_folder else path, capath=path if is_folder else None)
     except ssl.SSLError:
-        what = "the file holds no certificate (PEM)"
-    except (OSError, ValueError) as error:
-        what = getattr(error, "strerror", None) or str(error)
-    if what:
-        raise UsageError(
-            f"{variable}={path}: {what}",
-            "It is a file of certificates to trust. Correct it, or unset it for those of the machine.",
-        )
+        _refuse(variable, path, "the file holds no certificate (PEM)")
+    except OSError as error:
+        _refuse(variable, path, error.strerror or str(error))
+
+
+def _refuse(variable: str, path: str, what: str) -> NoReturn:
+    raise UsageError(
+        f"{variable}={path}: {what}",
+        "It is a file of certificates to trust. Correct it, or unset it for those of the machine.",
+    )
 
 
 def tell_every_library(settings: Settings, environ: MutableMapping[str, str]) -> None:
     """Set the certificates and proxies in the process's environment, under every name that libraries read.
 
     Raises:
-        UsageError: a file of certificates cannot be used.
+        UsageError: a file of certificates is not there. Who connects finds out whether it can be used.
         CredentialError: a proxy's address is malformed; it is named and, for its login, not shown.
     """
     for name in table.SETTINGS:
@@ -131,7 +157,7 @@ def tell_every_library(settings: Settings, environ: MutableMapping[str, str]) ->
             environ[name] = table.SETTINGS[name].trim(environ[name])
             if not environ[name]:  # as good as none for us, and an address that is none for a library
                 del environ[name]
-    trust = Trust.read(settings)
+    trust = Trust.find(settings)
     if trust.path:
         environ.update(dict.fromkeys(table.CERTIFICATES, trust.path))
     through_a_proxy = False

@@ -16,11 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reconciler.errors import (
-    UnavailableError,
-)
+from reconciler.errors import UnavailableError, UsageError
 from reconciler.http.connection import Exchange, UnsentError
 from reconciler.providers.google.connection import connect
+from reconciler.settings import to_settings
 from reconciler.settings.tls import Trust
 from tests.fakes import FakeClock
 from tests.proxying import Authority, Proxy, listening
@@ -64,6 +63,36 @@ def test_an_untrusted_certificate_is_unavailable(clock: FakeClock, tmp_path: Pat
         with pytest.raises(UnavailableError, match="certificate is not trusted"):
             transport.call("POST", "v1beta/tunedModels", body={})
     assert clock.now == 0
+
+
+def test_certificates_are_read_by_who_connects_with_tls(clock: FakeClock, tmp_path: Path) -> None:
+    """A file without a certificate is told by its variable, and is no matter where nothing needs it."""
+    file = tmp_path / "none.pem"
+    file.write_text("no certificate", encoding="utf-8")
+    environ = {"SSL_CERT_FILE": str(file)}
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with one_connection(answer) as host:
+        transport = connect(base_url=f"http://{host}", environ=environ, clock=clock, sleep=clock.sleep)
+        assert transport.call("GET", "v1beta/tunedModels") == {}
+    transport = connect(base_url=f"https://{host}", environ=environ, clock=clock, sleep=clock.sleep)
+    with pytest.raises(UsageError, match=f"SSL_CERT_FILE={file}: the file holds no certificate"):
+        transport.call("GET", "v1beta/tunedModels")
+    assert clock.now == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"AWS_CA_BUNDLE": "other.pem"}])
+def test_certificates_of_stores_are_checked_before(tmp_path: Path, more: dict[str, str]) -> None:
+    """A store's client reads the files itself. Of several files, nobody could tell later which is wrong."""
+    file = tmp_path / "none.pem"
+    file.write_text("no certificate", encoding="utf-8")
+    others = {name: str(self_signed(tmp_path)) for name in more}
+    find = Trust.find if more else Trust.read
+    with pytest.raises(UsageError, match=r"SSL_CERT_FILE=.*: the file holds no certificate"):
+        find(to_settings({"SSL_CERT_FILE": str(file), **others}))
 
 
 @pytest.mark.parametrize("scheme", ["https", "HTTPS"])

@@ -83,7 +83,7 @@ class Problems:
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
         """The warnings, sorted by place and folded like the errors."""
-        return tuple(_fold(sorted(self._warnings.values(), key=_sort_key)))
+        return fold(self._warnings.values())
 
     def raise_if_any(self) -> None:
         """Raise ManifestError with all errors and warnings, sorted by place, if there is an error.
@@ -91,8 +91,7 @@ class Problems:
         If many of them say the same of one file, the first ones are shown and the others counted.
         """
         if self._errors:
-            found = sorted([*self._errors.values(), *self._warnings.values()], key=_sort_key)
-            raise ManifestError(_fold(found))
+            raise ManifestError(fold([*self._errors.values(), *self._warnings.values()]))
 
 
 _SHOWN = 40
@@ -122,17 +121,17 @@ def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Ref
     return Refusal(f"and {count:,} more {what}: {summary}", f"Correct them in the same way.{until}")
 
 
-def _fold(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
-    """Keep the order, but of many like problems of one file keep only the first."""
+def fold(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Sort by place. Of many like problems of one file keep only the first, and count the others."""
     alike: dict[tuple[str | None, Severity, str], list[Diagnostic]] = {}
-    for problem in diagnostics:
+    for problem in sorted(diagnostics, key=_sort_key):
         alike.setdefault((problem.file, problem.severity, drop_details(problem.summary)), []).append(problem)
     for (file, severity, _), found in alike.items():
         if len(found) > FOLDED_ABOVE and file is not None:
             third = found[FOLDED_TO]
             rest = summarize_rest(len(found) - FOLDED_TO, "places", third.summary, found[-1].line)
             found[FOLDED_TO:] = [Diagnostic(*rest, file, third.line, third.column, severity)]
-    return sorted((problem for found in alike.values() for problem in found), key=_sort_key)
+    return tuple(sorted((problem for found in alike.values() for problem in found), key=_sort_key))
 
 
 def _sort_key(one: Diagnostic) -> tuple[str, int, int]:

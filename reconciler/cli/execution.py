@@ -13,6 +13,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import print_callable_outputs, print_outputs, print_summary
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
 from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, Uploading
+from reconciler.problems import fold
 
 if TYPE_CHECKING:
     from reconciler.operation import Check, Operation
@@ -52,17 +53,15 @@ class Run(Struct, frozen=True):
 
     def _print_warnings(self, plan: Plan) -> None:
         """Print the warnings about models that the plan trains, and about their data."""
-        trained = {str(change.address) for change in plan.trainings}
-        loaded = self.operation.loaded
+        loaded, trained = self.operation.loaded, {str(change.address) for change in plan.trainings}
+        found = [one for one in loaded.warnings if one.address is None or one.address in trained]
+        if not found or self.invocation.command == "destroy":
+            return
         spared = [model for model in loaded.desired if str(model.address) not in trained]
         silent = {data.file for model in spared for data in model.data if data.file}
         silent -= {data.file for change in plan.trainings for data in change.datasets}
-        warnings = [
-            found
-            for found in loaded.warnings
-            if (found.file not in silent if found.address is None else found.address in trained)
-        ]
-        if warnings and self.invocation.command != "destroy":
+        warnings = fold(one for one in found if one.address is not None or one.file not in silent)
+        if warnings:
             self.console.print_diagnostics(warnings)
 
     def show_plan(self) -> Plan:

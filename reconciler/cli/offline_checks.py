@@ -13,6 +13,7 @@ from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded
 from reconciler.model import Desired, Stack
+from reconciler.problems import fold
 from reconciler.settings import Settings
 from reconciler.settings.trust import explain_distrust
 
@@ -74,7 +75,7 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
         ensure_trusted(stack, "spec.state", settings)
     found = [*list_distrusted(loaded.desired, settings), *list_missing_settings(loaded, settings)]
     if any(problem.severity is Severity.ERROR for problem in found):
-        raise ManifestError([*found, *loaded.warnings])
+        raise ManifestError([*found, *fold(loaded.warnings)])
     return tuple(found)
 
 
@@ -84,7 +85,7 @@ def list_warnings(loaded: Loaded, settings: Settings, today: date) -> tuple[Diag
     Raises:
         ManifestError: see `check_settings`.
     """
-    return (*loaded.warnings, *check_settings(loaded, settings), *_warn_of_bases(loaded, today))
+    return (*fold(loaded.warnings), *check_settings(loaded, settings), *_warn_of_bases(loaded, today))
 
 
 def _warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:

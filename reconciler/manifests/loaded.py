@@ -23,7 +23,7 @@ class Loaded(Struct, frozen=True):
         whole: whether every path was a folder. Then a model that is not here is not desired. Otherwise the
             paths only select.
         files: the manifest files that were read.
-        warnings: notes about what is valid, but probably not what was meant.
+        warnings: notes about what is valid, but probably not what was meant: see `problems.fold`.
         folders: the given folders, relative to the git root, or else to the working directory. A model that
             was declared elsewhere must not be deleted. None if nobody asks.
         removals: what `kind: Removed` takes out of the state, sorted by address.

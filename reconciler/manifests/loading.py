@@ -158,7 +158,7 @@ def load(
         whole=whole,
         files=tuple(files),
         folders=trees.folders,
-        warnings=problems.warnings,
+        warnings=problems.list_warnings(),
         removals=removals,
     )
 

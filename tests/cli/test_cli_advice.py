@@ -193,6 +193,17 @@ def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Proj
     assert "10 examples" in project.run("validate", expect=0).err
 
 
+def test_advice_on_many_data_sets_counts_only_those_that_are_trained(project: Project) -> None:
+    """Models that stay get no warning, however many of them one file declares."""
+    many = [model(f"model-{number}", pairs=PAIRS[:10]) for number in range(8)]
+    project.declare(*many)
+    assert "6 more places: 10 examples" in project.apply().err
+    assert project.plan().err == ""
+    project.declare(*many, model("new", pairs=PAIRS[:9]))
+    assert project.plan().err.count("of training data") == 1
+    assert "7 more places" in project.run("validate", expect=0).err
+
+
 def test_why_a_model_does_not_serve(project: Project) -> None:
     """The advice differs for a model in training, a failed training and a failed check."""
     project.service.fault({"train": "failing", "fail": {"code": 13, "message": "no"}, "at": 0.5})

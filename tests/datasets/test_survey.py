@@ -26,7 +26,7 @@ from reconciler.datasets.survey import (
     warn_of,
 )
 from reconciler.model import Example
-from reconciler.problems import Place, Problems
+from reconciler.problems import Place, Problems, fold
 from tests.datasets.conftest import Load, load_manifests, workspace
 
 __all__ = ["load_manifests", "workspace"]
@@ -246,7 +246,7 @@ def write(*pairs: tuple[object, object]) -> str:
 
 def say(load: Load) -> list[str]:
     """The warnings, without their advice."""
-    return [str(warning).partition("\n")[0] for warning in load().warnings]
+    return [str(warning).partition("\n")[0] for warning in fold(load().warnings)]
 
 
 def test_serious_findings_are_warnings(workspace: Path, load_manifests: Load) -> None:

@@ -5,29 +5,34 @@ this process must read it. If a process cannot be started or dies, its stripes a
 
 Each process has the next stripe at hand while it measures one. This process measures stripes too while it
 waits, so all of them end together. A process writes the lines of a stripe into memory that it shares with
-this one, because a pipe takes as long as measuring.
+this one, because a pipe takes as long as measuring. Each place in memory is used again and again, because
+the system takes long to give a process new memory.
+
+The processes are forked without `multiprocessing`, because importing it takes as long as measuring a stripe
+does, several times.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
+import struct
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from mmap import mmap
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, NoReturn, Protocol, TypeAlias
+
+import msgspec
 
 from reconciler.bounds import MB
 from reconciler.datasets.rows import Batch, Typed
-from reconciler.datasets.survey import Tally
+from reconciler.datasets.survey import Tally, Total
 from reconciler.datasets.text import Stream, read_blocks
 from reconciler.datasets.typed_rows import TypedReader
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 LEAST = 32 * MB
 """Bytes. A smaller file is read sooner than other processes would pay."""
@@ -85,9 +90,10 @@ class Team(Protocol):
 
 
 class _Known(NamedTuple):
-    """What this process has found."""
+    """What this process has found, and where it has written the lines."""
 
     stripe: Stripe | None
+    memory: memoryview
 
     def is_known(self) -> bool:
         return True
@@ -109,7 +115,11 @@ def count_helpers(size: int) -> int:
 
 
 Blocks: TypeAlias = "Iterator[bytes | Stream | Stripe]"
-Measure: TypeAlias = Callable[[Span], Stripe | None]
+Measure: TypeAlias = Callable[[Span, memoryview], Stripe | None]
+"""Measures a stripe, and writes its lines into memory.
+
+None if they do not fit into it, or if the stripe must be read by lines.
+"""
 
 
 @contextmanager
@@ -159,35 +169,43 @@ def read_in_stripes(
 def _deal(parts: Iterator[Span], measure: Measure, team: Team) -> Iterator[tuple[Span, Answer]]:
     """Yield each stripe in order. Measure later ones here as long as the next one is not known."""
     ahead: deque[tuple[Span, Answer]] = deque()
+    free: list[memoryview] = []
     while True:
         while team.has_room() and len(ahead) < _AHEAD and (span := next(parts, None)):
             ahead.append((span, team.give(span)))
         must_wait = not ahead or not ahead[0][1].is_known()
         if must_wait and len(ahead) < _AHEAD and (span := next(parts, None)):
-            ahead.append((span, _Known(measure(span))))
+            memory = free.pop() if free else memoryview(mmap(-1, _AREA))
+            ahead.append((span, _Known(measure(span, memory), memory)))
         elif ahead:
-            yield ahead.popleft()
+            span, answer = ahead.popleft()
+            yield span, answer
+            if isinstance(answer, _Known):
+                free.append(answer.memory)
         else:
             return
 
 
 def make_measure(descriptor: int, typed: Typed, *, longest: int) -> Measure:
-    """Make what measures the stripes of a file. It returns None for a stripe that must be read by lines."""
+    """Make what measures the stripes of a file."""
     reader = TypedReader(typed)
 
-    def measure(span: Span) -> Stripe | None:
-        lines, pairs, examples, tally = list[bytes | memoryview](), 0, 0, Tally()
+    def measure(span: Span, memory: memoryview) -> Stripe | None:
+        size, pairs, examples, total = 0, 0, 0, Total()
         for block in read_blocks(_Part(descriptor, span), longest=longest):
             if not isinstance(block, bytes):
                 return None
             for _, batch in reader.read(block, examples + 1):
-                if batch is None:
+                if batch is None or size + sum(map(len, batch.lines)) > len(memory):
                     return None
-                lines.extend(batch.lines)
+                for lines in batch.lines:
+                    memory[size : size + len(lines)] = lines
+                    size += len(lines)
                 pairs += batch.pairs
                 examples += len(batch.numbers)
-                tally.add(batch.tally)
-        return Stripe(span.end - span.begin, Batch(range(1, examples + 1), lines, pairs, tally))
+                total.add(batch.tally)
+        batch = Batch(range(1, examples + 1), [memory[:size]], pairs, total)
+        return Stripe(span.end - span.begin, batch)
 
     return measure
 
@@ -229,11 +247,34 @@ class _Part:
         return found
 
 
+class _Written(msgspec.Struct, array_like=True):
+    """What another process says of a stripe. `size`: bytes of its lines. See `Batch` and `Tally`."""
+
+    size: int
+    examples: int
+    pairs: int
+    inputs: bytes
+    lengths: dict[int, int]
+    outputs: bytes
+    output_lengths: dict[int, int]
+    labels: dict[str, int] | None
+
+
+_ASKED = struct.Struct("=QQQ")
+"""What another process is asked: where a stripe begins and ends, and from where in memory on to write."""
+_SIZE = struct.Struct("=I")
+"""Bytes of an answer, which follows."""
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Written | None)
+
+
 class _Member:
     """Another process, and the memory that it writes lines to."""
 
-    def __init__(self, pipe: Connection, memory: mmap) -> None:
-        self._pipe, self._memory = pipe, memory
+    def __init__(self, process: int, asking: int, answers: int, memory: memoryview) -> None:
+        self._process, self._asking, self._answers, self._memory = process, asking, answers, memory
+        self._poll = select.poll()
+        self._poll.register(answers, select.POLLIN)
         self._given = self._taken = 0
         self.is_gone = False
 
@@ -246,21 +287,24 @@ class _Member:
         at = self._given % _GIVEN * _AREA
         self._given += 1
         with self._leaving():
-            self._pipe.send((span, at))
+            os.write(self._asking, _ASKED.pack(*span, at))
         return _Given(self, span, at)
 
     def is_known(self) -> bool:
         """Return whether the next stripe can be taken at once."""
-        return self.is_gone or self._pipe.poll()
+        return self.is_gone or bool(self._poll.poll(0))
 
     def take(self, span: Span, at: int) -> Stripe | None:
         self._taken += 1
         with self._leaving():
-            written: _Written | None = self._pipe.recv()
+            (size,) = _SIZE.unpack(_receive(self._answers, _SIZE.size))
+            written = _DECODER.decode(_receive(self._answers, size))
             if written is not None:
-                lines = memoryview(self._memory)[at : at + written.size]
-                numbers = range(1, len(written.tally.inputs) + 1)
-                return Stripe(span.end - span.begin, Batch(numbers, [lines], written.pairs, written.tally))
+                lines, numbers = self._memory[at : at + written.size], range(1, written.examples + 1)
+                tally = Tally(
+                    written.inputs, written.lengths, written.outputs, written.output_lengths, written.labels
+                )
+                return Stripe(span.end - span.begin, Batch(numbers, [lines], written.pairs, tally))
         return None
 
     @contextmanager
@@ -269,6 +313,15 @@ class _Member:
             yield
         except (EOFError, OSError):
             self.is_gone = True
+
+    def end(self) -> None:
+        """End the process, wherever it is."""
+        _close(self._asking, self._answers)
+        with suppress(
+            OSError
+        ):  # whoever started this process may have told the system to forget its children
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
 
 
 class _Given(NamedTuple):
@@ -283,14 +336,6 @@ class _Given(NamedTuple):
 
     def take(self) -> Stripe | None:
         return self.member.take(self.span, self.at)
-
-
-class _Written(NamedTuple):
-    """What a member says of a stripe, whose lines it has written: `size` bytes."""
-
-    size: int
-    pairs: int
-    tally: Tally
 
 
 class _Helpers:
@@ -310,51 +355,83 @@ class _Helpers:
 @contextmanager
 def _open_helpers(measure: Measure, helpers: int) -> Iterator[Team]:
     """Start processes that help with a file, and end them afterwards."""
-    import multiprocessing
-
-    fork = multiprocessing.get_context("fork")
-    pipes: list[Connection] = []
-    members, processes = [], []
+    members: list[_Member] = []
     try:
         with suppress(OSError):  # the system may refuse more processes, open files or memory
             for _ in range(helpers):
-                memory = mmap(-1, _GIVEN * _AREA)
-                ours, theirs = fork.Pipe()
-                pipes.append(ours)
-                with theirs:
-                    work = (theirs, [*pipes], memory, measure)
-                    process = fork.Process(target=_help, args=work, daemon=True)
-                    process.start()
-                processes.append(process)
-                members.append(_Member(ours, memory))
+                members.append(_start(measure))  # noqa: PERF401 - those before one that is refused are ended too
         yield _Helpers(members)
     finally:
-        for pipe in pipes:
-            pipe.close()
-        for process in processes:
-            process.kill()
-            process.join()
+        for member in members:
+            member.end()
 
 
-def _help(pipe: Connection, others: Sequence[Connection], memory: mmap, measure: Measure) -> None:
-    """Measure each stripe that is asked for, until the pipe is closed."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for other in others:
-        other.close()
-    with suppress(EOFError, OSError):
+def _start(measure: Measure) -> _Member:
+    """Start a process that measures what it is asked for, until this process is gone.
+
+    Raises:
+        OSError: the system refuses it.
+    """
+    memory = memoryview(mmap(-1, _GIVEN * _AREA))
+    opened: list[int] = []
+    try:
+        opened += os.pipe()
+        opened += os.pipe()
+        process = os.fork()
+    except OSError:
+        _close(*opened)
+        raise
+    asked, asking, answers, answering = opened
+    if not process:
+        _close(asking, answers)
+        _help(asked, answering, memory, measure)
+    _close(asked, answering)
+    return _Member(process, asking, answers, memory)
+
+
+def _help(asked: int, answering: int, memory: memoryview, measure: Measure) -> NoReturn:
+    """Measure each stripe that is asked for, until nobody can ask any more."""
+    try:
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         while True:
-            span, at = pipe.recv()
-            pipe.send(_write(measure(span), memory, at))
+            begin, end, at = _ASKED.unpack(_receive(asked, _ASKED.size))
+            stripe = measure(Span(begin, end), memory[at : at + _AREA])
+            answer = _ENCODER.encode(None if stripe is None else _describe(stripe))
+            _send(answering, _SIZE.pack(len(answer)) + answer)
+    finally:
+        os._exit(0)  # nothing that is wrong here is said, because this process reads the stripe again
 
 
-def _write(stripe: Stripe | None, memory: mmap, at: int) -> _Written | None:
-    """Write the lines of a stripe. None if there are none, or too many."""
-    if stripe is None or sum(map(len, stripe.batch.lines)) > _AREA:
-        return None
-    end = at
-    for lines in stripe.batch.lines:
-        memory[end : end + len(lines)] = lines
-        end += len(lines)
-    return _Written(end - at, stripe.batch.pairs, stripe.batch.tally)
+def _describe(stripe: Stripe) -> tuple[object, ...]:
+    """Describe a stripe in the order of `_Written`."""
+    batch, tally = stripe.batch, stripe.batch.tally
+    found = (tally.inputs, tally.lengths, tally.outputs, tally.output_lengths, tally.labels)
+    return (sum(map(len, batch.lines)), len(batch.numbers), batch.pairs, *found)
+
+
+def _send(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _receive(descriptor: int, size: int) -> bytes:
+    """Receive exactly so many bytes.
+
+    Raises:
+        EOFError: nobody sends any more.
+    """
+    found = b""
+    while len(found) < size:
+        part = os.read(descriptor, size - len(found))
+        if not part:
+            raise EOFError
+        found += part
+    return found
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ count as equal; among ten million examples, that is wrong by chance in one data 
 from __future__ import annotations
 
 import json
+import struct
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ DUPLICATE_PERCENT = 5
 VALIDATION_BYTES = 25
 """Percent of the training data's bytes that validation data may have (only Google's agent skills say so)."""
 
+_HASHES = "q" if struct.calcsize("n") == array("q").itemsize else "i"
+"""The type of Python's hashes in an array. `struct` calls it "n"."""
 _AT_ONCE = 1_000_000
 """Examples whose hashes are in a dictionary at the same time: some 200 MB."""
 _NEW = 65_536
@@ -74,7 +77,7 @@ class Lines:
     """
 
     def __init__(self, unread: int = 0) -> None:
-        self.inputs, self.outputs, self.numbers = array("q"), array("q"), array("I")
+        self.inputs, self.outputs, self.numbers = array(_HASHES), array(_HASHES), array("I")
         self.unread = unread
 
     def __len__(self) -> int:
@@ -151,26 +154,36 @@ class Tally(Struct):
     """What a survey takes from examples that were read together. It may come from another process.
 
     Attributes:
-        inputs: the hashes of what tells two prompts apart.
-        lengths: characters of the prompts.
+        inputs: the hashes of what tells two prompts apart, as in `Lines`.
+        lengths: characters of the prompts, or how often each number of them is there.
         outputs: the hashes of the answers.
-        output_lengths: characters of the answers.
+        output_lengths: characters of the answers, or how often each number of them is there.
         labels: the answers, or how often each is there. None if they are no labels.
     """
 
-    inputs: array[int] = field(default_factory=lambda: array("q"))
-    lengths: array[int] = field(default_factory=lambda: array("I"))
-    outputs: array[int] = field(default_factory=lambda: array("q"))
-    output_lengths: array[int] = field(default_factory=lambda: array("I"))
-    labels: Iterable[str] | None = field(default_factory=Counter)
+    inputs: bytes | bytearray
+    lengths: Iterable[int]
+    outputs: bytes | bytearray
+    output_lengths: Iterable[int]
+    labels: Iterable[str] | None
 
-    def add(self, other: Tally) -> None:
-        """Take the examples after these into account. Labels are counted."""
-        self.inputs.extend(other.inputs)
-        self.lengths.extend(other.lengths)
-        self.outputs.extend(other.outputs)
-        self.output_lengths.extend(other.output_lengths)
-        self.labels = _count_labels(self.labels, other.labels)
+
+class Total(Tally):
+    """The tallies of examples that follow each other, together. What can be counted is counted."""
+
+    inputs: bytearray = field(default_factory=bytearray)
+    lengths: Counter[int] = field(default_factory=Counter)
+    outputs: bytearray = field(default_factory=bytearray)
+    output_lengths: Counter[int] = field(default_factory=Counter)
+    labels: Counter[str] | None = field(default_factory=Counter)
+
+    def add(self, tally: Tally) -> None:
+        """Take the examples after these into account."""
+        self.inputs += tally.inputs
+        self.lengths.update(tally.lengths)
+        self.outputs += tally.outputs
+        self.output_lengths.update(tally.output_lengths)
+        self.labels = _count_labels(self.labels, tally.labels)
 
 
 def tally_texts(
@@ -181,8 +194,8 @@ def tally_texts(
 ) -> Tally:
     """Tally examples by what tells their prompts apart, by their answers, and by the characters of both."""
     # Python's own hash: of 64 bits, with a key that no file can know, and faster than others
-    hashes = (array("q", [*map(hash, texts)]) for texts in (asked, outputs))
-    return Tally(next(hashes), array("I", lengths), next(hashes), array("I", output_lengths), outputs)
+    pack = struct.Struct(f"{len(asked)}n").pack
+    return Tally(pack(*map(hash, asked)), lengths, pack(*map(hash, outputs)), output_lengths, outputs)
 
 
 class Surveyor:
@@ -235,8 +248,9 @@ class Surveyor:
         self._inputs.update(tally.lengths)
         self._outputs.update(tally.output_lengths)
         lines = self._lines
-        lines.inputs.extend(tally.inputs[:left])
-        lines.outputs.extend(tally.outputs[:left])
+        size = left * lines.inputs.itemsize
+        lines.inputs.frombytes(tally.inputs[:size])
+        lines.outputs.frombytes(tally.outputs[:size])
         lines.numbers.fromlist([*numbers[:left]])
         self._labels = _count_labels(self._labels, tally.labels)
         if len(lines.inputs) >= self._seen + _NEW:

@@ -162,7 +162,7 @@ def read_blocks(stream: Readable, *, longest: int) -> Iterator[bytes | Stream]:
     while part := stream.read(_BLOCK):
         end = part.rfind(b"\n") + 1
         if end:
-            yield kept + part[:end]
+            yield kept + memoryview(part)[:end]
             kept = part[end:]
             continue
         kept += part

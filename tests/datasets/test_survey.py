@@ -20,7 +20,7 @@ from reconciler.datasets.survey import (
     Pair,
     Survey,
     Surveyor,
-    Tally,
+    Total,
     find_shared,
     tally_texts,
     warn_of,
@@ -72,7 +72,7 @@ def test_examples_are_added_in_tallies_of_any_size(
     """One by one, in batches, or in one of several batches: lengths, hashes, lines and labels are equal."""
     monkeypatch.setattr(surveys, "MOST_COMPARED", most)
     single, parts, whole = Surveyor(), Surveyor(), Surveyor()
-    everything = Tally()
+    everything = Total()
     for first in (1, 3):
         asked = [f"q{first}", f"q{first}0"]
         answers = outputs[first - 1 : first + 1]

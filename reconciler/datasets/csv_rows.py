@@ -12,7 +12,7 @@ from reconciler.datasets import lookalikes
 from reconciler.datasets.columns import INSTRUCTION, make_example, refuse_missing
 from reconciler.datasets.pairs import COLUMNS, PAIRS_ONLY, SPELLINGS, refuse_name
 from reconciler.datasets.rows import Batch, Blanks, Row, Typed, quote_name
-from reconciler.datasets.typed_rows import make_pairs
+from reconciler.datasets.typed_rows import MOST, make_pairs
 from reconciler.formats import count_noun
 from reconciler.model import Example, Layout
 from reconciler.problems import Place, Refusal
@@ -48,7 +48,8 @@ class Table(Struct, frozen=True):
         asked, outputs = (self._list_texts(self.positions[name]) for name in COLUMNS)
         if INSTRUCTION in self.positions and any(self._list_texts(self.positions[INSTRUCTION])):
             return None
-        return make_pairs(self.numbers, asked, outputs, typed)
+        longest = typed.longest or (MOST, MOST)  # a cell may be longer than the blocks that it is read in
+        return make_pairs(self.numbers, asked, outputs, replace(typed, longest=longest))
 
     def _list_texts(self, at: int) -> list[str]:
         texts = [cells[at] for cells in self.rows]

@@ -5,11 +5,11 @@ anything else is halved, again and again. The small blocks that remain are left 
 every message and its place.
 
 msgspec checks JSON, UTF-8 and the shape of each line, and refuses other keys and values that are not texts.
-But it accepts several objects on a line and an object on several lines. `_has_line_each` refuses those. It
-also accepts a key that occurs twice. `_count_quotes` finds it, because each text that msgspec drops has two
-quotes.
-Counting quotes takes long. So `_is_laid_out` knows lines that one program wrote by the bytes around their
-texts.
+`_read_list` makes it refuse several objects on a line and an object on several lines. But it accepts a key
+that occurs twice. Each key has a colon. So if there are no more colons than there should be keys, none is
+there twice. Where texts have colons, `_count_quotes` finds it, because each text that msgspec drops has two
+quotes. Counting quotes takes long. So `_is_laid_out` knows lines that one program wrote by the bytes around
+their texts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reconciler.datasets.rows import Batch, Typed
 from reconciler.datasets.survey import tally_texts
 
 MOST = 256 * 1024
-"""The most bytes of a block, and the most characters of a text if the form advises against no length."""
+"""The most bytes of a block. No form advises against an example that is so short."""
 _FEWEST = 16
 """The most lines of a block that is not halved again, because it is quicker to read it line by line."""
 
@@ -42,11 +42,12 @@ def make_pairs(
 ) -> Batch | None:
     """Make a batch of pairs; None if the form refuses one of them."""
     lengths, output_lengths = list(map(len, asked)), list(map(len, outputs))
-    longest, most = typed.longest or (MOST, MOST)
     if 0 in output_lengths or (0 in lengths and not typed.takes_no_input):
         return None
-    if max(lengths) > longest or max(output_lengths) > most:
-        return None
+    if typed.longest is not None:
+        longest, most = typed.longest
+        if max(lengths) > longest or max(output_lengths) > most:
+            return None
     lines = encode_pairs(asked, outputs)
     return Batch(numbers, [lines], len(numbers), tally_texts(asked, lengths, outputs, output_lengths))
 
@@ -250,44 +251,49 @@ class _Shape(NamedTuple):
     """A shape of lines.
 
     Attributes:
-        decoder: reads the lines.
+        decoder: reads a list of objects.
         count: how many texts and keys the rows have.
         take: makes a batch of rows; None if one of them is to be refused.
+        keys: of each row. 0 if the rows do not all have as many.
         layouts: how lines of pairs are usually written.
     """
 
-    decoder: Decoder[Any]
+    decoder: Decoder[list[Any]]
     count: Callable[[Any], int]
     take: Callable[[Any, Sequence[int], Typed], Batch | None]
+    keys: int = 0
     layouts: tuple[_Layout, ...] = ()
 
 
 _PAIRS = tuple(
     _Shape(
-        Decoder(kind),
+        Decoder(list[kind]),  # type: ignore[valid-type]
         lambda rows: 4 * len(rows),
         _take_pairs,
+        2,
         _list_layouts({name: "@", "output": "@"}, {"output": "@", name: "@"}),
     )
     for kind, name in ((_Pair, "text_input"), (_CamelPair, "textInput"))
 )
 _TWO_MESSAGES = _Shape(
-    Decoder(_TwoMessages),
+    Decoder(list[_TwoMessages]),
     lambda rows: 9 * len(rows),
     _take_two_messages,
+    5,
     _list_layouts({"messages": [{"role": role, "content": "@"} for role in ("user", "assistant")]}),
 )
 _CHATS = (
     _Shape(
-        Decoder(_SingleTurn),
+        Decoder(list[_SingleTurn]),
         lambda rows: 11 * len(rows),
         _take_single_turns,
+        7,
         _list_layouts({"contents": [{"role": role, "parts": [{"text": "@"}]} for role in ("user", "model")]}),
     ),
-    _Shape(Decoder(_Chat), _count_in_chats, _take_chats),
-    _Shape(Decoder(_SnakeChat), _count_in_chats, _take_chats),
+    _Shape(Decoder(list[_Chat]), _count_in_chats, _take_chats),
+    _Shape(Decoder(list[_SnakeChat]), _count_in_chats, _take_chats),
 )
-_MESSAGES = _Shape(Decoder(_Messages), _count_in_messages, _take_messages)
+_MESSAGES = _Shape(Decoder(list[_Messages]), _count_in_messages, _take_messages)
 
 
 class TypedReader:
@@ -295,6 +301,7 @@ class TypedReader:
 
     def __init__(self, typed: Typed) -> None:
         self._typed = typed
+        self._has_colons = False
         self._shapes = [*_CHATS] if typed.takes_chat else []
         if typed.takes_pairs:
             conversations = [_MESSAGES] if typed.takes_chat else []
@@ -319,7 +326,7 @@ class TypedReader:
     def _take(self, block: bytes, first: int) -> Batch | None:
         for shape in self._shapes:
             try:
-                rows = shape.decoder.decode_lines(block)
+                rows = _read_list(shape.decoder, block)
             except (MsgspecError, ValueError):
                 continue
             if not rows:
@@ -329,15 +336,39 @@ class TypedReader:
                 self._shapes.insert(0, shape)
             batch = shape.take(rows, range(first, first + len(rows)), self._typed)
             is_whole = batch is not None and (
-                _is_laid_out(block, batch, shape.layouts)
-                or (_has_line_each(block, len(rows)) and 2 * shape.count(rows) == _count_quotes(block))
+                self._has_few_colons(block, shape.keys * len(rows))
+                or _is_laid_out(block, batch, shape.layouts)
+                or 2 * shape.count(rows) == _count_quotes(block)
             )
             return batch if is_whole else None
         return None
 
+    def _has_few_colons(self, block: bytes, keys: int) -> bool:
+        """Return whether there are only the colons of so many keys. False for ever once texts have colons."""
+        if self._has_colons or not keys:
+            return False
+        self._has_colons = _count_rare(b":", block) > keys
+        return not self._has_colons
+
+
+def _read_list(decoder: Decoder[list[Any]], block: bytes) -> list[Any]:
+    """Read the objects of a block as a list. There are none if one of them is not alone on its line.
+
+    A comma is put before the end of each line. Within an object, msgspec refuses it. So there are as many
+    objects as lines, unless some on a line have a comma between them already.
+
+    Raises:
+        MsgspecError, ValueError: a line is not such an object.
+    """
+    parted = block.replace(b"\n", b",\n")
+    ends = len(parted) - len(block)
+    is_ended = block.endswith(b"\n")
+    rows = decoder.decode(b"".join((b"[", memoryview(parted)[: -2 if is_ended else None], b"]")))
+    return rows if len(rows) == ends + (not is_ended) else []
+
 
 def _is_laid_out(block: bytes, batch: Batch, layouts: Sequence[_Layout]) -> bool:
-    """Return whether each pair is on a line of its own, in the same layout, and nothing else is there.
+    """Return whether each pair is on a line in the same layout, and nothing else is there.
 
     Each line has the layout's head. If one line lacks the middle, another has it twice, as they are as many
     as lines. The first saves at most the spaces of the middle, and the second costs all of it. So if the
@@ -356,18 +387,9 @@ def _is_laid_out(block: bytes, batch: Batch, layouts: Sequence[_Layout]) -> bool
     )
 
 
-def _has_line_each(block: bytes, count: int) -> bool:
-    r"""Return whether each of the objects that msgspec read is alone on its line. `count` is their number.
-
-    Every line begins with "{", and the line before it ends with "}". There is no such line break within an
-    object, because JSON has a comma there, and no text has a line break.
-    """
-    # `count` looks at every byte, and `replace` jumps from one line end to the next
-    ends = len(block) - len(block.replace(b"\n", b"")) - block.endswith(b"\n")
-    if ends != count - 1 or not block.startswith(b"{"):
-        return False
-    between = block.count(b"}\n{")
-    return between == ends or between + block.count(b"}\r\n{") == ends
+def _count_rare(character: bytes, block: bytes) -> int:
+    """Count a character that is rare: `count` looks at every byte, and `replace` jumps to the next one."""
+    return len(block) - len(block.replace(character, b""))
 
 
 def _count_quotes(block: bytes) -> int:

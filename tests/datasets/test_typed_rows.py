@@ -183,11 +183,94 @@ ODD = (
 )
 
 
+@pytest.mark.parametrize("line", [*USUAL, write_chat("a", "b", "c", "d", system="s"), *map(compress, USUAL)])
+@pytest.mark.parametrize("put", [b"\n", b",", b",\n", b"\r\n", b"\n\n"])
+def test_a_break_or_a_comma_anywhere_is_found(line: bytes, put: bytes) -> None:
+    """An object on several lines is refused, even beside so many on one line that their numbers are equal."""
+    for at in range(len(line) + 1):
+        broken = line[:at] + put + line[at:]
+        for content in (broken, broken + b"\n" + line + b"," + line, line + b"," + line + b"\n" + broken):
+            way = (content + b"\n", "d.jsonl", SUPERVISED, PLAIN)
+            assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
+
+
+TEXTS = (
+    *("a", "", ":", "é:", "\u2028", "\x00", "\\", '"', "}", "{", "😀" * 40, "a" * 400),
+    *('": "', '", "output": "', '"}\n{"text_input": "', '"},{"', '"output": "a", "output": "b"', "\n"),
+)
+SPACES = (*[b" "] * 12, *[b""] * 4, b"  ", b"\t", b"\n", b"\r\n", b",", b"\x0c", b"\0")
+ENDS = (
+    *[b"\n"] * 16,
+    b"\r\n",
+    b" \n",
+    b"\n\n",
+    b"\n \n",
+    b",",
+    b",\n",
+    b"\n,",
+    b" ",
+    b"",
+    b"\r",
+    b"\xef\xbb\xbf",
+)
+
+
+def write_loosely(source: random.Random, texts: list[str], *, odd: float) -> bytes:
+    """Write a pair with texts of these. Spaces, escapes and keys may be odd, and a key may be there twice."""
+    keys = source.choice([["text_input", "output"]] * 3 + [["output", "textInput"]])
+    if source.random() < odd:
+        keys = source.choices(
+            ["text_input", "textInput", "output", "text\\u005finput", "id"], k=source.randint(1, 4)
+        )
+    parts = [b"{"]
+    for number, key in enumerate(keys):
+        text = json.dumps(source.choice(texts), ensure_ascii=source.random() < 0.3).encode()
+        if source.random() < odd:
+            text = source.choice(
+                [text, rb'"\u003a\u0022"', rb'"\ud800"', b'"\xff"', b'"a\nb"', b'"\\/"', b"1", b"null"]
+            )
+        first = [b",", b" "] if number else []
+        parts += [*first, b'"' + key.encode() + b'"', b":", b" ", text]
+    if source.random() < odd:
+        parts = [source.choice(SPACES) if part == b" " else part for part in parts]
+    return b"".join([*parts, b"}"])
+
+
+@settings(max_examples=examples(400))
+@given(seed=st.integers(0, 2**32), odd=st.sampled_from([0.0, 0.01, 0.1, 0.5]))
+def test_loosely_written_pairs_are_measured_the_same(seed: int, odd: float) -> None:
+    """Whatever stands between the texts, within them and between the lines."""
+    source = random.Random(seed)
+    texts = source.sample(TEXTS, source.randint(1, 4))
+    content = source.choice([b"", b"", b"\xef\xbb\xbf"])
+    for _ in range(source.choice([1, 3, 30, 300])):
+        end = source.choice(ENDS) if source.random() < odd else b"\n"
+        content += write_loosely(source, texts, odd=odd) + end
+    content = content[: source.choice([len(content), -1])]
+    way = (content, "d.jsonl", source.choice(["", SUPERVISED]), PLAIN)
+    with sizes(source):
+        assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
+
+
+@pytest.mark.parametrize("line", [*USUAL, *map(compress, USUAL)])
+def test_lines_without_colons_in_texts_are_known_by_their_colons(
+    line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key twice has a colon too. So nothing else is looked for, until a text has a colon."""
+    monkeypatch.setattr(typed_rows, "_is_laid_out", lambda *_: False)
+    monkeypatch.setattr(typed_rows, "_count_quotes", lambda _: -1)
+    content = 1000 * (line + b"\n")
+    assert count_batched(content, "d.jsonl", SUPERVISED) == 1000
+    for twice in (line.replace(b'"a"', b'"a:"'), ODD[0]):
+        assert count_batched(twice + b"\n", "d.jsonl", SUPERVISED) == 0
+
+
 @pytest.mark.parametrize("line", [*USUAL, *map(compress, USUAL)])
 def test_usual_lines_are_known_by_the_bytes_around_their_texts(
     line: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their quotes are not counted, which takes longer than reading them."""
+    monkeypatch.setattr(typed_rows.TypedReader, "_has_few_colons", lambda *_: False)
     monkeypatch.setattr(typed_rows, "_count_quotes", lambda _: -1)
     content = 1000 * (line + b"\n")
     for whole in (content, content[:-1], content.replace(b'"a"', b'"\\"\xc3\xa9\\\\"')):
@@ -209,6 +292,7 @@ def test_a_block_of_the_usual_size_may_have_a_key_twice(usual: bytes, part: str)
             beyond -= len(usual) - len(short)
         lines.append(usual[:-1] + b" " * -beyond + b"}")
         assert len(b"".join(lines)) == len(lines) * len(usual)
+        lines.append(usual.replace(b'"a"', b'":"'))
         for content in (b"\n".join(lines), b"\n".join([*lines[1:], usual]) + b"\n"):
             way = (content, "d.jsonl", SUPERVISED, PLAIN)
             assert measure_by(read_batches, *way) == measure_by(read_rows, *way)

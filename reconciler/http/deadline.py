@@ -18,6 +18,25 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 
+class Line:
+    """A descriptor of its own of a connection, with which another thread can shut the connection down.
+
+    TLS takes the descriptor away from the socket, and a reply may outlive its connection's object. This one
+    is closed when neither the connection nor a call has it any more.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._handle = socket.socket(fileno=os.dup(connection.fileno()))
+
+    def __del__(self) -> None:
+        self._handle.close()
+
+    def shut(self) -> None:
+        """End every read and write on the connection."""
+        with suppress(OSError):  # the server has closed it already
+            self._handle.shutdown(socket.SHUT_RDWR)
+
+
 class Call:
     """One HTTP call that is being made.
 
@@ -30,40 +49,26 @@ class Call:
         self.is_over = False
         self.was_sent = False
         self._lock = threading.Lock()
-        self._handle: socket.socket | None = None
+        self._line: Line | None = None
 
-    def take(self, connection: socket.socket) -> None:
-        """Note that the call uses this connection from now on.
-
-        Keeps a descriptor of its own, because TLS takes the descriptor away from the socket, and a reply may
-        outlive its connection's object.
-        """
+    def take(self, line: Line) -> None:
+        """Note that the call uses this connection from now on."""
         with self._lock:
-            self._release()
-            self._handle = socket.socket(fileno=os.dup(connection.fileno()))
+            self._line = line
             if self.is_over:
-                self._shut()
+                line.shut()
 
     def end(self) -> None:
         """End the call, because its time is up."""
         with self._lock:
             self.is_over = True
-            self._shut()
+            if self._line is not None:
+                self._line.shut()
 
     def close(self) -> None:
         """Let go of the connection, after the call was answered or given up."""
         with self._lock:
-            self._release()
-
-    def _shut(self) -> None:
-        if self._handle is not None:
-            with suppress(OSError):  # the server has closed it already
-                self._handle.shutdown(socket.SHUT_RDWR)
-
-    def _release(self) -> None:
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
+            self._line = None
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)

@@ -24,13 +24,22 @@ class _Told(HTTPConnection):
 
     _connecting = False
     _held: list[bytes] | None = None
+    _line: deadline.Line | None = None
 
     def _new_conn(self) -> socket.socket:
         found = super()._new_conn()
-        call = deadline.find_call()
-        if call is not None:
-            call.take(found)
+        self._line = deadline.Line(found)
+        self._report()
         return found
+
+    def _report(self) -> None:
+        call = deadline.find_call()
+        if call is not None and self._line is not None:
+            call.take(self._line)
+
+    def close(self) -> None:
+        self._line = None
+        super().close()
 
     def connect(self) -> None:
         self._connecting = True
@@ -40,9 +49,7 @@ class _Told(HTTPConnection):
             self._connecting = False
 
     def request(self, *arguments: Any, **named: Any) -> None:
-        call = deadline.find_call()
-        if call is not None and self.sock is not None:  # the socket is kept from an earlier call
-            call.take(self.sock)
+        self._report()  # the connection may be kept from an earlier call
         body = named.get("body")
         held = self._held = [] if isinstance(body, bytes) and len(body) <= _SMALL else None
         try:

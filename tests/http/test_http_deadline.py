@@ -131,6 +131,47 @@ def test_tls_that_breaks_after_the_request_is_a_lost_reply(tmp_path: Path) -> No
         exchange.close()
 
 
+def test_a_kept_connection_is_watched_in_each_call() -> None:
+    """The second call over a connection ends in time as well, and then closes it."""
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(answer({}))
+        connection.recv(1000)  # the second request gets no answer
+        connection.settimeout(NET)
+        if connection.recv(1000) == b"":
+            ended.set()
+
+    with one_connection(serve) as host:
+        exchange = Exchange(f"http://{host}", loopback=True, connections=1)
+        assert exchange.send("GET", "x", query={}, body=None, headers={}, timeout=NET).status == 200
+        with pytest.raises(LostError, match="in time"):
+            exchange.send("GET", "x", query={}, body=None, headers={}, timeout=0.2)
+        assert ended.wait(NET)
+        exchange.close()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_closed_connection_is_closed_for_the_service_too(*, kept: bool) -> None:
+    """That holds if it was kept for the next call, and if the service said that it would close it."""
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(answer({}) if kept else answer({}, Connection="close"))
+        connection.settimeout(NET)
+        if connection.recv(1000) == b"":
+            ended.set()
+
+    with one_connection(serve) as host:
+        exchange = Exchange(f"http://{host}", loopback=True, connections=1)
+        exchange.send("GET", "x", query={}, body=None, headers={}, timeout=NET)
+        assert not ended.wait(0.1) if kept else ended.wait(NET)
+        exchange.close()
+        assert ended.wait(NET)
+
+
 def test_nothing_was_sent_is_said_only_where_it_is_so(to: To) -> None:
     """The first try arrived, and the second one got no connection. The advice does not deny the first."""
     url, thread = vanishing(refusal(503, "later"))

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
@@ -90,14 +90,14 @@ def dumps(
             *(f'"{key}": {_join_lines(map(_to_json, entries))}' for key, entries in lists.items() if entries),
         ]
     kept = {} if lines is None else lines
-    found = []
-    for address in sorted(state.resources, key=attrgetter("kind", "name")):
-        record = state.resources[address]
-        known_record, line = kept.get(address, (None, ""))
-        if known_record is not record:
-            line = _write_line(record, known=read.get(address) is record)
-            kept[address] = (record, line)
-        found.append(line)
+    written = {
+        address: (record, _write_line(record))
+        for address, record in state.resources.items()
+        if kept.get(address, (None, ""))[0] is not record
+    }
+    _ensure_readable([one for address, one in written.items() if read.get(address) is not one[0]])
+    kept.update(written)
+    found = [kept[address][1] for address in sorted(state.resources, key=attrgetter("kind", "name"))]
     document = _encode("{\n  " + ",\n  ".join(head) + f',\n  "resources": {_join_lines(found)}\n}}\n')
     if len(document) > bounds.STATE:
         raise StateError(
@@ -113,13 +113,26 @@ def _join_lines(entries: Iterable[str]) -> str:
     return f"[\n    {lines}\n  ]" if lines else "[]"
 
 
-def _write_line(record: Record, *, known: bool) -> str:
-    """Write a record as a line, and check that it can be read again."""
+def _write_line(record: Record) -> str:
     with _require_readable(str(record.address)):
-        line = _to_json(_write_record(record))
-        if not known:
-            _read_record(_parse(_encode(line)))
-    return line
+        return _to_json(_write_record(record))
+
+
+_AT_ONCE = 100
+"""The number of lines that are read again together, which takes less time. More would take more memory."""
+
+
+def _ensure_readable(written: Sequence[tuple[Record, str]]) -> None:
+    """Check that lines can be read again. Raises StateError, which names the record that cannot."""
+    for first in range(0, len(written), _AT_ONCE):
+        some = written[first : first + _AT_ONCE]
+        document = _encode(f'{{"resources": [{",".join(line for _, line in some)}]}}')
+        with suppress(WrongValueError):
+            if convert_records(_parse(document)["resources"]) is not None:
+                continue
+        for record, line in some:
+            with _require_readable(str(record.address)):
+                _read_record(_parse(_encode(line)))
 
 
 @contextmanager

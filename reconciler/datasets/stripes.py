@@ -3,7 +3,7 @@
 Rule: another process only saves time. It says of a stripe what this process would have found in it, or that
 this process must read it. If a process cannot be started or dies, its stripes are read here.
 
-Each process has the next stripe at hand while it measures one. This process measures stripes too while it
+Each process has the next stripes at hand while it measures one. This process measures stripes too while it
 waits, so all of them end together. A process writes the lines of a stripe into memory that it shares with
 this one, because a pipe takes as long as measuring. Each place in memory is used again and again, because
 the system takes long to give a process new memory.
@@ -42,8 +42,8 @@ MOST = 3
 """Other processes for one file."""
 
 _CHUNK = 8 * 1024
-_GIVEN = 2
-"""Stripes that a member has at hand at most, with those that were not yet taken from it."""
+_GIVEN = 3
+"""Stripes that a member has at hand at most, with those that were not yet taken from it. Two let it wait."""
 _AREA = 2 * SIZE
 """Bytes of memory for the lines of a stripe, which may be longer than in the file."""
 _AHEAD = 16

@@ -142,6 +142,18 @@ def test_a_plan_with_nothing_to_do_imports_little(tmp_path: pathlib.Path) -> Non
             assert len(_select_ours(imported)) <= ours, (command, _select_ours(imported))
 
 
+def test_an_apply_of_examples_in_manifests_reads_no_file_of_data(tmp_path: pathlib.Path) -> None:
+    """They are sent without what reads data files."""
+    row = Row("one", "one model", ("apply",), "new", 1)
+    folder = tmp_path / "ours"
+    with serve(0) as service:
+        environ = make_environ(tmp_path, service.url)
+        make_world(row, folder, service, environ)
+        imported = _list_imported(["apply", "--auto-approve"], folder, environ)
+    assert "reconciler.datasets.examples" in imported
+    assert not {"reconciler.datasets.formats", "mmap"} & imported
+
+
 BESIDE = """\
   top_k: ${var.number}
 lifecycle: {prevent_destroy: true}

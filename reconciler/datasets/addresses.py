@@ -10,7 +10,6 @@ import re
 
 from msgspec.structs import replace
 
-from reconciler.datasets.chat import PREFERENCE
 from reconciler.datasets.data_sets import DataSets
 from reconciler.model import PLAIN, DataSet, Layout
 from reconciler.problems import HasPlace, Problems, Refusal
@@ -84,6 +83,8 @@ def _refuse_address(written: str, form: str) -> Refusal | None:
     address = re.fullmatch(_IN_BROWSERS, written, re.ASCII)
     if address is not None:
         return Refusal(f"{written} is an address for browsers", f"Write gs://{address[1]}.")
+    from reconciler.datasets.chat import PREFERENCE  # late, because models with inline data need no chats
+
     if form != PREFERENCE:
         return None
     if re.fullmatch(_DATA_SET, written, re.ASCII):

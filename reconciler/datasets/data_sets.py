@@ -13,26 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import files, textfiles
-from reconciler.datasets.lookalikes import advise_extension
-from reconciler.datasets.measured_rows import EMPTY, measure_plain_pairs, measure_rows
 from reconciler.datasets.open_cache import OpenCache
-from reconciler.datasets.pairs import PAIRS
-from reconciler.datasets.rows import Measured
-from reconciler.datasets.survey import (
-    MOST_COMPARED,
-    VALIDATION_BYTES,
-    Found,
-    Lines,
-    find_shared,
-    warn_of,
-    warn_of_shared,
-)
+from reconciler.datasets.plain_pairs import measure_plain_pairs
 from reconciler.formats import count_noun
 from reconciler.model import PLAIN, DataSet, Example, Layout
 from reconciler.problems import HasPlace, Place, Problems, Refusal
 
 if TYPE_CHECKING:
     from reconciler.datasets.data_cache import Source, Warned
+    from reconciler.datasets.rows import Measured
+    from reconciler.datasets.survey import Found
 
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a create's JSON body (the guide: at most 4 MB)."""
@@ -126,6 +116,8 @@ class DataSets:
 
     def _keep(self, data: DataSet, found: Measured) -> None:
         """Keep a survey for comparisons. Drop the lines of the surveys that were unused the longest."""
+        from reconciler.datasets.survey import MOST_COMPARED
+
         known = self._surveyed.pop(_identify(data), None)
         self._surveyed[_identify(data)] = found
         self._kept += len(found.survey.lines) if known is None else 0
@@ -142,6 +134,8 @@ class DataSets:
         ours, theirs = self._surveyed.get(_identify(training)), self._surveyed.get(_identify(held))
         if ours is None or theirs is None or held.file is None or ours is theirs:
             return
+        from reconciler.datasets.survey import warn_of_shared
+
         shared = self._find_shared(training, held, ours, theirs)
         refusal = warn_of_shared(shared, theirs.survey, ours.survey, training.shown)
         if refusal is not None:
@@ -149,6 +143,8 @@ class DataSets:
             self._problems.warning(Place(held.file, line), *refusal, address=address)
 
     def _find_shared(self, training: DataSet, held: DataSet, ours: Measured, theirs: Measured) -> Found:
+        from reconciler.datasets.survey import Found, Lines, find_shared
+
         pair = (ours.survey.lines, theirs.survey.lines)
         if not all(pair):  # one of them was dropped
             return Found()
@@ -180,6 +176,8 @@ class DataSets:
 
     def warn_of_share(self, training: DataSet, validation: DataSet, place: Place, *, address: str) -> None:
         """Warn of validation data that has too many bytes for the training data, if both were measured."""
+        from reconciler.datasets.survey import VALIDATION_BYTES
+
         ours, theirs = self._surveyed.get(_identify(training)), self._surveyed.get(_identify(validation))
         if ours is None or theirs is None or theirs.size * 100 <= VALIDATION_BYTES * ours.size:
             return
@@ -238,11 +236,15 @@ class DataSets:
                 called only for what is wrong with them, because finding a place takes long.
             rest: bytes of the request beside the data.
         """
+        if examples and (plain := measure_plain_pairs(examples, REQUEST_LIMIT - rest)) is not None:
+            return plain
+        from reconciler.datasets.measured_rows import EMPTY, measure_rows
+        from reconciler.datasets.pairs import PAIRS
+        from reconciler.datasets.survey import warn_of
+
         if not examples:
             self._problems.error(find_place(None), *EMPTY)
             return None
-        if (plain := measure_plain_pairs(examples, REQUEST_LIMIT - rest)) is not None:
-            return plain
         noted = Problems()
         found = measure_rows(((_INSIDE, example) for example in examples), PAIRS, noted, "example")
         if noted:
@@ -305,6 +307,7 @@ def _refuse_path(folder: str, written: str) -> Refusal | None:
     if slashed != written and not os.path.exists(path) and os.path.exists(f"{folder}/{slashed}"):  # noqa: PTH110
         return Refusal(f"{written}: there is no such file", f"Write the path with '/': {slashed}.")
     from reconciler.datasets.formats import FORMATS, find_extension
+    from reconciler.datasets.lookalikes import advise_extension
 
     if find_extension(written) not in FORMATS:
         is_below = ".." not in Path(written).parts and not Path(written).is_absolute()

@@ -6,16 +6,13 @@ Rule: this module imports no format of files, so that examples in a manifest nee
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from reconciler.datasets.chat import is_multimodal
 from reconciler.datasets.complaints import Complaints
-from reconciler.datasets.pair_lines import encode_pairs
-from reconciler.datasets.pairs import INPUT_LIMIT, OUTPUT_LIMIT
 from reconciler.datasets.rows import Batch, Form, Measured, Row
 from reconciler.datasets.survey import Surveyor
 from reconciler.identity import encode_example
-from reconciler.model import DataSet, Example
 from reconciler.problems import Problems, Refusal
 
 EMPTY = Refusal("the data set is empty", "Write at least one example.")
@@ -55,24 +52,3 @@ def measure_rows(
         surveyor.add(place.line, row, is_long=advice is not None)
     surveyed = surveyor.close()
     return Measured(examples, digest.hexdigest(), surveyed.characters, size, multimodal, surveyed)
-
-
-def measure_plain_pairs(examples: Sequence[Example], most: int) -> DataSet | None:
-    """Measure pairs in a manifest of which a survey has nothing to tell: sound ones, each with its own input.
-
-    Returns None for others, and for more than `most` bytes. `measure_rows` tells what is wrong with them.
-    """
-    inputs, outputs = [example.text_input for example in examples], [example.output for example in examples]
-    if len(set(inputs)) < len(inputs) or "" in outputs:
-        return None
-    lengths, output_lengths = list(map(len, inputs)), list(map(len, outputs))
-    if max(lengths) > INPUT_LIMIT or max(output_lengths) > OUTPUT_LIMIT:
-        return None
-    try:
-        lines = encode_pairs(inputs, outputs)
-    except UnicodeEncodeError:
-        return None
-    if len(lines) > most:
-        return None
-    digest = hashlib.sha256(lines).hexdigest()
-    return DataSet(digest, len(examples), sum(lengths) + sum(output_lengths), inline=tuple(examples))

@@ -14,6 +14,7 @@ from typing import Any
 from reconciler.bounds import MB
 from reconciler.datasets import lookalikes
 from reconciler.datasets.messages import MESSAGES, read_messages
+from reconciler.datasets.plain_pairs import INPUT_LIMIT, OUTPUT_LIMIT
 from reconciler.datasets.rows import (
     HALF_A_CHARACTER,
     LONGEST_NAME,
@@ -32,9 +33,6 @@ SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "o
 """Spellings of each column, and the column's name."""
 COLUMNS = ("text_input", "output")
 
-INPUT_LIMIT = 40_000
-OUTPUT_LIMIT = 5_000
-"""Characters of one example (Google's fine-tuning guide, datasets for Gemini 1.5 Flash)."""
 FILE_LIMIT = 64 * MB
 """Bytes of a data file; far above what one request takes, so that the message can say more."""
 

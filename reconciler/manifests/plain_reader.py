@@ -48,7 +48,7 @@ _EXAMPLE = re.compile(rf"( *)(- +)\{{({_KEY}): +({_QUOTED}), *({_KEY}): +({_QUOT
 _INNER_REST = r"""[^\n:#,?\[\]{}"']*(?::(?=[A-Za-z0-9/])[^\n:#,?\[\]{}"']*)*"""
 _INNER = rf"({_LETTER}{_INNER_REST})|({_SIGN}{_INNER_REST})|({_QUOTED})"
 _PAIR = re.compile(rf" *({_KEY}): +(?:{_INNER}) *(?:,|$)|(.)")
-_TOKEN = re.compile(rf" *(?:([\[{{}}\],])|({_KEY}):(?= )|{_INNER}|(.))")
+_TOKEN = rf" *(?:([\[{{}}\],])|({_KEY}):(?= )|{_INNER}|(.))"
 
 _SEPARATOR = "\n---\n"
 
@@ -256,7 +256,7 @@ def _read_tokens(text: str) -> object:  # noqa: C901, PLR0912 -- one loop over a
     root: list[Any] = []
     stack: list[Any] = [root]
     key, needs_comma = "", False
-    for mark, name, word, sign, quoted, other in _TOKEN.findall(text):
+    for mark, name, word, sign, quoted, other in re.findall(_TOKEN, text):
         container = stack[-1]
         if other or (container is root and (root or mark not in {"[", "{"})):
             raise _LeftError

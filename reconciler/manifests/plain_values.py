@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeAlias
 
 from reconciler.formats import parse_duration
@@ -108,13 +108,18 @@ def read_visible(value: object) -> str:
     return text
 
 
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is first needed: most manifests need few of them."""
+    return re.compile(pattern, re.ASCII)
+
+
 def read_pattern(pattern: str, most: int | None = None) -> Callable[[object], str]:
     """Make the reader of a text of this form."""
-    find = re.compile(pattern, re.ASCII).fullmatch
 
     def read(value: object) -> str:
         text = value if type(value) is str else read_text(value)
-        if not find(text) or (most is not None and len(text) > most):
+        if not _compile(pattern).fullmatch(text) or (most is not None and len(text) > most):
             raise LeftError
         return text
 
@@ -167,14 +172,11 @@ read_fraction = partial(_read_number, least=1e-30, most=1)
 read_positive = partial(_read_number, least=1e-30, most=1e30)
 read_price = partial(_read_number, least=0, most=1e30)
 
-_DURATION = re.compile(DURATION)
-_DATE = re.compile(ISO_DATE, re.ASCII)
-
 
 def read_duration(value: object) -> timedelta:
     """Read a duration with its unit: 24h."""
     text = read_text(value)
-    seconds = parse_duration(text) if _DURATION.fullmatch(text) else None
+    seconds = parse_duration(text) if re.fullmatch(DURATION, text) else None
     if seconds is None:
         raise LeftError
     return timedelta(seconds=seconds)
@@ -184,7 +186,7 @@ def read_date(value: object) -> str:
     """Read a date: 2027-01-31."""
     text = read_text(value)
     try:
-        if _DATE.fullmatch(text):
+        if re.fullmatch(ISO_DATE, text, re.ASCII):
             return date.fromisoformat(text).isoformat()
     except ValueError:
         pass

@@ -21,7 +21,7 @@ REFERENCE_PATTERN = rf"\$\{{\s*(var\.{NAME}|workspace)\s*\}}"
 DATA_KEY, DATA_DEPTH = "examples", 4
 """The key of the collection that is training data, and how many collections are around it at least."""
 
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
+_JSON_NUMBER = r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0-9]{1,3})?"
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([^}\n]*)\})?")
 _WORKSPACE = "default"
 """What `${workspace}` stands for. Every state has this one workspace."""
@@ -45,7 +45,7 @@ def read_scalar(value: object) -> object:
 
 def read_number(value: object) -> object:
     """Read a number, in quotes or not: proto3 JSON accepts quotes, and Google's templates have them."""
-    if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
+    if type(value) is str and (found := re.fullmatch(_JSON_NUMBER, value, re.ASCII)):
         return float(value) if found[1] or found[2] else int(value)
     return read_scalar(value)
 

@@ -199,7 +199,7 @@ class Operation(Struct):
             listed=listed,
         )
         if not briefly:  # otherwise nobody shows why a training failed
-            observed = observe.redact_failures(observed, state, desired, _read_examples)
+            observed = observe.redact_failures(observed, state, desired, read_examples)
         return self.build_world(state, observed, desired)
 
     def _add_sources(self, facts: Facts) -> Facts:
@@ -278,7 +278,7 @@ class Operation(Struct):
 
         means = (
             self.providers,
-            _read_examples,
+            read_examples,
             self.clock,
             self.now,
             self.stopping,
@@ -423,8 +423,8 @@ def _describe_missing(desired: Desired, data: DataSet) -> Diagnostic:
     )
 
 
-def _read_examples(data: DataSet) -> Iterable[Example]:
+def read_examples(data: DataSet) -> Iterable[Example]:
     """Read examples again, see `datasets.examples`. It is imported only if there are examples to read."""
-    from reconciler.datasets.examples import read_examples
+    from reconciler.datasets import examples
 
-    return read_examples(data)
+    return examples.read_examples(data)

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from reconciler import observe
 from reconciler.checks import CheckResult, run_check
-from reconciler.datasets.examples import read_examples
 from reconciler.errors import ServiceError, UsageError
 from reconciler.model import Address, Desired, Live, Prompt, Status
-from reconciler.operation import Operation
+from reconciler.operation import Operation, read_examples
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 

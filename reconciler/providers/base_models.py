@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 from reconciler.bases import Base
@@ -26,12 +27,12 @@ class PackagedBases(Mapping[str, Base]):
 
     @cached_property
     def _rows(self) -> Mapping[str, Base]:
-        import pkgutil
-
         from reconciler import bounds, strictjson
 
-        data = pkgutil.get_data(self.package, FILE)  # importlib.resources takes long to import
-        document = strictjson.loads(data or b"", most=bounds.MANIFEST)
+        package = import_module(self.package)
+        loader: Any = package.__loader__  # importlib.resources takes long to import
+        data = loader.get_data(f"{package.__path__[0]}/{FILE}")
+        document = strictjson.loads(data, most=bounds.MANIFEST)
         rows = (_build({**document["common"], **row}) for row in document["rows"])
         return {row.name: row for row in rows}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+from msgspec import Struct
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Drift, DriftClass
@@ -15,7 +17,7 @@ def describe_subject(drift: Drift) -> str:
     return escape(str(drift.address) if drift.address else drift.name or drift.id)
 
 
-class DriftWords(NamedTuple):
+class DriftWords(Struct, frozen=True):
     """The words for a class of drift.
 
     Attributes:

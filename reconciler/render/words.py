@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+from msgspec import Struct
 
 from reconciler.difference import DataChange
 from reconciler.events import Uploading
@@ -70,7 +72,7 @@ def name_subject(change: Change) -> str:
     return address if move is None else f"{escape(str(move.previous))} -> {address}"
 
 
-class Wording(NamedTuple):
+class Wording(Struct, frozen=True):
     """The words for a change.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.datasets.measured_rows import measure_plain_pairs, measure_rows
-from reconciler.datasets.pairs import INPUT_LIMIT, OUTPUT_LIMIT, PAIRS
+from reconciler.datasets.measured_rows import measure_rows
+from reconciler.datasets.pairs import PAIRS
+from reconciler.datasets.plain_pairs import INPUT_LIMIT, OUTPUT_LIMIT, measure_plain_pairs
 from reconciler.datasets.survey import warn_of
 from reconciler.model import Example
 from reconciler.problems import Place, Problems

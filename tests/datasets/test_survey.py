@@ -317,7 +317,7 @@ spec:
 
 def test_hashes_of_many_data_sets_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it, the data that was not used for the longest time is no more compared with other data."""
-    monkeypatch.setattr("reconciler.datasets.data_sets.MOST_COMPARED", 10)
+    monkeypatch.setattr("reconciler.datasets.survey.MOST_COMPARED", 10)
     monkeypatch.chdir(tmp_path)
     problems = Problems()
     for name in ("t.jsonl", "v.jsonl", "w.jsonl"):

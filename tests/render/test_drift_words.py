@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.plan.change import Drift, DriftClass
-from reconciler.render.drift_words import find_drift_words, summarize_drift
+from reconciler.render.drift_words import DriftWords, find_drift_words, summarize_drift
 from tests.render import plans
 
 
@@ -43,7 +43,7 @@ def test_every_finding_is_a_sentence() -> None:
 def test_an_endpoint_is_not_taken_for_a_model(drift_class: DriftClass, words: tuple[str, str, str]) -> None:
     """What happened to a stable endpoint is not said of the model, and the endpoint is named."""
     drift = Drift(plans.address("m"), drift_class, "e-1", is_endpoint=True)
-    assert find_drift_words(drift) == words
+    assert find_drift_words(drift) == DriftWords(*words)
 
 
 @pytest.mark.parametrize(

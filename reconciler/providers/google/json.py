@@ -16,7 +16,7 @@ from reconciler.errors import NoTextError, NotUnderstoodError
 from reconciler.formats import parse_time
 from reconciler.identity import encode_canonical
 
-_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?")
+_NUMBER = r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?"
 _TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -33,7 +33,7 @@ def parse_integer(value: object) -> int:
     """Return an int64 from a number or from its text. TypeError otherwise."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         value = int(value)
-    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+    elif isinstance(value, str) and re.fullmatch(_NUMBER, value):
         value = float(value)
     if isinstance(value, float) and value.is_integer():  # JavaScript writes 5 like this
         value = int(value)
@@ -44,7 +44,7 @@ def parse_integer(value: object) -> int:
 
 def parse_float(value: object) -> float:
     """Return a finite float32 from a number or from its text. TypeError otherwise."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_NUMBER, value):
         value = float(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FLOAT32:
         return float(value)

@@ -77,10 +77,10 @@ def render_drift(
     yield from _render_header(context, width, paint)
     for drift in drifts:
         yield ""
-        symbol, phrase, _ = find_drift_words(drift)
-        style = choose_colour(symbol) if drift.fails else ("dim",)
-        title = f"{describe_subject(drift)} {phrase}{'' if drift.fails else ' (note)'}"
-        yield from _render_title(symbol, title, style, width, paint)
+        found = find_drift_words(drift)
+        style = choose_colour(found.symbol) if drift.fails else ("dim",)
+        title = f"{describe_subject(drift)} {found.phrase}{'' if drift.fails else ' (note)'}"
+        yield from _render_title(found.symbol, title, style, width, paint)
         yield from render_drift_body(drift, width, paint)
     yield ""
     yield from (paint(line, "bold") for line in wrap(summarize_drift(drifts), width))
@@ -126,10 +126,9 @@ def _render_title(mark: str, title: str, style: tuple[str, ...], width: int, pai
 
 
 def _render_change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    symbol, phrase, *_ = words.find_wording(change)
-    yield from _render_title(
-        symbol, f"{words.name_subject(change)} {phrase}", choose_colour(symbol), width, paint
-    )
+    found = words.find_wording(change)
+    title = f"{words.name_subject(change)} {found.phrase}"
+    yield from _render_title(found.symbol, title, choose_colour(found.symbol), width, paint)
 
 
 def render_change_body(change: Change, width: int = UNLIMITED, paint: Paint = _PLAIN) -> Iterator[str]:
@@ -253,9 +252,10 @@ def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Pai
     for drift in drifts[:_LISTED]:
         named = [escape(field.path) for field in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""
-        symbol, phrase, _ = find_drift_words(drift)
-        lines = wrap(f"{describe_subject(drift)} {phrase}{fields}", _narrow(width), indent="", hanging="  ")
-        yield f"{paint(f'{symbol:>5}', *choose_colour(symbol))} {next(lines)}"
+        found = find_drift_words(drift)
+        text = f"{describe_subject(drift)} {found.phrase}{fields}"
+        lines = wrap(text, _narrow(width), indent="", hanging="  ")
+        yield f"{paint(f'{found.symbol:>5}', *choose_colour(found.symbol))} {next(lines)}"
         yield from (" " * 6 + line for line in lines)
     if len(drifts) > _LISTED:
         yield paint(f"    … and {len(drifts) - _LISTED:,} more: reconciler drift", "dim")

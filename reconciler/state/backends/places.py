@@ -17,7 +17,7 @@ from reconciler.settings.hosts import parse_url
 from reconciler.settings.secrecy import CONTROLS
 
 KINDS = ("http", "https", "gs", "s3", "az")
-_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
+_BUCKET = r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}"
 _ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/\s]*:[^/]*@|[^/\s]*://|.*//[^/]*:.*@")
 """Texts that look like an address but are invalid."""
 _WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/PATH."
@@ -61,7 +61,7 @@ def parse_place(url: str, where: str) -> Place:
     bucket = rest.partition("/")[0]
     if not bucket:
         raise UsageError(f"{shown}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
-    if not _BUCKET.fullmatch(bucket):
+    if not re.fullmatch(_BUCKET, bucket, re.ASCII):
         login = " (credentials do not belong into it)" if "@" in rest else ""
         raise UsageError(
             f"{shown}: that is not the name of a bucket{login}",

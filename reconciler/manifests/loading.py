@@ -124,15 +124,15 @@ def load(
         advice = "Manifests end in .yaml or .yml; reconciler init writes a first one."
         problems.error(Place(", ".join(paths) or "."), "no manifest found", advice)
         problems.raise_if_any()
-    if not whole and not any(document.kind == STACK for document in documents):
-        near = find_stack_near([source.path for source in found if source.is_alone], problems)
-        documents.extend(near)
-        files.extend({document.file: None for document in near})
     stacks = [document for document in documents if document.kind == STACK]
+    if not whole and not stacks:
+        stacks = find_stack_near([source.path for source in found if source.is_alone], problems)
+        documents.extend(stacks)
+        files.extend({document.file: None for document in stacks})
     stack = _read_stack(stacks, kinds, variables)
     values = {**stack.variables, **variables}
     for document in documents:
-        if document.kind != STACK:
+        if document.references and document.kind != STACK:
             document.fill(values)
     if tell is not None and not problems and (models := sketch_models(documents, kinds)) is not None:
         tell(Loaded(models, stack, whole, tuple(files)))
@@ -141,9 +141,10 @@ def load(
     desired: list[Desired] = []
     removing: list[Document] = []
     for document in documents:
-        if document.kind == STACK or not (_is_model(document, kinds) or _is_manifest(document, kinds)):
+        name = document.kind
+        if name == STACK or not (_is_model(document, kinds) or _is_manifest(document, kinds)):
             continue
-        if document.kind == REMOVED:
+        if name == REMOVED:
             removing.append(document)
         elif (model := reader.read(document)) is not None:
             desired.append(model)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
     """Find the path and the value of the source. Every manifest has one."""
-    path = next(path for path in kind.sources if path in desired.attributes)
+    path = next(filter(desired.attributes.__contains__, kind.sources))
     return path, str(desired.attributes[path])
 
 

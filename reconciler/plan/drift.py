@@ -50,9 +50,9 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
     """
     found: list[Drift] = []
     retirements = _Retirements(facts, BaseFinder(facts.desired, facts.state.resources, facts.kinds))
-    for address, record in sorted(facts.state.resources.items()):
+    for address in sorted(facts.state.resources):
         if address.kind in facts.kinds:  # a newer version's kind is reported elsewhere
-            found += _find_record_drift(facts, record, retirements)
+            found += _find_record_drift(facts, facts.state.resources[address], retirements)
     return (*found, *_find_unmanaged(facts, own))
 
 
@@ -71,7 +71,8 @@ def _find_record_drift(facts: Facts, record: Record, retirements: _Retirements) 
     for model in record.held:
         detail, fails = describe_hold(facts, record, model), DriftClass.HELD_BACK in facts.stack.fail_on
         yield Drift(record.address, DriftClass.HELD_BACK, model.id, model.name, fails=fails, detail=detail)
-    yield from _find_endpoint_drift(facts, record)
+    if record.endpoints:
+        yield from _find_endpoint_drift(facts, record)
     for model in record.deposed:
         if model.promoted and facts.find_live_of(record, model) is not None:
             detail = _explain_keeping(facts, record, model)
@@ -211,6 +212,8 @@ def _find_changes(facts: Facts, address: Address, model: RecordedModel, live: Li
 
 
 def _list_ignored(facts: Facts, lifecycle: Lifecycle) -> frozenset[str]:
+    if not (lifecycle.ignore_changes or lifecycle.ignore_drift):
+        return frozenset()
     in_force = (drift.field for drift in lifecycle.ignore_drift if _is_in_force(drift, facts))
     return frozenset((*lifecycle.ignore_changes, *in_force))
 

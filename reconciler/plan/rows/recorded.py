@@ -137,6 +137,8 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
 def _depose_candidate(case: Case) -> Record:
     """Depose the candidate, if any, because the serving model is the desired one."""
     record = case.record
+    if record.candidate is None:
+        return record
     return depose(case, replace(record, candidate=None), record.candidate)
 
 

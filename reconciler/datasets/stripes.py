@@ -317,9 +317,7 @@ class _Member:
     def end(self) -> None:
         """End the process, wherever it is."""
         _close(self._asking, self._answers)
-        with suppress(
-            OSError
-        ):  # whoever started this process may have told the system to forget its children
+        with suppress(OSError):  # who started this process may have told the system to forget its children
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
 

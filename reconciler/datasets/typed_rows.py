@@ -6,15 +6,13 @@ every message and its place.
 
 msgspec checks JSON, UTF-8 and the shape of each line, and refuses other keys and values that are not texts.
 `_read_list` makes it refuse several objects on a line and an object on several lines. But it accepts a key
-that occurs twice. Each key has a colon. So if there are no more colons than there should be keys, none is
-there twice. Where texts have colons, `_count_quotes` finds it, because each text that msgspec drops has two
-quotes. Counting quotes takes long. So `_is_laid_out` knows lines that one program wrote by the bytes around
-their texts.
+that occurs twice. Each key has a colon. So if there are no more colons than in the texts and behind the keys
+that should be there, none is there twice: `_has_each_key_once`. Where colons are escaped, or the keys of a
+line are not known beforehand, `_count_quotes` finds it, because each text that msgspec drops has two quotes.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
@@ -32,9 +30,10 @@ _FEWEST = 16
 """The most lines of a block that is not halved again, because it is quicker to read it line by line."""
 
 _ENCODER = Encoder()
+_ESCAPED_COLON = re.compile(rb"\\u003")
+"""An escaped colon, or a character that is escaped as rarely."""
 _ESCAPED = re.compile(rb'\\["\\]')
 """An escaped quote or backslash. Searching for it takes less time than for backslashes and for quotes."""
-_FRAME = len(b'{"output":"","textInput":""}\n')
 
 
 def make_pairs(
@@ -229,24 +228,6 @@ def _count_in_messages(rows: Any) -> int:
     return sum([1 + 4 * len(row.messages) for row in rows])
 
 
-class _Layout(NamedTuple):
-    """The bytes around the two texts of each line."""
-
-    head: bytes
-    middle: bytes
-    tail: bytes
-
-
-def _list_layouts(*rows: object) -> tuple[_Layout, ...]:
-    """List how programs write such rows, in which each text is "@": with spaces, and without."""
-    written = [
-        json.dumps(row, separators=separators, allow_nan=False).encode() + b"\n"
-        for row in rows
-        for separators in ((", ", ": "), (",", ":"))
-    ]
-    return tuple(_Layout(*line.split(b"@")) for line in written)
-
-
 class _Shape(NamedTuple):
     """A shape of lines.
 
@@ -255,14 +236,12 @@ class _Shape(NamedTuple):
         count: how many texts and keys the rows have.
         take: makes a batch of rows; None if one of them is to be refused.
         keys: of each row. 0 if the rows do not all have as many.
-        layouts: how lines of pairs are usually written.
     """
 
     decoder: Decoder[list[Any]]
     count: Callable[[Any], int]
     take: Callable[[Any, Sequence[int], Typed], Batch | None]
     keys: int = 0
-    layouts: tuple[_Layout, ...] = ()
 
 
 _PAIRS = tuple(
@@ -271,7 +250,6 @@ _PAIRS = tuple(
         lambda rows: 4 * len(rows),
         _take_pairs,
         2,
-        _list_layouts({name: "@", "output": "@"}, {"output": "@", name: "@"}),
     )
     for kind, name in ((_Pair, "text_input"), (_CamelPair, "textInput"))
 )
@@ -280,7 +258,6 @@ _TWO_MESSAGES = _Shape(
     lambda rows: 9 * len(rows),
     _take_two_messages,
     5,
-    _list_layouts({"messages": [{"role": role, "content": "@"} for role in ("user", "assistant")]}),
 )
 _CHATS = (
     _Shape(
@@ -288,7 +265,6 @@ _CHATS = (
         lambda rows: 11 * len(rows),
         _take_single_turns,
         7,
-        _list_layouts({"contents": [{"role": role, "parts": [{"text": "@"}]} for role in ("user", "model")]}),
     ),
     _Shape(Decoder(list[_Chat]), _count_in_chats, _take_chats),
     _Shape(Decoder(list[_SnakeChat]), _count_in_chats, _take_chats),
@@ -301,7 +277,6 @@ class TypedReader:
 
     def __init__(self, typed: Typed) -> None:
         self._typed = typed
-        self._has_colons = False
         self._shapes = [*_CHATS] if typed.takes_chat else []
         if typed.takes_pairs:
             conversations = [_MESSAGES] if typed.takes_chat else []
@@ -336,19 +311,10 @@ class TypedReader:
                 self._shapes.insert(0, shape)
             batch = shape.take(rows, range(first, first + len(rows)), self._typed)
             is_whole = batch is not None and (
-                self._has_few_colons(block, shape.keys * len(rows))
-                or _is_laid_out(block, batch, shape.layouts)
-                or 2 * shape.count(rows) == _count_quotes(block)
+                _has_each_key_once(block, batch, shape.keys) or 2 * shape.count(rows) == _count_quotes(block)
             )
             return batch if is_whole else None
         return None
-
-    def _has_few_colons(self, block: bytes, keys: int) -> bool:
-        """Return whether there are only the colons of so many keys. False for ever once texts have colons."""
-        if self._has_colons or not keys:
-            return False
-        self._has_colons = _count_rare(b":", block) > keys
-        return not self._has_colons
 
 
 def _read_list(decoder: Decoder[list[Any]], block: bytes) -> list[Any]:
@@ -367,24 +333,19 @@ def _read_list(decoder: Decoder[list[Any]], block: bytes) -> list[Any]:
     return rows if len(rows) == ends + (not is_ended) else []
 
 
-def _is_laid_out(block: bytes, batch: Batch, layouts: Sequence[_Layout]) -> bool:
-    """Return whether each pair is on a line in the same layout, and nothing else is there.
+def _has_each_key_once(block: bytes, batch: Batch, keys: int) -> bool:
+    """Return whether there are only the colons of so many keys a line, and of the texts.
 
-    Each line has the layout's head. If one line lacks the middle, another has it twice, as they are as many
-    as lines. The first saves at most the spaces of the middle, and the second costs all of it. So if the
-    block is as long as it should be, no line lacks it, and none holds anything beside its two texts, which
-    cannot be written in fewer bytes than in the batch.
+    The lines of the batch have the same texts, and two keys each. False if that cannot be told.
     """
+    if not keys:
+        return False
     count = len(batch.numbers)
-    texts = sum(map(len, batch.lines)) - count * _FRAME
-    size = len(block) + (not block.endswith(b"\n"))
-    return any(
-        size == texts + count * sum(map(len, layout))
-        and block.startswith(layout.head)
-        and block.count(layout.tail + layout.head) == count - 1
-        and block.count(layout.middle) == count
-        for layout in layouts
-    )
+    colons = _count_rare(b":", block) - keys * count
+    if not colons:
+        return True
+    in_texts = sum([_count_rare(b":", bytes(lines)) for lines in batch.lines]) - 2 * count
+    return colons == in_texts and not (b"\\" in block and _ESCAPED_COLON.search(block))
 
 
 def _count_rare(character: bytes, block: bytes) -> int:

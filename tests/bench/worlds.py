@@ -95,11 +95,8 @@ def make_data(folder: Path, megabytes: int) -> None:
     write_manifests(folder, [_JOB.format(number=0, team=0, data="../data/examples.jsonl")])
     (folder / "data").mkdir()
     words = random.Random(1)
-    vocabulary = [f"{'aeiou'[at % 5]}{'bdfgklmnprst'[at % 12]}{at:x}" for at in range(997)] + [
-        "ü",
-        "naïve",
-        'so"',
-    ]
+    vocabulary = [f"{'aeiou'[at % 5]}{'bdfgklmnprst'[at % 12]}{at:x}" for at in range(995)]
+    vocabulary += ["ü", "naïve", 'so"', "note:", "10:30"]
     size = 0
     with (folder / "data" / "examples.jsonl").open("w", encoding="utf-8") as file:
         while size < megabytes * 1_000_000:

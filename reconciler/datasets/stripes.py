@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from mmap import mmap
+from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 
 import msgspec
@@ -102,16 +103,32 @@ class _Known(NamedTuple):
         return self.stripe
 
 
+LOADS = "/proc/loadavg"
+"""Where Linux tells how many processes want a core."""
+
+
 def count_helpers(size: int) -> int:
     """Count the processes that may help with a file of so many bytes: as many as there are free cores."""
     # a process with threads cannot be forked safely, and only Linux tells the cores that it may use
     if size < LEAST or sys.platform != "linux" or threading.active_count() > 1:
         return 0
     try:
-        cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
-    except OSError:  # a sandbox may hide them
+        cores, others = len(os.sched_getaffinity(0)), _count_others()
+    except (OSError, ValueError, IndexError):  # a sandbox may hide them
         return 0
-    return max(0, min(round(cores - load), cores - 1, MOST))
+    return max(0, min(round(cores - others), cores - 1, MOST))
+
+
+def _count_others() -> float:
+    """Count the other processes that want a core: in the last minute, or at this moment if those are fewer.
+
+    The minute remembers a build that has just ended. The moment may miss a build that waits for its disk.
+
+    Raises:
+        OSError, ValueError, IndexError: the system does not tell.
+    """
+    minute, _, _, running, *_ = Path(LOADS).read_text(encoding="ascii").split()
+    return min(float(minute), int(running.partition("/")[0]) - 1)  # this process is running too
 
 
 Blocks: TypeAlias = "Iterator[bytes | Stream | Stripe]"

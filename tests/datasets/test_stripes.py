@@ -171,7 +171,7 @@ from reconciler.datasets.measure import FORMS, survey
 from reconciler.problems import Problems
 
 stripes.LEAST, stripes.SIZE = 0, 2000
-os.getloadavg, os.sched_getaffinity = lambda: (0.0, 0.0, 0.0), lambda _: set(range(3))
+stripes._count_others, os.sched_getaffinity = lambda: 0.0, lambda _: set(range(3))
 form = FORMS["supervised_tuning_spec"]
 
 def has_children():
@@ -241,15 +241,32 @@ def test_other_processes_help_where_they_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "load", "helpers"),
-    [(2, 0.4, 1), (2, 1.4, 1), (2, 1.6, 0), (2, 9.0, 0), (1, 0.0, 0), (64, 2.0, 3)],
+    ("cores", "loads", "helpers"),
+    [
+        (2, "0.40 0.00 0.00 9/80 123", 1),
+        (2, "1.40 0.00 0.00 9/80 123", 1),
+        (2, "1.60 0.00 0.00 9/80 123", 0),
+        (2, "9.00 9.00 9.00 4/80 123", 0),
+        (2, "9.00 9.00 9.00 3/80 123", 0),
+        (2, "9.00 9.00 9.00 2/80 123", 1),
+        (2, "9.00 9.00 9.00 1/80 123", 1),
+        (1, "0.00 0.00 0.00 1/80 123", 0),
+        (64, "2.00 0.00 0.00 1/80 123", 3),
+        (4, "nan", 0),
+        (4, "a b c d e", 0),
+    ],
 )
 def test_there_are_as_many_helpers_as_free_cores(
-    cores: int, load: float, helpers: int, monkeypatch: pytest.MonkeyPatch
+    cores: int, loads: str, helpers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a busy machine, for a small file, or beside other threads there are none."""
+    """A core is free if nothing else runs at this moment, or in the last minute.
+
+    For a small file, beside other threads, or where the system does not tell, there are none.
+    """
+    told = tmp_path / "loadavg"
+    told.write_text(f"{loads}\n", encoding="ascii")
+    monkeypatch.setattr(stripes, "LOADS", str(told))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     assert count_helpers(stripes.LEAST) == helpers
@@ -257,11 +274,8 @@ def test_there_are_as_many_helpers_as_free_cores(
     monkeypatch.setattr(threading, "active_count", lambda: 2)
     assert count_helpers(stripes.LEAST) == 0
     monkeypatch.setattr(threading, "active_count", lambda: 1)
-
-    def hide() -> tuple[float, float, float]:
-        raise OSError("hidden")
-
-    monkeypatch.setattr(os, "getloadavg", hide)
+    told.unlink()
     assert count_helpers(stripes.LEAST) == 0
+    told.write_text("0.00 0.00 0.00 1/80 123\n", encoding="ascii")
     monkeypatch.setattr(sys, "platform", "darwin")
     assert count_helpers(stripes.LEAST) == 0

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.formats import count_noun, format_date
-from reconciler.model import DeclaredBase
+from reconciler.model.stack import DeclaredBase
 
 WARN_WITHIN = 90
 """Days before the end of a base model from which a training on it gets a warning."""

@@ -11,7 +11,8 @@ from reconciler.datasets.held_out import split_example
 from reconciler.errors import NoTextError, RateLimitedError, ReplyLostError, UnavailableError
 from reconciler.formats import format_share
 from reconciler.identity import digest_questions
-from reconciler.model import PROMPTS, AnyCheck, Check, Comparison, DataSet, Example, HeldOut, Prompt, Score
+from reconciler.model.checks import PROMPTS, AnyCheck, Check, Comparison, HeldOut, Prompt, Score
+from reconciler.model.data import DataSet, Example
 from reconciler.observe import run_each
 from reconciler.problems import Refusal
 from reconciler.providers import Handle, Provider

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
-from reconciler.model import Attributes, Permission, Value
+from reconciler.model.names import Attributes, Value
+from reconciler.model.permission import Permission
 
 
 def is_same(field: Field, one: Value | None, other: Value | None) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from reconciler.model import Permission, Value
+from reconciler.model.names import Value
+from reconciler.model.permission import Permission
 
 
 class FieldChange(Struct, frozen=True):

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from reconciler.model import Address, Score
+from reconciler.model.checks import Score
+from reconciler.model.names import Address
 
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """The reasons why a run stops waiting."""

@@ -22,18 +22,11 @@ from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
 from reconciler.formats import to_camel_case
 from reconciler.kind import Field, FieldRole, FieldType, Kind
-from reconciler.model import (
-    BASE_MODEL,
-    Address,
-    AnyCheck,
-    Attributes,
-    Comparison,
-    Desired,
-    Example,
-    HeldOut,
-    Serving,
-    Value,
-)
+from reconciler.model.checks import AnyCheck, Comparison, HeldOut
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import BASE_MODEL, Address, Attributes, Value
 from reconciler.strictjson import loads
 
 FORMULA = 2

@@ -13,7 +13,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.bases import Base, find_base, narrow_bases, override_bases
-from reconciler.model import Scalar, Stack
+from reconciler.model.names import Scalar
+from reconciler.model.stack import Stack
 
 
 class OnChange(StrEnum):

@@ -16,17 +16,12 @@ from typing import TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError, PlanError
-from reconciler.model import (
-    Address,
-    DataSet,
-    Desired,
-    Example,
-    Live,
-    LiveEndpoint,
-    Odd,
-    Permission,
-    Status,
-)
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import LiveEndpoint
+from reconciler.model.live import Live, Odd, Status
+from reconciler.model.names import Address
+from reconciler.model.permission import Permission
 from reconciler.plan.facts import Facts, Observed
 from reconciler.plan.inputs import Context
 from reconciler.plan.naming import find_named, index_by_name

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import StateError, UsageError
 from reconciler.kind import Kind
-from reconciler.model import NAME_LIMIT, Address
+from reconciler.model.names import NAME_LIMIT, Address
 from reconciler.plan.selection import Known, choose, list_unknown
 from reconciler.state.values import Record, State
 

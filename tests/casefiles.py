@@ -23,29 +23,13 @@ from msgspec.structs import replace
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import parse_duration
 from reconciler.identity import GENERATIONS, digest_owner, digest_questions
-from reconciler.model import (
-    PROMPTS,
-    Address,
-    Attributes,
-    Check,
-    Checkpoint,
-    DeclaredBase,
-    Deployment,
-    Desired,
-    Guards,
-    IgnoredDrift,
-    Lifecycle,
-    Live,
-    LiveEndpoint,
-    Permission,
-    Prices,
-    Removal,
-    Replacement,
-    Score,
-    Serving,
-    Stack,
-    Status,
-)
+from reconciler.model.checks import PROMPTS, Check, Score
+from reconciler.model.desired import Desired, IgnoredDrift, Lifecycle, Removal, Replacement
+from reconciler.model.endpoint import Checkpoint, Deployment, LiveEndpoint, Serving
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes
+from reconciler.model.permission import Permission
+from reconciler.model.stack import DeclaredBase, Guards, Prices, Stack
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.inputs import Context, Inputs

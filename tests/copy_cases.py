@@ -16,17 +16,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from reconciler.formats import parse_duration
-from reconciler.model import (
-    Address,
-    Attributes,
-    Check,
-    Desired,
-    Lifecycle,
-    Live,
-    Serving,
-    StateSource,
-    Status,
-)
+from reconciler.model.checks import Check
+from reconciler.model.desired import Desired, Lifecycle, StateSource
+from reconciler.model.endpoint import Serving
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes
 from reconciler.plan.copies import CopySource, SourceFault
 from reconciler.plan.facts import Observed
 from reconciler.providers.vertex.fields import MODEL_COPY

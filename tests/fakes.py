@@ -29,19 +29,12 @@ from reconciler.errors import (
 )
 from reconciler.identity import encode_example, to_float32
 from reconciler.kind import FieldRole, FieldType, Kind, OnChange
-from reconciler.model import (
-    BASE_MODEL,
-    Attributes,
-    Desired,
-    Example,
-    Live,
-    Odd,
-    Permission,
-    Prompt,
-    Snapshot,
-    Status,
-    Value,
-)
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Odd, Snapshot, Status
+from reconciler.model.names import BASE_MODEL, Attributes, Value
+from reconciler.model.permission import Permission
 from reconciler.providers import Accepted, BaseModels, Ended, Endpoints, Fence, Handle, Training
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB

@@ -135,7 +135,7 @@ def test_a_plan_with_nothing_to_do_imports_little(tmp_path: pathlib.Path) -> Non
     with serve(0) as service:
         environ = make_environ(tmp_path, service.url)
         make_world(row, folder, service, environ)
-        for command, ours in (("plan", 187), ("drift", 183), ("status", 198), ("show", 172)):
+        for command, ours in (("plan", 193), ("drift", 189), ("status", 204), ("show", 178)):
             imported = _list_imported([command], folder, environ)
             assert HEAVY & imported <= {"msgspec", "urllib3"}, command
             assert not {"reconciler.providers.vertex.provider", "sqlite3", "difflib"} & imported, command

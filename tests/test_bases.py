@@ -20,7 +20,7 @@ from reconciler.bases import (
     sort_offered,
 )
 from reconciler.kind import narrow_kinds, override_kinds
-from reconciler.model import DeclaredBase, Stack
+from reconciler.model.stack import DeclaredBase, Stack
 from reconciler.providers.vertex.fields import TUNING_JOB
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "bases.yaml").read_text(encoding="utf-8"))

@@ -9,12 +9,10 @@ import pytest
 
 from reconciler.checks import CheckResult, ask_model, decide_verdict, run_check, run_checks, sum_scores
 from reconciler.errors import NoTextError, UnavailableError
-from reconciler.model import (
+from reconciler.model.checks import (
     AnyCheck,
     Check,
     Comparison,
-    DataSet,
-    Example,
     HeldOut,
     Prompt,
     Score,
@@ -22,6 +20,7 @@ from reconciler.model import (
     describe_rivals,
     describe_scores,
 )
+from reconciler.model.data import DataSet, Example
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Verdict
 

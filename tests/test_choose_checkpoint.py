@@ -10,7 +10,10 @@ import pytest
 from reconciler.apply.checkpoints import choose_checkpoint
 from reconciler.apply.subject import Subject
 from reconciler.errors import NotFoundError, ServiceError, StoppedError
-from reconciler.model import BEST, LAST, Check, Checkpoint, DataSet, Example, Live, Prompt
+from reconciler.model.checks import Check, Prompt
+from reconciler.model.data import DataSet, Example
+from reconciler.model.endpoint import BEST, LAST, Checkpoint
+from reconciler.model.live import Live
 from reconciler.plan.recording import Chosen
 from reconciler.plan.steps import ChooseCheckpoint, Role
 from reconciler.providers import Handle, Provider

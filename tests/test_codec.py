@@ -21,7 +21,9 @@ from reconciler.codec.readers import (
     read_scalars,
 )
 from reconciler.errors import Diagnostic, Severity
-from reconciler.model import Address, Attributes, Count, DataSet, Example, Layout, Name, Status, Unknown
+from reconciler.model.data import DataSet, Example, Layout
+from reconciler.model.live import Status
+from reconciler.model.names import Address, Attributes, Count, Name, Unknown
 from reconciler.plan.change import Bill
 from reconciler.state.values import Record, Verdict
 from tests.limits import examples

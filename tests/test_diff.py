@@ -10,7 +10,8 @@ from reconciler import diff
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.identity import encode_canonical, to_comparable, to_float32
 from reconciler.kind import Kind
-from reconciler.model import Attributes, Permission, Value
+from reconciler.model.names import Attributes, Value
+from reconciler.model.permission import Permission
 from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import MODEL_COPY, SERVICE_ACCOUNT, TUNING_JOB
 from tests import worlds

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import ForbiddenError, ReplyLostError, UnavailableError
-from reconciler.model import Address, DataSet, Desired, Example, Status
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.providers import Handle, Provider
 from tests.fakes import BASE, Crash, FakeClock, FakeProvider, FakeService, Fuse, unfenced
 

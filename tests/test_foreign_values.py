@@ -18,7 +18,8 @@ from reconciler.apply.schedule import measure_duration, measure_progress
 from reconciler.errors import NotJSONError, ReconcilerError
 from reconciler.formats import format_time
 from reconciler.http.connection import Reply
-from reconciler.model import Address, Live
+from reconciler.model.live import Live
+from reconciler.model.names import Address
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import grants, operations
 from reconciler.providers.google.errors import GoogleErrors

@@ -24,7 +24,9 @@ from reconciler.identity import (
     to_float32_hex,
 )
 from reconciler.kind import Field, FieldType, Kind
-from reconciler.model import Address, Attributes, DataSet, Desired, Example
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address, Attributes
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import formula, worlds

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.cli.apis import list_kinds
-from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack, Status, Value
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes, Value
+from reconciler.model.stack import Stack
 from reconciler.plan.change import Action
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts, Observed, digest_approval, is_approved

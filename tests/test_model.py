@@ -1,4 +1,4 @@
-"""Addresses, grants and places."""
+"""The values that all others pass on: addresses, grants, places and scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import NAME_LIMIT, Address, Desired, Permission, Score, Stack
+from reconciler.model.checks import Score
+from reconciler.model.desired import Desired
+from reconciler.model.names import NAME_LIMIT, Address
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Stack
 from tests import worlds
 
 words = st.text(st.characters(exclude_characters="/"), min_size=1)

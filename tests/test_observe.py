@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 
-from reconciler.model import Live, Odd
+from reconciler.model.live import Live, Odd
 from reconciler.observe import observe
 from reconciler.plan.inputs import Context
 from reconciler.providers.gemini.fields import TUNED_MODEL

@@ -17,7 +17,10 @@ from msgspec.structs import fields, replace
 
 from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS
-from reconciler.model import Address, Guards, Lifecycle, Replacement, Status
+from reconciler.model.desired import Lifecycle, Replacement
+from reconciler.model.live import Status
+from reconciler.model.names import Address
+from reconciler.model.stack import Guards
 from reconciler.plan import table
 from reconciler.plan.change import Action, Bill, Change, Plan, Reason
 from reconciler.plan.facts import Facts, find_replacement_reasons, index_desired

@@ -15,22 +15,13 @@ from msgspec.structs import replace
 
 from reconciler.errors import PlanError
 from reconciler.kind import override_kinds
-from reconciler.model import (
-    Address,
-    Attributes,
-    Check,
-    DataSet,
-    Desired,
-    Guards,
-    Lifecycle,
-    Live,
-    Permission,
-    Removal,
-    Replacement,
-    Stack,
-    Status,
-    Value,
-)
+from reconciler.model.checks import Check
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired, Lifecycle, Removal, Replacement
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes, Value
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Guards, Stack
 from reconciler.plan.binding import bind
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts, Observed, index_desired

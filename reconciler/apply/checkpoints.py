@@ -8,7 +8,9 @@ from reconciler.apply.endpoints import find_role, require_endpoints, require_mod
 from reconciler.apply.subject import Subject
 from reconciler.checks import Ask, ask_model, decide_verdict, run_checks, sum_scores
 from reconciler.errors import NotFoundError, ServiceError
-from reconciler.model import BEST, LAST, Checkpoint, Live, describe_scores
+from reconciler.model.checks import describe_scores
+from reconciler.model.endpoint import BEST, LAST, Checkpoint
+from reconciler.model.live import Live
 from reconciler.plan import steps
 from reconciler.plan.checkpoints import (
     Judged,

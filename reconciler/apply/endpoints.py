@@ -7,7 +7,8 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from reconciler.apply.subject import Subject
-from reconciler.model import Serving, Status
+from reconciler.model.endpoint import Serving
+from reconciler.model.live import Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.recording import Deploying, Done, EndpointReady, Outcome, list_undeployed

@@ -11,7 +11,7 @@ from reconciler.apply.endpoints import execute_at_endpoint
 from reconciler.apply.subject import Subject
 from reconciler.checks import ask_model, decide_verdict, run_checks, sum_scores
 from reconciler.errors import InUseError
-from reconciler.model import Live, Status
+from reconciler.model.live import Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven

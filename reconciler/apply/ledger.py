@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.base_models import find_source
 from reconciler.plan.change import Change, Plan
 from reconciler.plan.copies import write_source

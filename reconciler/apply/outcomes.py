@@ -10,7 +10,9 @@ from reconciler import errors
 from reconciler.apply.schedule import measure_duration
 from reconciler.apply.tasks import Settled, Task, choose_command
 from reconciler.events import APPLY, WAIT, Billed, Completed, Event, Failed, Skipped, Started, Verb
-from reconciler.model import Address, Status, describe_rivals, describe_scores
+from reconciler.model.checks import describe_rivals, describe_scores
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.plan import recording, steps
 from reconciler.plan.recording import find_model, recorded_after
 from reconciler.providers import Training

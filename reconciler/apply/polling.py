@@ -26,7 +26,7 @@ from reconciler.apply.outcomes import let_go
 from reconciler.apply.schedule import Budget, Rhythm
 from reconciler.apply.tasks import Task, is_still_ours
 from reconciler.events import Event, Failed, Verb
-from reconciler.model import Live, Status
+from reconciler.model.live import Live, Status
 from reconciler.observe import redact_failure
 from reconciler.plan.recording import find_model
 from reconciler.plan.steps import AwaitDeployment, AwaitDrain, AwaitEnd, AwaitTraining

@@ -13,7 +13,7 @@ from reconciler.apply.tasks import Task, choose_command
 from reconciler.apply.worker import Worker
 from reconciler.errors import StoppedError
 from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped, Verb
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import AwaitDeployment, AwaitDrain, AwaitEnd, AwaitTraining, IsAccepted, Serves

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from reconciler.events import Progress
 from reconciler.formats import parse_time
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.providers import Training
 from reconciler.state.values import Record, RecordedModel
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from reconciler.apply.tasks import Task
 from reconciler.checks import Examples
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from reconciler.providers import Handle
 from reconciler.state.values import Record
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler.errors import ReconcilerError
 from reconciler.events import APPLY, WAIT, Event, Skipped, Verb
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.change import Change

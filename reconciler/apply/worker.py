@@ -29,7 +29,7 @@ from reconciler.apply.outcomes import (
 from reconciler.apply.subject import Subject
 from reconciler.apply.tasks import Settled, Task, choose_command, is_still_ours
 from reconciler.events import Event, Failed
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.recording import Outcome, Renumbered, recorded_after
 from reconciler.plan.steps import Create, IsAccepted, Nature, RecordStep
 from reconciler.providers import Training

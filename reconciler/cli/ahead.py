@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from reconciler.cli.invocation import Lists
 from reconciler.errors import ReconcilerError
 from reconciler.manifests import Loaded
-from reconciler.model import Live, Odd
+from reconciler.model.live import Live, Odd
 from reconciler.observe import Listed
 from reconciler.providers import Provider, Providers
 from reconciler.state.outline import read_outline

@@ -13,7 +13,7 @@ from reconciler.cli.state_store import open_state
 from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded
-from reconciler.model import Stack
+from reconciler.model.stack import Stack
 from reconciler.plan.base_models import BaseFinder, BaseUse, list_uses
 from reconciler.settings import Settings
 from reconciler.state.values import State

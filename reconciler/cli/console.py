@@ -17,7 +17,7 @@ from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.formats import format_time
 
 if TYPE_CHECKING:
-    from reconciler.model import Live
+    from reconciler.model.live import Live
     from reconciler.plan.base_models import BaseEnd
     from reconciler.plan.change import Plan
     from reconciler.state.values import Record

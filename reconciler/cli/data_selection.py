@@ -13,7 +13,7 @@ from reconciler.cli.record_selection import may_be_address
 from reconciler.datasets.data_cache import DataCache
 from reconciler.datasets.inspection import Inspection
 from reconciler.manifests import Loaded
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 
 
 def inspect(word: str, given: Mapping[str, Any]) -> Inspection:

@@ -16,7 +16,7 @@ from reconciler.cli.offline_checks import ensure_trusted
 from reconciler.errors import UsageError
 from reconciler.events import Uploading
 from reconciler.manifests import Loaded
-from reconciler.model import LAG_SECONDS
+from reconciler.model.live import LAG_SECONDS
 from reconciler.providers import Provider, Providers
 from reconciler.providers.api import EMULATOR, Api, Connection, Setup, Target
 from reconciler.settings import Settings, read_seconds

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from reconciler.cli.options import LOCK_TIMEOUT, PARALLELISM
 from reconciler.errors import UsageError
 from reconciler.formats import format_period
-from reconciler.model import Guards
+from reconciler.model.stack import Guards
 from reconciler.plan.inputs import Inputs
 from reconciler.settings import hide_login
 from reconciler.settings.secrecy import LEFT_OUT

@@ -12,7 +12,8 @@ from reconciler.cli.apis import APIS, join_endpoint_variables, list_kinds
 from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded
-from reconciler.model import Desired, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.stack import Stack
 from reconciler.problems import fold
 from reconciler.settings import Settings
 from reconciler.settings.trust import explain_distrust

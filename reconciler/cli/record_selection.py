@@ -19,7 +19,7 @@ from reconciler.cli.apis import list_kinds
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests import Loaded, Names, parse_variables
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.selection import Labels, warn_of_unlabelled
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.offline_checks import list_distrusted
 from reconciler.cli.state_store import choose_document, choose_state
 from reconciler.errors import ManifestError
-from reconciler.model import Desired, Stack, StateSource
+from reconciler.model.desired import Desired, StateSource
+from reconciler.model.stack import Stack
 from reconciler.settings import Settings
 from reconciler.settings.hosts import parse_url
 

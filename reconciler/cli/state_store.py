@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation
-from reconciler.model import Stack
+from reconciler.model.stack import Stack
 from reconciler.settings import Settings, hide_login
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from reconciler.events import APPLY, NO_WAIT, WAIT, Detached, Event, Skipped
 
 if TYPE_CHECKING:
     from reconciler.cli.invocation import Invocation, Resume
-    from reconciler.model import Address
+    from reconciler.model.names import Address
     from reconciler.operation import Operation
     from reconciler.plan.change import Plan
 

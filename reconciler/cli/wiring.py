@@ -22,7 +22,7 @@ from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.errors import ManifestError, ReconcilerError, Severity, UsageError
 from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded, parse_variables
-from reconciler.model import Stack
+from reconciler.model.stack import Stack
 from reconciler.plan.inputs import Context, Inputs
 from reconciler.settings import Settings, to_settings
 

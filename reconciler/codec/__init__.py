@@ -32,7 +32,8 @@ from msgspec.structs import fields
 from reconciler.codec import readers
 from reconciler.codec.readers import Reader, WrongValueError
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Count, DataSet, Name
+from reconciler.model.data import DataSet
+from reconciler.model.names import Address, Count, Name
 from reconciler.strictjson import show_value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from reconciler.bounds import INT64
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.strictjson import show_value
 
 Reader: TypeAlias = Callable[[object], Any]

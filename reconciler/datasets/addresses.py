@@ -11,7 +11,7 @@ import re
 from msgspec.structs import replace
 
 from reconciler.datasets.data_sets import DataSets
-from reconciler.model import PLAIN, DataSet, Layout
+from reconciler.model.data import PLAIN, DataSet, Layout
 from reconciler.problems import HasPlace, Problems, Refusal
 
 BUCKET = "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"

@@ -25,7 +25,7 @@ from reconciler.datasets.rows import (
     is_text,
 )
 from reconciler.identity import encode_canonical
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Refusal, find_nearest
 from reconciler.strictjson import is_deep
 

@@ -12,7 +12,7 @@ from reconciler.datasets import lookalikes
 from reconciler.datasets.pairs import advise_text
 from reconciler.datasets.rows import NO_INPUT, NO_OUTPUT, cut_names, describe_json, quote_name
 from reconciler.identity import encode_canonical
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Refusal, find_nearest
 
 INSTRUCTION = "system_instruction"

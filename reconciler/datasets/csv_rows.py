@@ -14,7 +14,7 @@ from reconciler.datasets.pairs import COLUMNS, PAIRS_ONLY, SPELLINGS, refuse_nam
 from reconciler.datasets.rows import Batch, Blanks, Row, Typed, quote_name
 from reconciler.datasets.typed_rows import MOST, make_pairs
 from reconciler.formats import count_noun
-from reconciler.model import Example, Layout
+from reconciler.model.data import Example, Layout
 from reconciler.problems import Place, Refusal
 
 CELL_LIMIT = 1024 * 1024

@@ -22,7 +22,7 @@ from reconciler import __version__, bounds, files
 from reconciler.datasets.cache_use import NAME, Use
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import Found, Lengths, Lines, Survey
-from reconciler.model import Layout
+from reconciler.model.data import Layout
 from reconciler.textfiles import find_work_tree
 
 LEAST = 64 * bounds.MB // 1024

@@ -16,7 +16,7 @@ from reconciler import files, textfiles
 from reconciler.datasets.open_cache import OpenCache
 from reconciler.datasets.plain_pairs import measure_plain_pairs
 from reconciler.formats import count_noun
-from reconciler.model import PLAIN, DataSet, Example, Layout
+from reconciler.model.data import PLAIN, DataSet, Example, Layout
 from reconciler.problems import HasPlace, Place, Problems, Refusal
 
 if TYPE_CHECKING:

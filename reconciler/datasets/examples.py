@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from reconciler import files
 from reconciler.errors import ManifestError, StalePlanError
 from reconciler.identity import encode_example
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 from reconciler.problems import Problems, Refusal
 from reconciler.textfiles import explain_unreadable
 

@@ -15,7 +15,7 @@ from reconciler.datasets.rows import Batch, Form, Row, Typed
 from reconciler.datasets.stripes import Stripe, open_blocks
 from reconciler.datasets.text import Stream, TextLines, read_blocks, read_lines, read_whole, skip_mark
 from reconciler.datasets.typed_rows import MOST, TypedReader
-from reconciler.model import PLAIN, Layout
+from reconciler.model.data import PLAIN, Layout
 from reconciler.problems import Problems
 
 FORMATS = (".jsonl", ".json", ".csv")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reconciler import bounds
 from reconciler.identity import encode_canonical
-from reconciler.model import Example, Prompt
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
 from reconciler.problems import Refusal
 from reconciler.strictjson import loads
 

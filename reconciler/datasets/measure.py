@@ -12,7 +12,7 @@ from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Form, Measured
 from reconciler.datasets.survey import warn_of
 from reconciler.datasets.text import Stream
-from reconciler.model import PLAIN, Layout
+from reconciler.model.data import PLAIN, Layout
 from reconciler.problems import Place, Problems
 
 FORMS: Mapping[str, Form] = {"": PAIRS, **CHATS}

@@ -26,7 +26,7 @@ from reconciler.datasets.rows import (
     is_text,
     quote_name,
 )
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Refusal, find_nearest
 
 SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "output"}

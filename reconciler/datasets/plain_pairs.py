@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 
 from reconciler.datasets.pair_lines import encode_pairs
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 
 INPUT_LIMIT = 40_000
 OUTPUT_LIMIT = 5_000

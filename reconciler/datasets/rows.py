@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.datasets.survey import Survey, Tally
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Place, Refusal, describe
 
 Row: TypeAlias = tuple[Place, Example | Refusal]

@@ -16,7 +16,7 @@ from itertools import count
 from msgspec import Struct, field
 
 from reconciler.identity import encode_canonical
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Refusal
 
 MOST_COMPARED = 10_000_000

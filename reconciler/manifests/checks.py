@@ -10,7 +10,8 @@ import re
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document, Node
 from reconciler.manifests.substitution import read_number
-from reconciler.model import AnyCheck, Check, Checks, Comparison, DataSet, HeldOut
+from reconciler.model.checks import AnyCheck, Check, Checks, Comparison, HeldOut
+from reconciler.model.data import DataSet
 from reconciler.problems import Place, Refusal
 
 COMPARISONS = {

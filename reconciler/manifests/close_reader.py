@@ -25,7 +25,10 @@ from reconciler.manifests.places import BESIDE
 from reconciler.manifests.references import Declaration, parse_former
 from reconciler.manifests.schema_types import Named
 from reconciler.manifests.validation_messages import explain, list_misspelled
-from reconciler.model import Address, Attributes, Lifecycle, Permission, Stack, Value
+from reconciler.model.desired import Lifecycle
+from reconciler.model.names import Address, Attributes, Value
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Stack
 
 
 def read_closely(document: Document, kind: Kind, form: Form, stack: Stack, data_sets: DataSets) -> Reading:

@@ -9,17 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.manifests.references import Declaration
-from reconciler.model import (
-    Attributes,
-    Checks,
-    DataSet,
-    IgnoredDrift,
-    Lifecycle,
-    Permission,
-    Replacement,
-    Serving,
-    StateSource,
-)
+from reconciler.model.checks import Checks
+from reconciler.model.data import DataSet
+from reconciler.model.desired import IgnoredDrift, Lifecycle, Replacement, StateSource
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Attributes
+from reconciler.model.permission import Permission
 
 
 class Content(Struct, frozen=True):

@@ -12,7 +12,7 @@ from reconciler.datasets.lookalikes import COLUMN_HINTS
 from reconciler.datasets.pairs import COLUMNS
 from reconciler.manifests.documents import Node
 from reconciler.manifests.schema_types import Declared, Text, make_refusal, show_pattern, validate_by
-from reconciler.model import PLAIN, Layout
+from reconciler.model.data import PLAIN, Layout
 
 
 def _refuse_delimiter(value: str) -> tuple[str, str] | None:

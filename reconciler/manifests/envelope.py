@@ -21,7 +21,8 @@ from reconciler.manifests.texts import (
     LIVE_TUNED_MODEL,
     PROMPT_LIMIT,
 )
-from reconciler.model import BEST, LAST, Lifecycle, Serving, StateSource
+from reconciler.model.desired import Lifecycle, StateSource
+from reconciler.model.endpoint import BEST, LAST, Serving
 from reconciler.settings import forms
 
 LabelKey = Annotated[

@@ -10,7 +10,7 @@ from reconciler.bases import Base
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.model import DataSet
+from reconciler.model.data import DataSet
 
 
 def read_endpoint(document: Document) -> tuple[str, str]:

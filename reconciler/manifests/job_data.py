@@ -12,7 +12,7 @@ from reconciler.datasets.chat import PREFERENCE, SUPERVISED
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests.documents import Document, Node
 from reconciler.manifests.rules import is_there_already
-from reconciler.model import DataSet
+from reconciler.model.data import DataSet
 
 _FIELDS = tuple(
     f"{spec}.{key}"

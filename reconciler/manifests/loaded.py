@@ -8,7 +8,9 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Desired, Removal, Stack
+from reconciler.model.desired import Desired, Removal
+from reconciler.model.names import Address
+from reconciler.model.stack import Stack
 
 Names: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Declared addresses with their labels."""

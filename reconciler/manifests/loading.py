@@ -22,7 +22,9 @@ from reconciler.manifests.plain_stack import read_plain_stack
 from reconciler.manifests.references import Declaration, check_references
 from reconciler.manifests.sketch import sketch_models
 from reconciler.manifests.trees import Trees
-from reconciler.model import Address, Desired, Removal, Stack
+from reconciler.model.desired import Desired, Removal
+from reconciler.model.names import Address
+from reconciler.model.stack import Stack
 from reconciler.problems import Place, Problems, describe, find_nearest
 
 

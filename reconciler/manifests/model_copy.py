@@ -28,7 +28,10 @@ from reconciler.manifests.texts import (
     VERSIONED_MODEL,
 )
 from reconciler.manifests.tuning_job import EncryptionSpec, ServiceAccount
-from reconciler.model import Address, DataSet, Serving, StateSource
+from reconciler.model.data import DataSet
+from reconciler.model.desired import StateSource
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Address
 
 
 def _check_address(value: str) -> str:

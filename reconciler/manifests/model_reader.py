@@ -13,7 +13,9 @@ from reconciler.manifests.places import Places
 from reconciler.manifests.plain_models import PlainModels
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.trees import Trees
-from reconciler.model import Desired, HeldOut, Stack
+from reconciler.model.checks import HeldOut
+from reconciler.model.desired import Desired
+from reconciler.model.stack import Stack
 from reconciler.problems import Problems
 
 

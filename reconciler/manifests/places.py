@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from reconciler.kind import Kind
 from reconciler.manifests.documents import Document
 from reconciler.manifests.located import Mark
-from reconciler.model import Attributes
+from reconciler.model.names import Attributes
 
 BESIDE = "metadata."
 """The beginning of a field's path if the field is not under spec."""

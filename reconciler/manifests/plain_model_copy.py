@@ -18,7 +18,9 @@ from reconciler.manifests.texts import (
     SOURCE_KINDS,
     VERSIONED_MODEL,
 )
-from reconciler.model import Attributes, DataSet, Serving
+from reconciler.model.data import DataSet
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Attributes
 
 _SOURCES = {"address": read_pattern(SOURCE_ADDRESS), "model": read_pattern(VERSIONED_MODEL)}
 

@@ -17,7 +17,12 @@ from reconciler.manifests.places import BESIDE
 from reconciler.manifests.plain_table import Table, find_table
 from reconciler.manifests.plain_values import LeftError, read_keys
 from reconciler.manifests.references import Declaration, parse_former
-from reconciler.model import Address, Checks, Lifecycle, Permission, Replacement, Serving, Stack
+from reconciler.model.checks import Checks
+from reconciler.model.desired import Lifecycle, Replacement
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Address
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Stack
 
 _LIVE = ("metadata.id", "metadata.import")
 """The paths of what names a live model, which needs no training data."""

@@ -31,7 +31,8 @@ from reconciler.manifests.plain_values import (
 )
 from reconciler.manifests.substitution import NAME
 from reconciler.manifests.texts import BUCKET_FOLDER
-from reconciler.model import Guards, Lifecycle, Prices, Stack
+from reconciler.model.desired import Lifecycle
+from reconciler.model.stack import Guards, Prices, Stack
 from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login
 

@@ -35,7 +35,10 @@ from reconciler.manifests.plain_values import (
     read_visible,
 )
 from reconciler.manifests.texts import FORMER_NAME, PROMPT_LIMIT
-from reconciler.model import Attributes, DataSet, Replacement, Serving
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Replacement
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Attributes
 
 ReadData = Callable[[Document, DataSets, Mapping[str, Any], Attributes], tuple[DataSet, ...]]
 """Returns the data sets, see `form.Form.read_data_sets`. Takes what was read, and the attributes."""

@@ -21,7 +21,8 @@ from reconciler.manifests.plain_values import (
     read_whole,
 )
 from reconciler.manifests.texts import ID, LIVE_TUNED_MODEL, TUNED_MODEL_DISPLAY_NAME
-from reconciler.model import Attributes, DataSet, Example
+from reconciler.model.data import DataSet, Example
+from reconciler.model.names import Attributes
 from reconciler.problems import Place
 
 _RATES = frozenset(

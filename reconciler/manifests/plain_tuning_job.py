@@ -24,7 +24,8 @@ from reconciler.manifests.plain_values import (
     read_whole,
 )
 from reconciler.manifests.texts import ADAPTER_SIZES, ENDPOINT, JOB_DISPLAY_NAME, LIVE_JOB
-from reconciler.model import Attributes, DataSet
+from reconciler.model.data import DataSet
+from reconciler.model.names import Attributes
 
 _TRAINING, _VALIDATION = f"{SUPERVISED}.training_dataset_uri", f"{SUPERVISED}.validation_dataset_uri"
 

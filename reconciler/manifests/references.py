@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from reconciler.manifests.documents import Document
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.problems import find_nearest
 
 

@@ -12,7 +12,8 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import Envelope, LabelKey, LabelValue
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.validation_messages import explain
-from reconciler.model import Address, Removal
+from reconciler.model.desired import Removal
+from reconciler.model.names import Address
 from reconciler.problems import find_nearest
 
 Removals: TypeAlias = Mapping[Address, tuple[Document, Removal]]

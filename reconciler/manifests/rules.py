@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from reconciler.formats import to_camel_case
 from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.documents import Document, Node
-from reconciler.model import BEST
+from reconciler.model.endpoint import BEST
 from reconciler.problems import find_nearest
 
 

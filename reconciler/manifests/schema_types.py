@@ -21,7 +21,7 @@ from reconciler.formats import parse_duration, to_camel_case
 from reconciler.identity import to_float32
 from reconciler.manifests.substitution import read_number, read_scalar
 from reconciler.manifests.texts import DURATION, ID, INT32, ISO_DATE, NAME
-from reconciler.model import NAME_LIMIT
+from reconciler.model.names import NAME_LIMIT
 
 INT64 = 2**63 - 1
 

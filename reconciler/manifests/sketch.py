@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from reconciler.kind import FieldRole, Kind
 from reconciler.manifests.documents import Document
 from reconciler.manifests.places import BESIDE
-from reconciler.model import Address, DataSet, Desired
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
 
 _LINES = ".jsonl"
 _UNMEASURED = (DataSet("", 0, 0),)

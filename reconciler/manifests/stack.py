@@ -21,7 +21,8 @@ from reconciler.manifests.places import StackPlaces
 from reconciler.manifests.rules import check_lifecycle_fields
 from reconciler.manifests.texts import BASE_PATTERN, BUCKET_FOLDER, parse_base_name
 from reconciler.manifests.validation_messages import explain
-from reconciler.model import DeclaredBase, Guards, Lifecycle, Prices, Stack
+from reconciler.model.desired import Lifecycle
+from reconciler.model.stack import DeclaredBase, Guards, Prices, Stack
 from reconciler.problems import write_scalar
 from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from reconciler.datasets.addresses import BUCKET
-from reconciler.model import NAME_LIMIT
+from reconciler.model.names import NAME_LIMIT
 
 INT32 = 2**31 - 1
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from reconciler import bounds, files
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.textfiles import find_work_tree
 
 

@@ -20,7 +20,7 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.form import Form
 from reconciler.manifests.texts import BASE_PATTERN, ID, NAME, TUNED_MODEL_DISPLAY_NAME, parse_base_name
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 from reconciler.problems import Place
 
 ProjectNumber = Annotated[int, Field(ge=1, le=schema.INT64), schema.READ_INTEGER]

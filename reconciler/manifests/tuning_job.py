@@ -27,7 +27,7 @@ from reconciler.manifests.form import Form
 from reconciler.manifests.job_data import read_data_sets
 from reconciler.manifests.stack import Location, Project
 from reconciler.manifests.texts import BASE_PATTERN, JOB_DISPLAY_NAME, LIVE_JOB, NAME, parse_base_name
-from reconciler.model import BEST, LAST
+from reconciler.model.endpoint import BEST, LAST
 
 LABEL_LIMIT = 63
 """Characters of a key or value: the discovery document says "no longer than 64", Google Cloud's rules 63."""

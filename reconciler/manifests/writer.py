@@ -17,7 +17,8 @@ from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldRole, FieldType, Kind
 from reconciler.manifests.kinds import API_VERSION
 from reconciler.manifests.scalars import resolve
-from reconciler.model import Live, Value
+from reconciler.model.live import Live
+from reconciler.model.names import Value
 from reconciler.strictjson import loads
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@:-]*(?: [A-Za-z0-9_./@:-]+)*", re.ASCII)

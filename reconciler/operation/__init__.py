@@ -20,7 +20,10 @@ from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanErr
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, find_named_elsewhere
-from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, StateSource
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired, StateSource
+from reconciler.model.live import LAG_SECONDS, Live
+from reconciler.model.names import Address
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import bind, verify
 from reconciler.plan.change import Drift, Plan

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError
-from reconciler.model import StateSource
+from reconciler.model.desired import StateSource
 from reconciler.plan.copies import CopySource, SourceFault, read_source
 from reconciler.state.values import State
 

@@ -16,7 +16,10 @@ from reconciler.errors import PlanError, ServiceError, UsageError
 from reconciler.kind import FieldRole, FieldType
 from reconciler.manifests.loading import read_manifest
 from reconciler.manifests.writer import Data, comment_out, write_manifest
-from reconciler.model import Address, DataSet, Desired, Live, Odd, Value
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Odd
+from reconciler.model.names import Address, Value
 from reconciler.observe import run_each
 from reconciler.operation import Operation
 from reconciler.plan.estate import Claims, Estate, Left, Omitted, Wish, Written, choose_name

@@ -31,7 +31,7 @@ from reconciler.difference import DataChange, ExampleChange
 from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.git import Versions
 from reconciler.identity import encode_example
-from reconciler.model import PLAIN, DataSet, Example, Layout
+from reconciler.model.data import PLAIN, DataSet, Example, Layout
 from reconciler.plan.change import Change, Plan
 from reconciler.plan.facts import Facts
 from reconciler.problems import Problems, Refusal

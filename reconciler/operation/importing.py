@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.errors import UsageError
-from reconciler.model import Live
+from reconciler.model.live import Live
 from reconciler.observe import digest_live_data, parse_handle
 from reconciler.operation import Operation
 from reconciler.plan.facts import Observed

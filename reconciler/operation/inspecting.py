@@ -21,7 +21,9 @@ from reconciler.datasets.rows import Form
 from reconciler.datasets.survey import Lines, find_shared
 from reconciler.datasets.text import Stream, open_parts
 from reconciler.errors import Diagnostic, ManifestError, NotFoundError
-from reconciler.model import DataSet, Desired, Example, HeldOut
+from reconciler.model.checks import HeldOut
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
 from reconciler.problems import Place, Problems, Refusal
 from reconciler.providers import StoredData
 from reconciler.textfiles import explain_unreadable

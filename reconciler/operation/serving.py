@@ -12,7 +12,10 @@ from msgspec.structs import replace
 from reconciler import observe
 from reconciler.checks import CheckResult, run_check
 from reconciler.errors import ServiceError, UsageError
-from reconciler.model import Address, Desired, Live, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address
 from reconciler.operation import Operation, read_examples
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record, RecordedModel, State, Verdict

@@ -14,7 +14,8 @@ from reconciler.apply import schedule
 from reconciler.apply.execute import read_training
 from reconciler.errors import ServiceError, StateError, StoppedError
 from reconciler.events import Progress
-from reconciler.model import Address, Live
+from reconciler.model.live import Live
+from reconciler.model.names import Address
 from reconciler.operation import Operation
 from reconciler.plan.status import ModelStatus, find_status, is_training, list_in_training
 from reconciler.state.values import RecordedModel

@@ -16,7 +16,9 @@ from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_rep
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.kind import Kind
-from reconciler.model import BASE_MODEL, Address, Desired, Live
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live
+from reconciler.model.names import BASE_MODEL, Address
 
 if TYPE_CHECKING:
     from reconciler.state.values import Record, RecordedModel

@@ -13,7 +13,9 @@ from msgspec import Struct
 
 from reconciler.bases import CHARACTERS_PER_TOKEN, strip_publisher
 from reconciler.kind import Kind
-from reconciler.model import Address, Attributes, Desired, Prices
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address, Attributes
+from reconciler.model.stack import Prices
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.change import Bill
 from reconciler.state.values import RecordedEstimate, RecordedModel

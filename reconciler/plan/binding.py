@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from reconciler.errors import Diagnostic, StalePlanError
 from reconciler.identity import digest_manifest, encode_canonical, find_meaning
 from reconciler.kind import FieldType, Kind
-from reconciler.model import Address, Attributes, Live, Status
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes
 from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.recording import expect_outcome, recorded_after

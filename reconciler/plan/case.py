@@ -13,7 +13,9 @@ from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.errors import Diagnostic
 from reconciler.formats import format_period
 from reconciler.kind import Kind, OnChange
-from reconciler.model import Address, Attributes, Desired, Live, Status
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import compile_promotion, compile_update
 from reconciler.plan.facts import (

@@ -12,7 +12,8 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
-from reconciler.model import SOURCE, Address, Attributes, DataSet
+from reconciler.model.data import DataSet
+from reconciler.model.names import SOURCE, Address, Attributes
 from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.steps import (
     Create,

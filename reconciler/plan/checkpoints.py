@@ -11,18 +11,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from reconciler.identity import digest_questions
-from reconciler.model import (
-    BEST,
-    LAST,
-    PROMPTS,
-    AnyCheck,
-    Checkpoint,
-    Checks,
-    HeldOut,
-    Live,
-    Score,
-    Serving,
-)
+from reconciler.model.checks import PROMPTS, AnyCheck, Checks, HeldOut, Score
+from reconciler.model.endpoint import BEST, LAST, Checkpoint, Serving
+from reconciler.model.live import Live
 from reconciler.plan.copies import read_checkpoint
 from reconciler.state.values import RecordedModel, Verdict
 

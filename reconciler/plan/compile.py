@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from reconciler.difference import FieldChange, PermissionChange
-from reconciler.model import Attributes, Checks, Permission, Value
+from reconciler.model.checks import Checks
+from reconciler.model.names import Attributes, Value
+from reconciler.model.permission import Permission
 from reconciler.plan import steps
 from reconciler.state.values import Record
 

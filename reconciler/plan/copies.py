@@ -11,7 +11,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from reconciler.kind import Kind
-from reconciler.model import Address, Live, Score, describe_scores
+from reconciler.model.checks import Score, describe_scores
+from reconciler.model.live import Live
+from reconciler.model.names import Address
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _SHORT = 12

@@ -8,7 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.formats import parse_day
-from reconciler.model import Address, Status
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.state.values import Cost, Record, RecordedModel, State
 
 

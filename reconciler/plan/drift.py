@@ -19,17 +19,10 @@ from reconciler.bases import Base
 from reconciler.difference import PermissionChange
 from reconciler.formats import format_time
 from reconciler.identity import is_generation_of
-from reconciler.model import (
-    BASE_MODEL,
-    Address,
-    Deployment,
-    IgnoredDrift,
-    Lifecycle,
-    Live,
-    LiveEndpoint,
-    Status,
-    Value,
-)
+from reconciler.model.desired import IgnoredDrift, Lifecycle
+from reconciler.model.endpoint import Deployment, LiveEndpoint
+from reconciler.model.live import Live, Status
+from reconciler.model.names import BASE_MODEL, Address, Value
 from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal, describe_way_on
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from reconciler.identity import is_generation_of
 from reconciler.kind import Kind
-from reconciler.model import NAME_LIMIT, Address, Live, Status
+from reconciler.model.live import Live, Status
+from reconciler.model.names import NAME_LIMIT, Address
 from reconciler.plan.facts import SUFFIX, Facts
 from reconciler.plan.rows.generations import list_ids
 

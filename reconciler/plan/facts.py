@@ -17,20 +17,12 @@ from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
 from reconciler.formats import format_time, parse_time
 from reconciler.kind import FieldRole, Kind, narrow_kinds
-from reconciler.model import (
-    LAG_SECONDS,
-    Address,
-    Attributes,
-    DataSet,
-    Desired,
-    Live,
-    LiveEndpoint,
-    Removal,
-    Stack,
-    StateSource,
-    Status,
-    Value,
-)
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired, Removal, StateSource
+from reconciler.model.endpoint import LiveEndpoint
+from reconciler.model.live import LAG_SECONDS, Live, Status
+from reconciler.model.names import Address, Attributes, Value
+from reconciler.model.stack import Stack
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
 from reconciler.plan.change import Bill

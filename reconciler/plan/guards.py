@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.formats import count_noun, format_price
-from reconciler.model import Address, Desired, Guards
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
+from reconciler.model.stack import Guards
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Bill, Change, Plan
 from reconciler.plan.facts import Facts

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from reconciler.model import Guards
+from reconciler.model.stack import Guards
 
 
 class Context(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from reconciler.model import Live
+from reconciler.model.live import Live
 
 
 def strip_project(name: str) -> str:

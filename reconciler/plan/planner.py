@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import BASE_MODEL, Address, Desired
+from reconciler.model.desired import Desired
+from reconciler.model.names import BASE_MODEL, Address
 from reconciler.plan import guards
 from reconciler.plan.base_models import BaseFinder, find_source, list_endings
 from reconciler.plan.case import Case, Decision, block_address, refuse

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.formats import add_seconds
-from reconciler.model import Score, Status
+from reconciler.model.checks import Score
+from reconciler.model.live import Status
 from reconciler.plan import steps
 from reconciler.providers import Accepted, Training
 from reconciler.state.values import (

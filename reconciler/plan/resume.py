@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import Address, Desired, Status
+from reconciler.model.desired import Desired
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.plan import guards
 from reconciler.plan.case import Decision
 from reconciler.plan.change import Action, Change, Plan, Reason

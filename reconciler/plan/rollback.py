@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import SOURCE, Address, Status
+from reconciler.model.live import Status
+from reconciler.model.names import SOURCE, Address
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, start_change

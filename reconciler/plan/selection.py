@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address
+from reconciler.model.names import Address
 
 Labels: TypeAlias = Mapping[str, str]
 Known: TypeAlias = Mapping[Address, Labels | None]

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model import Address, Desired
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
 from reconciler.plan.base_models import find_source
 from reconciler.plan.change import Plan
 from reconciler.plan.copies import is_unnamed, write_source

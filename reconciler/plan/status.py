@@ -14,7 +14,10 @@ from msgspec.structs import replace
 from reconciler.events import Progress
 from reconciler.formats import format_time, parse_time
 from reconciler.identity import is_generation_of
-from reconciler.model import Address, Desired, Lifecycle, Live, Status, describe_scores
+from reconciler.model.checks import describe_scores
+from reconciler.model.desired import Desired, Lifecycle
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address
 from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.deposed import find_end

@@ -14,7 +14,9 @@ from typing import Annotated, ClassVar, TypeAlias, TypeVar, assert_never
 from msgspec import Struct, field
 
 from reconciler.difference import PermissionChange
-from reconciler.model import Address, Attributes, Checks, Permission, Score
+from reconciler.model.checks import Checks, Score
+from reconciler.model.names import Address, Attributes
+from reconciler.model.permission import Permission
 from reconciler.state.values import Record, Verdict
 
 

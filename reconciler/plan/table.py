@@ -55,7 +55,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Live, Status
+from reconciler.model.live import Live, Status
 from reconciler.plan import guards
 from reconciler.plan.case import Answer, Case, Decision
 from reconciler.plan.change import Action, Reason

@@ -13,18 +13,13 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from reconciler.kind import Kind
-from reconciler.model import (
-    Attributes,
-    Desired,
-    Example,
-    Live,
-    LiveEndpoint,
-    Odd,
-    Permission,
-    Prompt,
-    Snapshot,
-    Status,
-)
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import LiveEndpoint
+from reconciler.model.live import Live, Odd, Snapshot, Status
+from reconciler.model.names import Attributes
+from reconciler.model.permission import Permission
 
 Fence: TypeAlias = Callable[[], None]
 """Checks that a request which changes something may still be sent; raises if not, which ends the call.

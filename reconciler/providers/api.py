@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
-from reconciler.model import Desired, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.stack import Stack
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler import formats
 from reconciler.formats import count_noun, format_estimate
-from reconciler.model import Status
+from reconciler.model.live import Status
 from reconciler.plan.change import Bill, Change
 from reconciler.render.terminal import escape
 from reconciler.state.values import RecordedEstimate, RecordedModel

@@ -14,7 +14,8 @@ from xml.sax.saxutils import quoteattr
 from reconciler.checks import CheckResult
 from reconciler.codec import Json
 from reconciler.formats import format_share
-from reconciler.model import Address, AnyCheck, HeldOut
+from reconciler.model.checks import AnyCheck, HeldOut
+from reconciler.model.names import Address
 from reconciler.render.terminal import UNLIMITED, escape, put_side_by_side
 from reconciler.state.values import Verdict
 

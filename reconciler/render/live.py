@@ -27,7 +27,7 @@ from reconciler.events import (
     Verb,
 )
 from reconciler.formats import count_noun, format_duration
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.render.terminal import count_cells, cut, escape, pad
 from reconciler.render.text.events import describe_stage, render_event
 from reconciler.render.values import format_loss

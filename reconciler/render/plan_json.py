@@ -36,7 +36,8 @@ from typing import NamedTuple, assert_never
 from reconciler import __version__
 from reconciler.codec import Json, encode, encode_fields
 from reconciler.kind import Kind
-from reconciler.model import Address, Attributes, Permission
+from reconciler.model.names import Address, Attributes
+from reconciler.model.permission import Permission
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Drift, Plan, Reason
 from reconciler.plan.inputs import Context

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from reconciler import bounds, strictjson
 from reconciler.codec import encode, encode_fields
-from reconciler.model import Live
+from reconciler.model.live import Live
 from reconciler.plan.base_models import BaseEnd
 from reconciler.state import file as state_file
 from reconciler.state.values import Record, State

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.events import NO_WAIT, Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.formats import count_noun, format_duration
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, describe_billed, sum_bills
 from reconciler.render.terminal import UNLIMITED, count_cells, escape, put_side_by_side, wrap

@@ -64,7 +64,8 @@ from reconciler.events import (
     Uploading,
     Verb,
 )
-from reconciler.model import Address, count_calls
+from reconciler.model.checks import count_calls
+from reconciler.model.names import Address
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Drift, Plan
 from reconciler.plan.steps import find_step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.identity import to_float32
-from reconciler.model import Value
+from reconciler.model.names import Value
 from reconciler.render.terminal import escape, quote
 
 DIGEST = 8

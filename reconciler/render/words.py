@@ -15,7 +15,9 @@ from msgspec import Struct
 from reconciler.difference import DataChange
 from reconciler.events import Uploading
 from reconciler.formats import count_noun, format_period
-from reconciler.model import BEST, LAST, DataSet, count_calls, describe_rivals, describe_scores
+from reconciler.model.checks import count_calls, describe_rivals, describe_scores
+from reconciler.model.data import DataSet
+from reconciler.model.endpoint import BEST, LAST
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Plan, Reason
 from reconciler.plan.inputs import Context

@@ -34,7 +34,8 @@ from reconciler.codec.readers import (
     read_under,
 )
 from reconciler.errors import NotJSONError, StateCorruptError, StateError, StateTooNewError
-from reconciler.model import Address, Status
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.state.values import (
     VERSION,
     Cost,

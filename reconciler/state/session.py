@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from reconciler import errors
 from reconciler.formats import format_time
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.state.backends import Backend, LockInfo, Stored
 from reconciler.state.backends.interruptible import Answer, Interruptible
 from reconciler.state.backends.lease import elapsed

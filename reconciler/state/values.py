@@ -18,7 +18,10 @@ from msgspec.structs import replace
 
 from reconciler.bounds import FLOAT32
 from reconciler.errors import StateForeignError
-from reconciler.model import Address, Count, Name, Permission, Score, Status, Unknown
+from reconciler.model.checks import Score
+from reconciler.model.live import Status
+from reconciler.model.names import Address, Count, Name, Unknown
+from reconciler.model.permission import Permission
 
 VERSION = 5
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from reconciler.cli.apis import list_kinds
 from reconciler.manifests.loading import load
-from reconciler.model import Attributes
+from reconciler.model.names import Attributes
 from reconciler.plan.change import Plan
 from reconciler.plan.recording import expect_outcome, recorded_after
 from reconciler.plan.steps import Create

@@ -16,7 +16,7 @@ from reconciler.datasets.open_cache import OpenCache
 from reconciler.errors import StateStoreError
 from reconciler.manifests import Loaded
 from reconciler.manifests.loading import load
-from reconciler.model import Live
+from reconciler.model.live import Live
 from reconciler.settings import Settings
 from reconciler.state.backends import open_backend
 from reconciler.state.session import StateManager

@@ -9,7 +9,7 @@ from reconciler.cli.apis import list_kinds
 from reconciler.cli.endpoints import Services
 from reconciler.errors import ManifestError
 from reconciler.manifests import Loaded
-from reconciler.model import Stack
+from reconciler.model.stack import Stack
 from reconciler.settings import Settings
 
 GEMINI = "https://generativelanguage.googleapis.com"

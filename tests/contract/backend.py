@@ -19,7 +19,7 @@ from reconciler.errors import (
     StateMovedError,
     StateStoreError,
 )
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.state.backends import Backend, LockInfo
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, RecordedModel

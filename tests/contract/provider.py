@@ -28,7 +28,12 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.kind import FieldType
-from reconciler.model import Address, Attributes, DataSet, Desired, Example, Live, Permission, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes
+from reconciler.model.permission import Permission
 from reconciler.providers import Accepted, Fence, Handle, Provider
 from tests.fakes import unfenced
 from tests.limits import repeats

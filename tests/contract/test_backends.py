@@ -13,7 +13,7 @@ from reconciler.errors import (
     StateLockedError,
     StateStoreError,
 )
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.state.backends import Backend, open_backend
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, RecordedModel

@@ -375,7 +375,7 @@ def test_eight_processes_count_without_losing_one(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from reconciler.state.backends import open_backend\n"
-        "from reconciler.model import Address\n"
+        "from reconciler.model.names import Address\n"
         "from reconciler.state.values import Record, RecordedModel\n"
         "from reconciler.state.session import StateManager\n"
         "manager = StateManager(open_backend(sys.argv[1], environ={}), operation='apply', who=sys.argv[2])\n"

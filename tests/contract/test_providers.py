@@ -14,7 +14,7 @@ from reconciler.emulator import Settings
 from reconciler.emulator.server import run_emulator
 from reconciler.errors import ForbiddenError, UnauthenticatedError
 from reconciler.http import Transport
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.google.connection import connect

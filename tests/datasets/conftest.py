@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.errors import Diagnostic
 from reconciler.manifests import Loaded
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 from tests.manifests.conftest import cases, load_manifests, refused, workspace
 
 __all__ = ["cases", "load_manifests", "refused", "workspace"]

@@ -17,7 +17,7 @@ from reconciler.datasets.measure import FORMS, measure, survey
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.text import Stream, open_parts
 from reconciler.errors import Diagnostic, ManifestError
-from reconciler.model import PLAIN, Layout
+from reconciler.model.data import PLAIN, Layout
 from reconciler.problems import Problems
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from reconciler.datasets.chat import CHATS, SUPERVISED
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import measure
 from reconciler.errors import ManifestError
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Problems
 from tests.datasets.conftest import (
     Load,

@@ -21,7 +21,7 @@ from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import FORMS, measure
 from reconciler.errors import ManifestError
-from reconciler.model import PLAIN, DataSet, Example, Layout
+from reconciler.model.data import PLAIN, DataSet, Example, Layout
 from reconciler.problems import Place, Problems
 from tests.datasets.conftest import Load, Refused, data
 from tests.fakes import digest_examples

@@ -16,7 +16,7 @@ from reconciler.datasets.formats import read_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.errors import Severity
 from reconciler.manifests.documents import read_documents
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Problems, Refusal
 from tests.datasets.conftest import (
     CHARACTERS,

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.datasets.examples import read_examples
 from reconciler.errors import ReconcilerError, StalePlanError
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 from tests.datasets.conftest import (
     CHARACTERS,
     EXAMPLES,

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from reconciler.datasets.held_out import split_example
-from reconciler.model import Example, Prompt
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
 from reconciler.problems import Refusal
 
 USER, MODEL = ({"role": role, "parts": [{"text": text}]} for role, text in (("user", "1"), ("model", "2")))

@@ -14,7 +14,7 @@ from reconciler.datasets.chat import CHATS, PREFERENCE, SUPERVISED
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import FORMS, measure
 from reconciler.errors import ManifestError
-from reconciler.model import PLAIN, DataSet, Layout
+from reconciler.model.data import PLAIN, DataSet, Layout
 from reconciler.problems import Problems
 from tests.datasets.documents import GOLDEN, measure_all
 

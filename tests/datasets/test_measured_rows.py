@@ -9,7 +9,7 @@ from reconciler.datasets.measured_rows import measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.plain_pairs import INPUT_LIMIT, OUTPUT_LIMIT, measure_plain_pairs
 from reconciler.datasets.survey import warn_of
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Place, Problems
 from tests.limits import examples
 

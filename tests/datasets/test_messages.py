@@ -16,7 +16,7 @@ from reconciler.datasets.chat import SUPERVISED, write_chat_line
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import FORMS, measure
 from reconciler.datasets.messages import read_messages
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Problems, Refusal
 from tests.datasets.conftest import Load, Refused, data, declare
 

@@ -32,7 +32,7 @@ from reconciler.datasets.stripes import (
     read_in_stripes,
 )
 from reconciler.datasets.text import Stream
-from reconciler.model import PLAIN
+from reconciler.model.data import PLAIN
 from tests.datasets.documents import make_lines, write_chat, write_pair
 from tests.datasets.test_typed_rows import SPLICED, measure_by
 from tests.limits import examples

@@ -25,7 +25,7 @@ from reconciler.datasets.survey import (
     tally_texts,
     warn_of,
 )
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Place, Problems, fold
 from tests.datasets.conftest import Load, load_manifests, workspace
 

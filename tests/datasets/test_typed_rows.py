@@ -18,7 +18,7 @@ from reconciler.datasets.formats import read_batches, read_rows
 from reconciler.datasets.measure import FORMS
 from reconciler.datasets.measured_rows import measure_rows
 from reconciler.datasets.rows import Batch, Row
-from reconciler.model import PLAIN, Layout
+from reconciler.model.data import PLAIN, Layout
 from reconciler.problems import Problems
 from tests.datasets.documents import (
     GOOD,

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.model import Permission, Status
+from reconciler.model.live import Status
+from reconciler.model.permission import Permission
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex import labels
 from reconciler.providers.vertex.fields import TUNING_JOB

@@ -18,7 +18,7 @@ from reconciler.http import Transport
 from reconciler.http.connection import Exchange, Reply
 from reconciler.http.throttle import Pace, Patience
 from reconciler.kind import Kind
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from reconciler.plan.inputs import Context
 from reconciler.providers import Fence, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider

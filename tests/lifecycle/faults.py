@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from reconciler.errors import ExitCode
-from reconciler.model import Check
+from reconciler.model.checks import Check
 from tests.lifecycle.apis import GEMINI, VERTEX, Api
 from tests.lifecycle.simulation import READER
 

@@ -16,7 +16,8 @@ from reconciler.errors import (
     ReplyLostError,
     UnavailableError,
 )
-from reconciler.model import Permission, Status
+from reconciler.model.live import Status
+from reconciler.model.permission import Permission
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.fakes import FakeModel, FakeService, epochs_field

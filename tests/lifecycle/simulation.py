@@ -16,19 +16,12 @@ from reconciler.errors import ExitCode
 from reconciler.events import Billed, Detached, Event, Progress, Uploading
 from reconciler.kind import Kind, override_kinds
 from reconciler.manifests import Loaded
-from reconciler.model import (
-    BASE_MODEL,
-    Address,
-    Check,
-    DataSet,
-    Desired,
-    Example,
-    Lifecycle,
-    Permission,
-    Replacement,
-    Stack,
-    Value,
-)
+from reconciler.model.checks import Check
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired, Lifecycle, Replacement
+from reconciler.model.names import BASE_MODEL, Address, Value
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Stack
 from reconciler.operation import Operation
 from reconciler.operation.rolling_back import prepare_rollback
 from reconciler.plan.change import Plan

@@ -10,7 +10,9 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from reconciler.kind import Kind
-from reconciler.model import Address, Check, Desired
+from reconciler.model.checks import Check
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.lifecycle.simulation import READER, address, want

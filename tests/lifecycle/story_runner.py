@@ -12,7 +12,8 @@ from typing import TypeAlias
 from msgspec import structs
 
 from reconciler.errors import PlanError, ReconcilerError, StateStoreError
-from reconciler.model import Address, Status
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.operation import Check
 from reconciler.operation.rolling_back import prepare_rollback
 from reconciler.records import move

@@ -13,7 +13,8 @@ from reconciler.errors import (
 )
 from reconciler.events import Completed, Detached, Failed
 from reconciler.formats import format_time
-from reconciler.model import LAG_SECONDS, Replacement
+from reconciler.model.desired import Replacement
+from reconciler.model.live import LAG_SECONDS
 from tests.fakes import EPOCH
 from tests.lifecycle.simulation import CHECK, READER, WRITER, Simulation, checked, serving, want
 

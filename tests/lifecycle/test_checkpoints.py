@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from reconciler.errors import ExitCode, PlanError
 from reconciler.events import Failed
-from reconciler.model import KEEP_DEPOSED, Check, Desired, Stack
+from reconciler.model.checks import Check
+from reconciler.model.desired import KEEP_DEPOSED, Desired
+from reconciler.model.stack import Stack
 from reconciler.operation.serving import run_declared_checks
 from reconciler.plan.change import Action, DriftClass, Reason
 from reconciler.state.values import RecordedModel, Verdict

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model import Desired, Serving, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import Serving
+from reconciler.model.stack import Stack
 from reconciler.plan.change import DriftClass
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.test_copy_crash import COPY, copied, copies, endpoints, models, tuned

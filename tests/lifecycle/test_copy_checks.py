@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import ExitCode
-from reconciler.model import Check, Desired
+from reconciler.model.checks import Check
+from reconciler.model.desired import Desired
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.kill_points import SHARDS, KillPoints
 from tests.lifecycle.test_copy_crash import COPY, PROD, copied, tuned

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model import SOURCE, Address, Desired, Lifecycle
+from reconciler.model.desired import Desired, Lifecycle
+from reconciler.model.names import SOURCE, Address
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator

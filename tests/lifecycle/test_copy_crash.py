@@ -14,7 +14,10 @@ from msgspec import structs
 
 from reconciler.errors import ExitCode
 from reconciler.events import Failed
-from reconciler.model import SOURCE, Address, Desired, Serving, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import SOURCE, Address
+from reconciler.model.stack import Stack
 from reconciler.operation.serving import find_outputs
 from reconciler.plan.change import Plan
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT

@@ -10,7 +10,10 @@ from msgspec.structs import replace
 
 from reconciler.errors import ExitCode, PlanError, StalePlanError
 from reconciler.events import Failed, Verb
-from reconciler.model import Desired, Prompt, Serving, Stack
+from reconciler.model.checks import Prompt
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import Serving
+from reconciler.model.stack import Stack
 from reconciler.operation.rolling_back import prepare_rollback
 from reconciler.operation.serving import ask, find_outputs
 from reconciler.plan.change import Action, DriftClass, Reason

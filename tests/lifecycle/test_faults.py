@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.events import Failed, Skipped
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from tests.lifecycle.apis import APIS, GEMINI, VERTEX, Api
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.faults import CREATING, ERROR, NEW, OK, ROWS, Row, Wants

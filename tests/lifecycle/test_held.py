@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import ExitCode
 from reconciler.events import Event, Progress, Skipped
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from reconciler.state.values import Record
 from tests.lifecycle.simulation import Process, Simulation, address, serving, want
 

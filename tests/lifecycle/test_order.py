@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import ExitCode
 from reconciler.events import Event, Uploading
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from tests.fakes import FakeModel
 from tests.lifecycle.simulation import CHECK, READER, Process, Simulation, address, want
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from reconciler.errors import PlanError, StateStoreError
-from reconciler.model import Live, Odd
+from reconciler.model.live import Live, Odd
 from reconciler.operation import Operation
 from reconciler.plan.change import Action
 from tests.fakes import FakeProvider, FakeService

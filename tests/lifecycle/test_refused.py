@@ -16,7 +16,7 @@ from reconciler.errors import (
 )
 from reconciler.events import Failed
 from reconciler.identity import GENERATIONS
-from reconciler.model import Status
+from reconciler.model.live import Status
 from tests.lifecycle.simulation import CHECK, READER, Simulation, address, checked, serving, want
 
 DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED

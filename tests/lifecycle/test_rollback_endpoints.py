@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from reconciler.plan.change import Action
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.test_endpoints import endpoints, record, served, serving, simulate, split

@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from reconciler.errors import ExitCode, NoCapacityError, NotReadyError, RateLimitedError, StoppedError
 from reconciler.events import Failed, Skipped
-from reconciler.model import Desired, Guards, Status
+from reconciler.model.desired import Desired
+from reconciler.model.live import Status
+from reconciler.model.stack import Guards
 from tests.lifecycle.simulation import CHECK, READER, Simulation, serving, want
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from reconciler.errors import ExitCode
-from reconciler.model import Attributes, Desired, Serving, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Attributes
+from reconciler.model.stack import Stack
 from reconciler.operation.serving import find_outputs
 from reconciler.providers.vertex.fields import DESCRIPTION, DISPLAY_NAME, LABELS
 from tests.lifecycle.apis import VERTEX

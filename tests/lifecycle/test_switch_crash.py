@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from tests.lifecycle.apis import VERTEX
 from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.kill_points import SHARDS, KillPoints

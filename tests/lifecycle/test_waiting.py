@@ -10,7 +10,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.events import Failed, Skipped
-from reconciler.model import Status
+from reconciler.model.live import Status
 from tests.lifecycle.simulation import CHECK, READER, Simulation, checked, serving, want
 
 DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED

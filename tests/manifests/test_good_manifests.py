@@ -11,21 +11,13 @@ from msgspec.structs import replace
 
 from reconciler.identity import digest_manifest
 from reconciler.manifests import Loaded
-from reconciler.model import (
-    Address,
-    Check,
-    DeclaredBase,
-    Desired,
-    Example,
-    Guards,
-    IgnoredDrift,
-    Lifecycle,
-    Permission,
-    Prices,
-    Removal,
-    Replacement,
-    Serving,
-)
+from reconciler.model.checks import Check
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired, IgnoredDrift, Lifecycle, Removal, Replacement
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Address
+from reconciler.model.permission import Permission
+from reconciler.model.stack import DeclaredBase, Guards, Prices
 from tests.manifests.conftest import KINDS
 
 GOOD = Path(__file__).parent.parent / "cases" / "manifests" / "good"

@@ -13,7 +13,7 @@ import pytest
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded
 from reconciler.manifests.loading import load_names
-from reconciler.model import Address
+from reconciler.model.names import Address
 from tests.manifests.conftest import KINDS
 
 Load = Callable[..., Loaded]

@@ -11,7 +11,10 @@ import pytest
 from reconciler.errors import Diagnostic
 from reconciler.identity import digest_manifest
 from reconciler.manifests import Loaded
-from reconciler.model import Address, Check, Desired, Lifecycle, Serving, StateSource
+from reconciler.model.checks import Check
+from reconciler.model.desired import Desired, Lifecycle, StateSource
+from reconciler.model.endpoint import Serving
+from reconciler.model.names import Address
 from reconciler.providers.vertex.fields import MODEL_COPY
 
 GOOD = Path(__file__).parent.parent / "cases" / "manifests" / "good" / "model-copy.yaml"

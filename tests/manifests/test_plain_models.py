@@ -21,8 +21,8 @@ from reconciler.manifests.plain_models import PlainModels
 from reconciler.manifests.plain_stack import read_plain_stack
 from reconciler.manifests.stack import read_stack
 from reconciler.manifests.substitution import Substituted
-from reconciler.model import Lifecycle, Replacement
-from reconciler.model import Stack as Settings
+from reconciler.model.desired import Lifecycle, Replacement
+from reconciler.model.stack import Stack as Settings
 from reconciler.problems import Problems
 from tests.limits import examples
 from tests.manifests.conftest import KINDS

@@ -20,7 +20,8 @@ from reconciler.manifests.model_reader import ModelReader
 from reconciler.manifests.plain_reader import _FOREIGN, LONGEST, read_plainly
 from reconciler.manifests.syntax import _FOREIGN_BREAKS, refuse_unreadable
 from reconciler.manifests.trees import Trees
-from reconciler.model import Desired, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.stack import Stack
 from reconciler.problems import Problems
 from reconciler.textfiles import _UNUSABLE, is_printable
 from tests.limits import examples

@@ -12,7 +12,7 @@ from reconciler.manifests import Loaded
 from reconciler.manifests.documents import read_documents
 from reconciler.manifests.loading import load
 from reconciler.manifests.sketch import sketch_models
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.problems import Problems
 from tests.manifests.conftest import KINDS
 

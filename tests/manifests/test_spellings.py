@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import Diagnostic
 from reconciler.manifests import Loaded
-from reconciler.model import Attributes
+from reconciler.model.names import Attributes
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]

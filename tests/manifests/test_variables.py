@@ -12,7 +12,7 @@ from reconciler.errors import Diagnostic, UsageError
 from reconciler.identity import digest_manifest
 from reconciler.manifests import Loaded, parse_variables
 from reconciler.manifests.substitution import Substituted, substitute
-from reconciler.model import HeldOut
+from reconciler.model.checks import HeldOut
 from reconciler.providers.gemini.fields import TUNED_MODEL
 
 Load = Callable[..., Loaded]

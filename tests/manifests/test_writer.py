@@ -10,7 +10,9 @@ from reconciler.identity import to_float32
 from reconciler.kind import Kind
 from reconciler.manifests.loading import read_manifest
 from reconciler.manifests.writer import Data, comment_out, write_manifest
-from reconciler.model import Live, Stack, Status, Value
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Value
+from reconciler.model.stack import Stack
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import MODEL_COPY, TUNING_JOB
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from reconciler.bases import Base
 from reconciler.errors import Severity
 from reconciler.kind import Kind
-from reconciler.model import Address, Desired
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
 from reconciler.plan.base_models import (
     BaseEnd,
     BaseFinder,

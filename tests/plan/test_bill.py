@@ -6,7 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import GuardError
-from reconciler.model import Address, DataSet, Desired, Guards, Prices, Stack, Status
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Status
+from reconciler.model.names import Address
+from reconciler.model.stack import Guards, Prices, Stack
 from reconciler.plan.base_models import BaseFinder
 from reconciler.plan.bill import TokenRates, compute_bill, record_estimate
 from reconciler.plan.change import Bill, Plan

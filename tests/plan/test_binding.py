@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.errors import PlanError, StalePlanError
-from reconciler.model import Desired, Guards, Lifecycle, Live, Status
+from reconciler.model.desired import Desired, Lifecycle
+from reconciler.model.live import Live, Status
+from reconciler.model.stack import Guards
 from reconciler.plan.binding import bind, verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts

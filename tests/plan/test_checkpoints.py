@@ -6,19 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.identity import digest_questions
-from reconciler.model import (
-    BEST,
-    LAST,
-    PROMPTS,
-    AnyCheck,
-    Check,
-    Checkpoint,
-    Deployment,
-    HeldOut,
-    LiveEndpoint,
-    Score,
-    Serving,
-)
+from reconciler.model.checks import PROMPTS, AnyCheck, Check, HeldOut, Score
+from reconciler.model.endpoint import BEST, LAST, Checkpoint, Deployment, LiveEndpoint, Serving
 from reconciler.plan import steps
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.checkpoints import (

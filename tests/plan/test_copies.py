@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan import steps
 from reconciler.plan.copies import CopySource, SourceFault, read_source
 from reconciler.plan.recording import Done, EndpointReady, Renumbered, recorded_after

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from reconciler.model import Address, Status
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.plan.costs import Spent, list_new_costs, sum_spent, total_spent
 from reconciler.state.file import dumps, loads
 from reconciler.state.values import COSTS, Cost, MonthlyCost, Record, RecordedEstimate, RecordedModel, State

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.drift import find_drift, find_selected_drift
 from reconciler.plan.facts import Facts

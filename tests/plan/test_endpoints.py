@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import StalePlanError
-from reconciler.model import Deployment, LiveEndpoint, Serving, Status
+from reconciler.model.endpoint import Deployment, LiveEndpoint, Serving
+from reconciler.model.live import Status
 from reconciler.plan import steps
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Drift, DriftClass

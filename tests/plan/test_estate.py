@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model import Address, Live, Stack, Status
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address
+from reconciler.model.stack import Stack
 from reconciler.plan.estate import Claims, Left, Wish, choose_name
 from reconciler.plan.facts import Facts
 from reconciler.providers.gemini.fields import TUNED_MODEL

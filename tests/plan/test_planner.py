@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from reconciler.errors import PlanError
-from reconciler.model import BASE_MODEL
+from reconciler.model.names import BASE_MODEL
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.planner import Planner

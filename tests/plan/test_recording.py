@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model import Status
+from reconciler.model.live import Status
 from reconciler.plan.recording import (
     Broken,
     Checked,

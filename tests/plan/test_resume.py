@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import PlanError
-from reconciler.model import Desired, Lifecycle, Live, Replacement, Status
+from reconciler.model.desired import Desired, Lifecycle, Replacement
+from reconciler.model.live import Live, Status
 from reconciler.plan.change import Plan
 from reconciler.plan.inputs import Inputs
 from reconciler.plan.resume import plan_resumption

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.errors import PlanError, StalePlanError
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts

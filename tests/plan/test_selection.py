@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.selection import Known, choose, list_unknown, warn_of_unlabelled
 
 FAQ, FORM, JOB, GONE = (

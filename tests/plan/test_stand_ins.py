@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import StalePlanError
-from reconciler.model import Address, Desired, Live, Status
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Plan
 from reconciler.plan.facts import Facts

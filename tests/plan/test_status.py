@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.events import Progress
-from reconciler.model import Address, Score, Snapshot, Status
+from reconciler.model.checks import Score
+from reconciler.model.live import Snapshot, Status
+from reconciler.model.names import Address
 from reconciler.plan.facts import Facts
 from reconciler.plan.status import (
     Condition,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import find, given, settings
 from msgspec.structs import fields
 
-from reconciler.model import Status
+from reconciler.model.live import Status
 from reconciler.plan.change import Change
 from reconciler.plan.compile import compile_deletion
 from reconciler.plan.recording import (

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.emulator.partial import parse_fields, select
 from reconciler.errors import NotFoundError
-from reconciler.model import Live, Odd
+from reconciler.model.live import Live, Odd
 from reconciler.strictjson import Decode, loads_answer
 from tests.emulator.discovery import Document
 

@@ -9,7 +9,10 @@ import pytest
 from reconciler.cli.apis import APIS, list_kinds
 from reconciler.errors import Severity, UsageError
 from reconciler.manifests.kinds import KINDS, find_form
-from reconciler.model import Address, DataSet, Desired, Stack
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
+from reconciler.model.stack import Stack
 from reconciler.providers import Handle
 from reconciler.providers.api import Api, Connection, Setup, Target
 from reconciler.providers.gemini.api import GEMINI

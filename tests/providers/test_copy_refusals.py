@@ -11,7 +11,7 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import run_emulator
 from reconciler.errors import ForbiddenError, InvalidArgumentError, NotFoundError, ServiceError
-from reconciler.model import Status
+from reconciler.model.live import Status
 from reconciler.providers.vertex.copy_refusals import Asked, explain_operation
 from reconciler.providers.vertex.fields import LOCATION, PROJECT, SERVICE_ACCOUNT
 from tests.contract.copies import DEV, PLACE, PROD

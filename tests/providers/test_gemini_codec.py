@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from reconciler.errors import ServiceError
 from reconciler.identity import to_float32
 from reconciler.kind import FieldRole, FieldType, OnChange
-from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
+from reconciler.model.data import Example
+from reconciler.model.live import Live, Snapshot, Status
+from reconciler.model.names import Attributes, Value
 from reconciler.providers import Accepted
 from reconciler.providers.gemini import codec, grants, operations
 from reconciler.providers.gemini.fields import TUNED_MODEL

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import AlreadyExistsError, ReplyLostError, ServiceError
-from reconciler.model import Address, DataSet, Desired, Example
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock, unfenced

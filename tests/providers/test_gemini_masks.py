@@ -13,7 +13,7 @@ from reconciler.emulator.partial import parse_fields, select
 from reconciler.emulator.protojson import Field, Message, to_camel
 from reconciler.errors import ServiceError
 from reconciler.http import Transport
-from reconciler.model import Live, Odd
+from reconciler.model.live import Live, Odd
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.provider import GeminiProvider

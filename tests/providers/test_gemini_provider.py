@@ -20,18 +20,12 @@ from reconciler.errors import (
     StoppedError,
     UnavailableError,
 )
-from reconciler.model import (
-    LAG_SECONDS,
-    Address,
-    DataSet,
-    Desired,
-    Example,
-    Live,
-    Odd,
-    Permission,
-    Prompt,
-    Status,
-)
+from reconciler.model.checks import Prompt
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import LAG_SECONDS, Live, Odd, Status
+from reconciler.model.names import Address
+from reconciler.model.permission import Permission
 from reconciler.providers import Accepted, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.google.connection import connect

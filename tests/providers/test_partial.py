@@ -12,7 +12,7 @@ from reconciler.emulator.partial import Selection, parse_fields, select
 from reconciler.emulator.protojson import Message, to_snake
 from reconciler.errors import InvalidArgumentError, ServiceError
 from reconciler.http import Transport
-from reconciler.model import Live, Odd, Snapshot, Status
+from reconciler.model.live import Live, Odd, Snapshot, Status
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.provider import GeminiProvider

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UnavailableError
-from reconciler.model import Attributes
+from reconciler.model.names import Attributes
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex.fields import TUNING_JOB

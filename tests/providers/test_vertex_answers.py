@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ForbiddenError, ReplyLostError, ServiceError
-from reconciler.model import Checkpoint, Status
+from reconciler.model.endpoint import Checkpoint
+from reconciler.model.live import Status
 from reconciler.providers import Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex import codec, names

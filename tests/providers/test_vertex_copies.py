@@ -22,7 +22,10 @@ from reconciler.errors import (
     StillTrainingError,
     UsageError,
 )
-from reconciler.model import Live, Odd, Permission, Prompt, Serving, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.endpoint import Serving
+from reconciler.model.live import Live, Odd, Status
+from reconciler.model.permission import Permission
 from reconciler.providers import Accepted, EndpointHandle, Handle, Provider
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.copies import CopyProvider

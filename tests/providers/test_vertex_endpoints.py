@@ -9,7 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import NotFoundError, ServiceError, WrongStateError
-from reconciler.model import Live, LiveEndpoint, Prompt, Serving, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.endpoint import LiveEndpoint, Serving
+from reconciler.model.live import Live, Status
 from reconciler.providers import EndpointHandle, Handle
 from reconciler.providers.vertex.endpoints import VertexEndpoints, make_deployment_id
 from tests.contract.provider import TUNING_JOB

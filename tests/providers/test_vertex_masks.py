@@ -10,7 +10,8 @@ import pytest
 from reconciler.emulator.partial import parse_fields, select
 from reconciler.errors import ServiceError
 from reconciler.http import Transport
-from reconciler.model import Live, LiveEndpoint, Odd, Status
+from reconciler.model.endpoint import LiveEndpoint
+from reconciler.model.live import Live, Odd, Status
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.copies import CopyProvider
 from reconciler.providers.vertex.endpoints import _read

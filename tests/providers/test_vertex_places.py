@@ -11,7 +11,10 @@ import pytest
 
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError, UnavailableError
 from reconciler.http import Transport
-from reconciler.model import DataSet, Desired, Live, Odd, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Odd, Status
 from reconciler.providers import Ended, Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.deletion import Deletion

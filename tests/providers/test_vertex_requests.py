@@ -21,7 +21,10 @@ from reconciler.emulator.server import run_emulator
 from reconciler.errors import NoCapacityError, ServiceError
 from reconciler.http import Transport
 from reconciler.identity import encode_canonical
-from reconciler.model import DataSet, Desired, Live, Odd, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Odd, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket

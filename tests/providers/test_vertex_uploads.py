@@ -20,7 +20,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.events import Uploading
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.regions import Regions

@@ -13,7 +13,7 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Verb
-from reconciler.model import Score
+from reconciler.model.checks import Score
 from reconciler.render import markdown, plan_json, planfile, run_summary, stream
 from reconciler.render.html import page
 from reconciler.render.text.errors import render_errors

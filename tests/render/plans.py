@@ -7,19 +7,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from reconciler.difference import DataChange, FieldChange, PermissionChange
-from reconciler.model import (
-    Address,
-    Attributes,
-    Check,
-    DataSet,
-    Example,
-    Guards,
-    Live,
-    Permission,
-    Score,
-    Snapshot,
-    Status,
-)
+from reconciler.model.checks import Check, Score
+from reconciler.model.data import DataSet, Example
+from reconciler.model.live import Live, Snapshot, Status
+from reconciler.model.names import Address, Attributes
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Guards
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Action, Bill, Binding, Change, Deposed, Drift, DriftClass, Plan, Reason

@@ -17,7 +17,12 @@ from reconciler.events import (
     Started,
     Uploading,
 )
-from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
+from reconciler.model.checks import Check
+from reconciler.model.data import DataSet, Example
+from reconciler.model.live import Status
+from reconciler.model.names import Address, Attributes, Value
+from reconciler.model.permission import Permission
+from reconciler.model.stack import Guards
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Bill, Binding, Change, Deposed, Drift, DriftClass, Plan, Reason
 from reconciler.plan.inputs import Context, Inputs

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from reconciler.bases import Base
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.base_models import BaseUse
 from reconciler.render.bases import build_bases_document
 from reconciler.render.terminal import count_cells

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model import Status
+from reconciler.model.live import Status
 from reconciler.plan.change import Bill, Change
 from reconciler.render.bill import describe_bill, describe_billed, describe_cost, format_price, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint

@@ -5,7 +5,8 @@ from __future__ import annotations
 from xml.dom import minidom
 
 from reconciler.checks import CheckResult
-from reconciler.model import Address, Check, HeldOut
+from reconciler.model.checks import Check, HeldOut
+from reconciler.model.names import Address
 from reconciler.render.checks import build_documents, render_junit, render_results
 from reconciler.state.values import Verdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.costs import Spent
 from reconciler.render.costs import build_cost_document
 from reconciler.render.terminal import UNLIMITED, count_cells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.estate import Estate, Left, Omitted, Written
 from reconciler.render.estate import build_estate_document
 from reconciler.render.text.estate import render_estate

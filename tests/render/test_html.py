@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.model import Live, Score, Snapshot, Status
+from reconciler.model.checks import Score
+from reconciler.model.live import Live, Snapshot, Status
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.status import Condition, ModelStatus

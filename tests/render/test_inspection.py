@@ -12,7 +12,7 @@ from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
 from reconciler.datasets.survey import Found, find_shared
 from reconciler.errors import Diagnostic
-from reconciler.model import Example
+from reconciler.model.data import Example
 from reconciler.problems import Place, Problems
 from reconciler.render.inspection import build_inspection_document
 from reconciler.render.text.inspection import render_inspection

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.errors import PlanError
-from reconciler.model import Value
+from reconciler.model.names import Value
 from reconciler.plan.change import Plan
 from reconciler.render.plan_json import compute_checksum
 from reconciler.render.planfile import dumps, loads

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.model import Checkpoint, Score, Snapshot
+from reconciler.model.checks import Score
+from reconciler.model.endpoint import Checkpoint
+from reconciler.model.live import Snapshot
 from reconciler.render.terminal import count_cells, escape
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.records import list_model_facts, render_record, render_state

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.events import Billed, Completed, Detached, Event, Failed, Skipped, Started, Verb
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.change import Bill, Plan
 from reconciler.render.run_summary import (
     describe_counts,

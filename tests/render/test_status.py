@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.events import Progress
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.status import Condition, Deposed, ModelStatus
 from reconciler.render.status import build_status_document

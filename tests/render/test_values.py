@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from reconciler.identity import to_float32
-from reconciler.model import Value
+from reconciler.model.names import Value
 from reconciler.render.values import format_number, format_value
 from tests.render.strategies import floats
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.difference import DataChange, ExampleChange
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.plan.change import Action, Change, Deposed, Drift, Plan, Reason
 from reconciler.plan.inputs import Context, Inputs
 from reconciler.plan.steps import DeleteReplaced, ForgetDeposed, Restore, Serves, Steps, Undeploy

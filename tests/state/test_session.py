@@ -21,7 +21,7 @@ from reconciler.errors import (
     StateStoreError,
     StoppedError,
 )
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.state.backends import LockInfo, Stored
 from reconciler.state.file import dumps, loads
 from reconciler.state.session import StateManager

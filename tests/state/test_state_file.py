@@ -23,7 +23,10 @@ from reconciler.errors import (
     StateForeignError,
     StateTooNewError,
 )
-from reconciler.model import Address, Permission, Score, Status
+from reconciler.model.checks import Score
+from reconciler.model.live import Status
+from reconciler.model.names import Address
+from reconciler.model.permission import Permission
 from reconciler.state.file import convert_records, dumps, loads, read_records
 from reconciler.state.values import (
     QUOTA,

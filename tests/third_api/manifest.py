@@ -9,7 +9,7 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.form import Form
 from reconciler.manifests.schema_types import Declared, Text, Whole
-from reconciler.model import DataSet
+from reconciler.model.data import DataSet
 
 
 class ParrotSpec(Declared):

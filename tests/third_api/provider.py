@@ -17,7 +17,12 @@ from reconciler.errors import (
 from reconciler.http import Reply, Signature
 from reconciler.http.errors import parse_object
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
-from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Odd, Status
+from reconciler.model.names import Attributes
+from reconciler.model.permission import Permission
 from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.redaction import make_printable

@@ -32,7 +32,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
 
     A PROMPT of - is read from standard input.
     """
-    from reconciler.model import Prompt
+    from reconciler.model.checks import Prompt
     from reconciler.operation import serving
 
     del no_color  # an answer is never coloured

@@ -12,7 +12,8 @@ from reconciler.cli.console import Console
 from reconciler.cli.estate import take_stock
 from reconciler.cli.invocation import Invocation
 from reconciler.errors import UsageError
-from reconciler.model import Desired, Live
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live
 from reconciler.render.terminal import escape
 
 if TYPE_CHECKING:

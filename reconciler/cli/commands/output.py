@@ -14,7 +14,7 @@ from reconciler.cli.apis import has_named_endpoint, list_kinds
 from reconciler.cli.console import Console
 from reconciler.cli.record_selection import RecordSelection
 from reconciler.manifests import Loaded
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.render.terminal import escape
 from reconciler.state.values import State
 

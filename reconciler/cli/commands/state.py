@@ -16,7 +16,7 @@ from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.formats import count_noun
-from reconciler.model import Address
+from reconciler.model.names import Address
 from reconciler.records import move, require_known_kinds, resolve, select
 from reconciler.render.terminal import escape
 from reconciler.state.session import StateManager

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from reconciler import diff
 from reconciler.errors import Diagnostic, PlanError
 from reconciler.kind import FieldRole
-from reconciler.model import DataSet, Desired, Live, Status
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
 from reconciler.plan.case import Answer, Case, refuse
 from reconciler.plan.change import Reason
 from reconciler.plan.facts import Facts, Generation, build_model, digest_approval, record_data

@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Deployment, Live, Serving, Status
+from reconciler.model.endpoint import Deployment, Serving
+from reconciler.model.live import Live, Status
 from reconciler.plan.case import Case, refuse
 from reconciler.plan.change import Change
 from reconciler.plan.checkpoints import (

@@ -21,7 +21,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.kind import Kind
-from reconciler.model import Address, Desired, Status
+from reconciler.model.desired import Desired
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.plan.base_models import find_source
 from reconciler.plan.case import NOT_REFUNDED, Decision, block_address, refuse
 from reconciler.plan.change import Action, Change, Reason

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from reconciler.formats import add_seconds, format_time, parse_time
-from reconciler.model import Lifecycle, Live, Status
+from reconciler.model.desired import Lifecycle
+from reconciler.model.live import Live, Status
 from reconciler.plan.case import Case, warn_of_deletion
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion

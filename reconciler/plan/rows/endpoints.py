@@ -31,7 +31,9 @@ from msgspec.structs import replace
 from reconciler.errors import Diagnostic
 from reconciler.formats import add_seconds, format_time, parse_time
 from reconciler.identity import digest_owner
-from reconciler.model import Address, Deployment, LiveEndpoint, Serving, Status
+from reconciler.model.endpoint import Deployment, LiveEndpoint, Serving
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.plan.case import Answer, Case, refuse, write_place
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.facts import Facts

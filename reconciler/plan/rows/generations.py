@@ -17,7 +17,9 @@ from reconciler import diff
 from reconciler.formats import parse_time
 from reconciler.identity import FORMULA, GENERATIONS, is_generation_of
 from reconciler.kind import FieldRole
-from reconciler.model import Address, Attributes, Desired, Live, Status
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address, Attributes
 from reconciler.plan.case import Case, finish_training, record_found
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts, Generation

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from reconciler.kind import OnChange
-from reconciler.model import Address, Status
+from reconciler.model.live import Status
+from reconciler.model.names import Address
 from reconciler.plan.case import Case, block_address
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.facts import Facts

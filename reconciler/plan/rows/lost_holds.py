@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from reconciler.model import Deployment, Live, Status
+from reconciler.model.endpoint import Deployment
+from reconciler.model.live import Live, Status
 from reconciler.plan.case import Case
 from reconciler.plan.rows.deposed import depose_model
 from reconciler.state.values import Record

@@ -15,7 +15,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Attributes, Desired, Status, Value
+from reconciler.model.desired import Desired
+from reconciler.model.live import Status
+from reconciler.model.names import Address, Attributes, Value
 from reconciler.plan.base_models import find_source
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Change, Reason

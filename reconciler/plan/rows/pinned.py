@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Live, Replacement, Status
+from reconciler.model.desired import Replacement
+from reconciler.model.live import Live, Status
 from reconciler.plan.case import Answer, Case, record_found, record_training, refuse
 from reconciler.plan.change import Change, Reason
 from reconciler.plan.facts import Generation

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from reconciler.diff import is_same, list_unlike
 from reconciler.difference import FieldChange
 from reconciler.kind import FieldRole
-from reconciler.model import Attributes, Live, Status
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Attributes
 from reconciler.plan.case import (
     COPY_ADVICE,
     NOT_SHOWN_YET,

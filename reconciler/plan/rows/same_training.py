@@ -15,7 +15,9 @@ from msgspec import Struct
 
 from reconciler.identity import find_meaning
 from reconciler.kind import FieldRole, Kind, OnChange
-from reconciler.model import Address, Attributes, DataSet, Desired, Value
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.names import Address, Attributes, Value
 from reconciler.plan.facts import Facts
 from reconciler.state.values import RecordedData, RecordedModel
 

@@ -6,7 +6,7 @@ Rule: a model that is not understood is not trained again, not deleted and not f
 from __future__ import annotations
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Desired
+from reconciler.model.desired import Desired
 from reconciler.plan.case import RETRY_ADVICE, Answer, Case, block_address
 from reconciler.plan.change import Change, Reason
 from reconciler.plan.facts import SUFFIX, Facts

@@ -9,7 +9,8 @@ from reconciler.bases import WARN_WITHIN, Base, sort_offered
 from reconciler.difference import DataChange, FieldChange
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
-from reconciler.model import BASE_MODEL, Status
+from reconciler.model.live import Status
+from reconciler.model.names import BASE_MODEL
 from reconciler.plan.base_models import describe_refusal, describe_way_on
 from reconciler.plan.case import Answer, Case, explain_keeping, refuse, start_change
 from reconciler.plan.change import Action, Reason

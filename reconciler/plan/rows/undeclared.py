@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Desired, Live, Removal, Status
+from reconciler.model.desired import Desired, Removal
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address
 from reconciler.plan.case import Decision, warn_of_deletion
 from reconciler.plan.change import Action, Change, Deposed, Reason
 from reconciler.plan.compile import compile_deletion, prepend_intent

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from reconciler.identity import GENERATIONS
 from reconciler.kind import FieldRole
-from reconciler.model import Status
+from reconciler.model.live import Status
 from reconciler.plan.case import Answer, Case, record_training, refuse, renew_record
 from reconciler.plan.change import Reason
 from reconciler.plan.copies import is_unnamed

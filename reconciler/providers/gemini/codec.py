@@ -13,7 +13,9 @@ from types import NoneType
 from reconciler.formats import to_camel_case
 from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
-from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
+from reconciler.model.data import Example
+from reconciler.model.live import Live, Odd, Snapshot, Status
+from reconciler.model.names import Attributes, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
 from reconciler.providers.google.attributes import build_rows, is_equal, put, read_attributes, require_mutable
 from reconciler.providers.google.json import (

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from reconciler import errors
 from reconciler.http import Transport
-from reconciler.model import Desired, Example, Live
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live
 from reconciler.providers import Accepted, Fence, Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from reconciler import errors
-from reconciler.model import Permission
+from reconciler.model.permission import Permission
 from reconciler.providers import Fence
 from reconciler.providers.gemini.reader import Reader, is_path
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_objects, read_text

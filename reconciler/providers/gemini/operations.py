@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.errors import ServiceError
-from reconciler.model import Live, Status
+from reconciler.model.live import Live, Status
 from reconciler.providers import Accepted, Training
 from reconciler.providers.gemini.codec import read_model, read_snapshots
 from reconciler.providers.google.json import (

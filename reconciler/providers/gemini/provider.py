@@ -9,7 +9,12 @@ from msgspec.structs import replace
 from reconciler import errors
 from reconciler.http import Transport
 from reconciler.kind import Kind
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import LAG_SECONDS, Live, Odd, Status
+from reconciler.model.names import Attributes
+from reconciler.model.permission import Permission
 from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION

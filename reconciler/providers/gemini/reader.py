@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.http import Transport
-from reconciler.model import Live
+from reconciler.model.live import Live
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from reconciler.formats import to_camel_case
 from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldType, OnChange
-from reconciler.model import Attributes, Value
+from reconciler.model.names import Attributes, Value
 from reconciler.providers.google import json
 from reconciler.providers.google.json import JsonObject, explain_wrong_type
 

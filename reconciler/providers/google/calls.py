@@ -8,7 +8,7 @@ from typing import TypeVar
 from reconciler import bounds
 from reconciler.errors import NotFoundError, NotUnderstoodError
 from reconciler.http import Transport
-from reconciler.model import Prompt
+from reconciler.model.checks import Prompt
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page, read_reply
 from reconciler.providers.google.partial import Partial
 from reconciler.strictjson import loads

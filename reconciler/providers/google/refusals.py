@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError
 from reconciler.kind import Kind
-from reconciler.model import BASE_MODEL, Attributes
+from reconciler.model.names import BASE_MODEL, Attributes
 
 _WORDS = r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])"
 _BESIDE = "metadata."

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Diagnostic, Severity, UsageError
-from reconciler.model import Desired, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.stack import Stack
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.providers.google.settings import LOGIN_VARIABLES, PROJECT_VARIABLE, SERVICE, TRUSTED_HOSTS
 from reconciler.providers.vertex.fields import LOCATION, MODEL_COPY, PROJECT, TUNING_JOB

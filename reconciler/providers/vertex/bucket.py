@@ -18,7 +18,7 @@ from reconciler.datasets.chat import write_chat_line
 from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import encode_canonical
-from reconciler.model import DataSet, Example
+from reconciler.model.data import DataSet, Example
 from reconciler.providers import Fence, StoredData
 from reconciler.providers.google.calls import get_or_none
 from reconciler.providers.google.json import (

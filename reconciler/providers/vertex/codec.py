@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from reconciler.formats import to_camel_case
 from reconciler.identity import find_meaning, to_comparable
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
-from reconciler.model import Attributes, Checkpoint, Live, Status, Value
+from reconciler.model.endpoint import Checkpoint
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Attributes, Value
 from reconciler.providers.google.advice import advise_denied
 from reconciler.providers.google.attributes import build_rows, is_equal, put, read_attributes, require_mutable
 from reconciler.providers.google.json import (

@@ -11,16 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler.errors import InUseError, NotFoundError
-from reconciler.model import (
-    LAG_SECONDS,
-    Attributes,
-    Desired,
-    Example,
-    Live,
-    Odd,
-    Prompt,
-    Status,
-)
+from reconciler.model.checks import Prompt
+from reconciler.model.data import Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import LAG_SECONDS, Live, Odd, Status
+from reconciler.model.names import Attributes
 from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.google.attributes import require_mutable
 from reconciler.providers.google.json import JsonObject, read_text

@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 
 from reconciler.errors import NotUnderstoodError
-from reconciler.model import SOURCE, Attributes, Live, Status, Value
+from reconciler.model.live import Live, Status
+from reconciler.model.names import SOURCE, Attributes, Value
 from reconciler.providers.google.json import (
     JsonObject,
     pick_object,

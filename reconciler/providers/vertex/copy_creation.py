@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from reconciler import errors
-from reconciler.model import Attributes
+from reconciler.model.names import Attributes
 from reconciler.providers import Accepted, Fence
 from reconciler.providers.google.calls import list_pages
 from reconciler.providers.google.exactly_once import create_once, explain_failed_look, look_until

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.identity import is_generation_of
-from reconciler.model import Live, LiveEndpoint, Odd
+from reconciler.model.endpoint import LiveEndpoint
+from reconciler.model.live import Live, Odd
 from reconciler.providers import EndpointHandle
 from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import copy_codec, names

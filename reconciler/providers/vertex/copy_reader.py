@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from reconciler.errors import NotFoundError
-from reconciler.model import LiveEndpoint
+from reconciler.model.endpoint import LiveEndpoint
 from reconciler.providers import Handle
 from reconciler.providers.google.json import JsonObject, read_text
 from reconciler.providers.vertex import codec, copy_codec, copy_refusals, labels, names

@@ -13,7 +13,7 @@ from typing import NoReturn
 from msgspec import Struct
 
 from reconciler import errors
-from reconciler.model import Attributes
+from reconciler.model.names import Attributes
 from reconciler.providers import Accepted, Fence
 from reconciler.providers.google.exactly_once import create_once, explain_failed_look, look_until
 from reconciler.providers.google.json import JsonObject, read_text

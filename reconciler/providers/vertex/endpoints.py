@@ -17,7 +17,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from reconciler import errors
-from reconciler.model import Deployment, Desired, LiveEndpoint, Prompt, Status
+from reconciler.model.checks import Prompt
+from reconciler.model.desired import Desired
+from reconciler.model.endpoint import Deployment, LiveEndpoint
+from reconciler.model.live import Status
 from reconciler.providers import EndpointHandle, Fence, Handle, Training
 from reconciler.providers.google.calls import ask_model, get_or_none, list_pages
 from reconciler.providers.google.exactly_once import count_looks

@@ -11,7 +11,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
-from reconciler.model import SOURCE
+from reconciler.model.names import SOURCE
 from reconciler.providers.base_models import PackagedBases
 
 BASE_MODEL = "base_model"

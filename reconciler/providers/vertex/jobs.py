@@ -13,7 +13,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from reconciler.errors import ForbiddenError, ServiceError
-from reconciler.model import Live, Odd, Status
+from reconciler.model.live import Live, Odd, Status
 from reconciler.providers import Ended, Handle
 from reconciler.providers.google.json import JsonObject, read_list, read_text
 from reconciler.providers.vertex import codec, labels, names

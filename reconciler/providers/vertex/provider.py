@@ -9,18 +9,12 @@ from msgspec.structs import replace
 
 from reconciler.bases import override_bases
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError
-from reconciler.model import (
-    LAG_SECONDS,
-    Attributes,
-    DataSet,
-    DeclaredBase,
-    Desired,
-    Example,
-    Live,
-    Odd,
-    Prompt,
-    Status,
-)
+from reconciler.model.checks import Prompt
+from reconciler.model.data import DataSet, Example
+from reconciler.model.desired import Desired
+from reconciler.model.live import LAG_SECONDS, Live, Odd, Status
+from reconciler.model.names import Attributes
+from reconciler.model.stack import DeclaredBase
 from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, StoredData, Training
 from reconciler.providers.google.calls import ask_model
 from reconciler.providers.google.json import JsonObject, explain_another, read_text

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from reconciler.errors import UsageError
 from reconciler.kind import Kind
-from reconciler.model import Desired, Permission
+from reconciler.model.desired import Desired
+from reconciler.model.permission import Permission
 from reconciler.providers import Fence, Handle
 from reconciler.providers.vertex.endpoints import VertexEndpoints
 from reconciler.providers.vertex.fields import LOCATION, PROJECT

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec.structs import replace
 
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
-from reconciler.model import Live, Odd
+from reconciler.model.live import Live, Odd
 from reconciler.providers.google.calls import get_or_none, list_pages, merge_pages
 from reconciler.providers.google.json import (
     JsonObject,

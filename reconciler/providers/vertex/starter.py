@@ -6,7 +6,8 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 
-from reconciler.model import Desired, Stack
+from reconciler.model.desired import Desired
+from reconciler.model.stack import Stack
 from reconciler.providers.api import Starter
 from reconciler.providers.google.tutorial import PAIRS
 from reconciler.providers.vertex.fields import TUNING_JOB

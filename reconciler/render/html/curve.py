@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from reconciler.model import Snapshot
+from reconciler.model.live import Snapshot
 from reconciler.render.terminal import escape
 from reconciler.render.values import format_loss
 

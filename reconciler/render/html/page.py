@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
 from reconciler.formats import count_noun, format_date
-from reconciler.model import Address, Live, Status, describe_scores
+from reconciler.model.checks import describe_scores
+from reconciler.model.live import Live, Status
+from reconciler.model.names import Address
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.change import Drift
 from reconciler.plan.inputs import Context

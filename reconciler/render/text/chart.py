@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from reconciler.model import Snapshot
+from reconciler.model.live import Snapshot
 from reconciler.render.values import format_loss
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"

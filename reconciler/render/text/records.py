@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from reconciler.formats import count_noun
-from reconciler.model import SOURCE, Checkpoint, Live, Status, describe_scores
+from reconciler.model.checks import describe_scores
+from reconciler.model.endpoint import Checkpoint
+from reconciler.model.live import Live, Status
+from reconciler.model.names import SOURCE
 from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.copies import split_source
 from reconciler.render.bill import describe_billed, describe_estimated_price, describe_tokens

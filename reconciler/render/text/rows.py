@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from reconciler.model import Value
+from reconciler.model.names import Value
 from reconciler.render.terminal import (
     UNLIMITED,
     WORD_LIMIT,

@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import PlanError
-from reconciler.model import DataSet, Desired, Live, Status
+from reconciler.model.data import DataSet
+from reconciler.model.desired import Desired
+from reconciler.model.live import Live, Status
 from reconciler.plan.rows.adoption import record_import
 from reconciler.state.values import Record
 from tests import worlds

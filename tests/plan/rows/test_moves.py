@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import PlanError
-from reconciler.model import Address, Attributes, Guards, Live, Stack
+from reconciler.model.live import Live
+from reconciler.model.names import Address, Attributes
+from reconciler.model.stack import Guards, Stack
 from reconciler.plan.change import Action
 from reconciler.plan.facts import Facts
 from reconciler.plan.inputs import Inputs

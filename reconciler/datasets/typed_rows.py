@@ -232,7 +232,7 @@ class _Shape(NamedTuple):
     """A shape of lines.
 
     Attributes:
-        decoder: reads a list of objects.
+        decoder: reads a list of objects and nulls.
         count: how many texts and keys the rows have.
         take: makes a batch of rows; None if one of them is to be refused.
         keys: of each row. 0 if the rows do not all have as many.
@@ -246,7 +246,7 @@ class _Shape(NamedTuple):
 
 _PAIRS = tuple(
     _Shape(
-        Decoder(list[kind]),  # type: ignore[valid-type]
+        Decoder(list[kind | None]),  # type: ignore[valid-type]
         lambda rows: 4 * len(rows),
         _take_pairs,
         2,
@@ -254,22 +254,22 @@ _PAIRS = tuple(
     for kind, name in ((_Pair, "text_input"), (_CamelPair, "textInput"))
 )
 _TWO_MESSAGES = _Shape(
-    Decoder(list[_TwoMessages]),
+    Decoder(list[_TwoMessages | None]),
     lambda rows: 9 * len(rows),
     _take_two_messages,
     5,
 )
 _CHATS = (
     _Shape(
-        Decoder(list[_SingleTurn]),
+        Decoder(list[_SingleTurn | None]),
         lambda rows: 11 * len(rows),
         _take_single_turns,
         7,
     ),
-    _Shape(Decoder(list[_Chat]), _count_in_chats, _take_chats),
-    _Shape(Decoder(list[_SnakeChat]), _count_in_chats, _take_chats),
+    _Shape(Decoder(list[_Chat | None]), _count_in_chats, _take_chats),
+    _Shape(Decoder(list[_SnakeChat | None]), _count_in_chats, _take_chats),
 )
-_MESSAGES = _Shape(Decoder(list[_Messages]), _count_in_messages, _take_messages)
+_MESSAGES = _Shape(Decoder(list[_Messages | None]), _count_in_messages, _take_messages)
 
 
 class TypedReader:
@@ -317,20 +317,26 @@ class TypedReader:
         return None
 
 
+_BETWEEN = b",null,\n"
+
+
 def _read_list(decoder: Decoder[list[Any]], block: bytes) -> list[Any]:
     """Read the objects of a block as a list. There are none if one of them is not alone on its line.
 
-    A comma is put before the end of each line. Within an object, msgspec refuses it. So there are as many
-    objects as lines, unless some on a line have a comma between them already.
+    A null is put between two lines. msgspec refuses it within an object, and refuses a line that has nothing.
+    So there are as many values as lines and nulls, unless a line has several, with commas between them. A
+    comma instead of the null would mend an object that lacks one where its line ends.
 
     Raises:
         MsgspecError, ValueError: a line is not such an object.
     """
-    parted = block.replace(b"\n", b",\n")
-    ends = len(parted) - len(block)
-    is_ended = block.endswith(b"\n")
-    rows = decoder.decode(b"".join((b"[", memoryview(parted)[: -2 if is_ended else None], b"]")))
-    return rows if len(rows) == ends + (not is_ended) else []
+    parted = memoryview(block.replace(b"\n", _BETWEEN))
+    nulls = (len(parted) - len(block)) // (len(_BETWEEN) - 1)
+    if block.endswith(b"\n"):
+        nulls, parted = nulls - 1, parted[: -len(_BETWEEN)]
+    found = decoder.decode(b"".join((b"[", parted, b"]")))
+    rows = found[::2]
+    return rows if len(found) == nulls + 1 + nulls and all(rows) else []  # a line may be a null itself
 
 
 def _has_each_key_once(block: bytes, batch: Batch, keys: int) -> bool:

@@ -127,6 +127,8 @@ def test_good_lines_are_read_in_batches(name: str, form: str, line: bytes) -> No
         b'{"text_input": "a",\n"output": "b"}',
         b'{"text_input": "\\ud800", "output": "b"}',
         b'{"text_input": "a", "output": "b"}\x0c',
+        b"null",
+        b'null\n{"text_input": "a", "output": "b"}, {"text_input": "a", "output": "b"}',
     ],
 )
 def test_what_msgspec_takes_and_we_refuse_is_not_batched(line: bytes) -> None:
@@ -186,12 +188,15 @@ ODD = (
 @pytest.mark.parametrize("line", [*USUAL, write_chat("a", "b", "c", "d", system="s"), *map(compress, USUAL)])
 @pytest.mark.parametrize("put", [b"\n", b",", b",\n", b"\r\n", b"\n\n"])
 def test_a_break_or_a_comma_anywhere_is_found(line: bytes, put: bytes) -> None:
-    """An object on several lines is refused, even beside so many on one line that their numbers are equal."""
+    """An object on several lines is refused, even beside so many on one line that their numbers are equal.
+
+    It is refused, too, if the break or the comma stands in the place of another character.
+    """
     for at in range(len(line) + 1):
-        broken = line[:at] + put + line[at:]
-        for content in (broken, broken + b"\n" + line + b"," + line, line + b"," + line + b"\n" + broken):
-            way = (content + b"\n", "d.jsonl", SUPERVISED, PLAIN)
-            assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
+        for broken in (line[:at] + put + line[at:], line[:at] + put + line[at + 1 :]):
+            for content in (broken, broken + b"\n" + line + b"," + line, line + b"," + line + b"\n" + broken):
+                way = (content + b"\n", "d.jsonl", SUPERVISED, PLAIN)
+                assert measure_by(read_batches, *way) == measure_by(read_rows, *way)
 
 
 TEXTS = (

@@ -171,7 +171,7 @@ class Ledger:
         if not source or candidate.source == source:
             return None
         path, _ = find_source(desired, self.facts.get_kind(change.address))
-        generation = next(self.facts.list_generations(desired, source, [task.generation]))
+        generation = self.facts.compute_generation(desired, source, task.generation)
         task.id, task.attempted = generation.id, False
         return build_model(self.facts, desired, {**(change.after or {}), path: source}, generation, source)
 
@@ -192,6 +192,6 @@ class Ledger:
         candidate = self.find_record(change.address).candidate
         if step.copies and candidate is not None:
             source, attributes = candidate.source, candidate.sent
-        generation = next(self.facts.list_generations(desired, source, [task.generation]))
+        generation = self.facts.compute_generation(desired, source, task.generation)
         task.id = generation.id
         return build_model(self.facts, desired, attributes, generation, source)

@@ -307,6 +307,10 @@ class Facts(Struct, frozen=True, dict=True):
             id = pinned or identity.make_id(desired.address.name, digest)
             yield Generation(id, digest, number, formula)
 
+    def compute_generation(self, desired: Desired, source: str, number: int = 0) -> Generation:
+        """Compute one generation, or the only one of a pinned id."""
+        return next(self.list_generations(desired, source, [number]))
+
     def list_former_generations(self, desired: Desired, source: str) -> Iterator[Generation]:
         """Compute each generation by formula 1, in every spelling with the same meaning."""
         return self.list_generations(desired, source, formula=1)

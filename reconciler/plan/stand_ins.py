@@ -102,6 +102,6 @@ def _find_name(copy: _Waiting, facts: Facts, known: Mapping[Address, StandIn]) -
     if model is None:
         return None
     source = write_source(model, facts.find_live(source_address, awaited))
-    generation = next(facts.list_generations(copy.desired, source, [copy.create.generation]))
+    generation = facts.compute_generation(copy.desired, source, copy.create.generation)
     named = replace(copy.approved, id=generation.id, digest=generation.digest, source=source)
     return StandIn(copy.approved, named, find_source(copy.desired, facts.get_kind(copy.desired.address))[0])

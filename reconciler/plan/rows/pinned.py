@@ -19,7 +19,7 @@ from reconciler.state.values import Record, RecordedModel
 def decide_pinned(case: Case, record: Record, reason: Reason) -> Answer:
     """Adopt or train under the pinned id, or refuse both."""
     facts, desired = case.facts, case.desired
-    generation = next(facts.list_generations(desired, case.source))
+    generation = facts.compute_generation(desired, case.source)
     id = generation.id
     live = facts.find_live(desired.address, id)
     ours = next((model for model in case.record.models if model.id == id), None)

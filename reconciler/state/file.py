@@ -350,7 +350,7 @@ def _lay_out(document: dict[str, Any]) -> dict[str, Any]:
     """Lay the document of a record out as msgspec takes a Record. Raises something if that cannot be."""
     laid_out = dict(document)
     id, serving = laid_out.pop("id"), laid_out["serving"]
-    if id is not None:
+    if id is not None or serving is not None:  # neither may be there alone
         if "id" in serving:
             raise WrongValueError("is not a key that this version knows")
         laid_out["serving"] = {**serving, "id": id}

@@ -90,9 +90,8 @@ def _make_trust(named: tuple[tuple[str, str], ...]) -> Trust:
         _must_be_there(variable, path)
     if len(named) < 2:
         return Trust(named, named[0][1] if named else "")
-    trust = Trust(named, _join(tuple(path for _, path in named)))
-    trust.check()  # nobody could tell later which of the files is wrong
-    return trust
+    Trust(named).check()  # nobody could tell later which of the files is wrong
+    return Trust(named, _join(tuple(path for _, path in named)))
 
 
 def _join(paths: tuple[str, ...]) -> str:

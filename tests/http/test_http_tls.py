@@ -95,6 +95,17 @@ def test_certificates_of_stores_are_checked_before(tmp_path: Path, more: dict[st
         find(to_settings({"SSL_CERT_FILE": str(file), **others}))
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no file that even root cannot read")
+@pytest.mark.parametrize("more", [{}, {"AWS_CA_BUNDLE": "other.pem"}])
+def test_a_file_of_certificates_that_cannot_be_read_is_a_usage_error(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
+    """It is named by its variable, alone and beside another one."""
+    others = {name: str(self_signed(tmp_path)) for name in more}
+    with pytest.raises(UsageError, match=r"SSL_CERT_FILE=/proc/self/mem: Input/output error"):
+        Trust.read(to_settings({"SSL_CERT_FILE": "/proc/self/mem", **others}))
+
+
 @pytest.mark.parametrize("scheme", ["https", "HTTPS"])
 @pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "not trusted"])
 def test_a_proxy_of_https_needs_a_trusted_certificate(

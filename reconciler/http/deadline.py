@@ -29,7 +29,8 @@ class Line:
         self._handle = socket.socket(fileno=os.dup(connection.fileno()))
 
     def __del__(self) -> None:
-        self._handle.close()
+        with suppress(AttributeError):  # the machine had no descriptor for it
+            self._handle.close()
 
     def shut(self) -> None:
         """End every read and write on the connection."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ import requests
 from reconciler.errors import ReplyLostError, UnavailableError
 from reconciler.http import Transport
 from reconciler.http.connection import Exchange, LostError
-from reconciler.http.deadline import limit_call
+from reconciler.http.deadline import Line, limit_call
 from reconciler.http.unredirected import TokenSession
 from reconciler.settings import to_settings
 from reconciler.settings.tls import Trust
@@ -129,6 +131,20 @@ def test_tls_that_breaks_after_the_request_is_a_lost_reply(tmp_path: Path) -> No
         with pytest.raises(LostError, match=r"TLS failed|connection was lost"):
             exchange.send("POST", "x", query={}, body=b"{}", headers={}, timeout=5.0)
         exchange.close()
+
+
+def test_a_connection_that_gets_no_second_descriptor_is_an_error_and_no_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error is raised, and Python prints nothing of its own when it frees what was half made."""
+    noise: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", noise.append)
+    connection = socket.socket()
+    connection.close()
+    with contextlib.suppress(OSError):
+        Line(connection)
+    gc.collect()
+    assert noise == []
 
 
 def test_a_kept_connection_is_watched_in_each_call() -> None:

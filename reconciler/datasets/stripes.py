@@ -49,6 +49,8 @@ _AREA = 2 * SIZE
 """Bytes of memory for the lines of a stripe, which may be longer than in the file."""
 _AHEAD = 16
 """Stripes that are given or measured at most before an earlier one is known."""
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a run to stop."""
 
 
 class Span(NamedTuple):
@@ -389,17 +391,21 @@ def _start(measure: Measure) -> _Member:
     """
     memory = memoryview(mmap(-1, _GIVEN * _AREA))
     opened: list[int] = []
+    # a signal waits: right after the fork, it would let the new process go on as this one does
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         opened += os.pipe()
         opened += os.pipe()
         process = os.fork()
+        asked, asking, answers, answering = opened
+        if not process:
+            _close(asking, answers)
+            _help(asked, answering, memory, measure)
     except OSError:
         _close(*opened)
         raise
-    asked, asking, answers, answering = opened
-    if not process:
-        _close(asking, answers)
-        _help(asked, answering, memory, measure)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     _close(asked, answering)
     return _Member(process, asking, answers, memory)
 
@@ -410,6 +416,7 @@ def _help(asked: int, answering: int, memory: memoryview, measure: Measure) -> N
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         while True:
             begin, end, at = _ASKED.unpack(_receive(asked, _ASKED.size))
             stripe = measure(Span(begin, end), memory[at : at + _AREA])

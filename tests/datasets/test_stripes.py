@@ -164,7 +164,7 @@ def test_chats_and_labels_are_gathered_too(tmp_path: Path) -> None:
 
 
 PROCESSES = """
-import json, os, sys
+import json, os, signal, sys
 from reconciler.datasets import stripes
 from reconciler.datasets.formats import read_batches
 from reconciler.datasets.measure import FORMS, survey
@@ -207,6 +207,15 @@ with open(sys.argv[1], "rb") as stream:  # who stops in the middle leaves no pro
     rows.close()
 assert not has_children()
 
+def interrupt():
+    process = fork()
+    if not process:
+        os.kill(os.getpid(), signal.SIGINT)
+    return process
+fork, os.fork = os.fork, interrupt
+interrupted = [measure(), count_taken() > 3]
+os.fork = fork
+
 help = stripes._help
 def leave(asked, answering, memory, measure):
     left = [1, 2]
@@ -218,17 +227,20 @@ long = [measure(), count_taken() == 0]
 
 def refuse():
     raise BlockingIOError("none is left")
-fork, os.fork = os.fork, refuse
+os.fork = refuse
 refused = [measure(), count_taken() == 0]
 os.fork, os.pipe = fork, refuse
 without = [measure(), count_taken() == 0]
 stripes.LEAST = 2**40
-print(json.dumps([helped, left, long, refused, without, [measure(), count_taken() == 0]]))
+print(json.dumps([helped, interrupted, left, long, refused, without, [measure(), count_taken() == 0]]))
 """
 
 
 def test_other_processes_help_where_they_can(tmp_path: Path) -> None:
-    """With two processes, with such that die, and without any, the same is found, and none is left behind."""
+    """With two processes, with such that die, and without any, the same is found, and none is left behind.
+
+    Ctrl-C is for this process alone, as soon as another one is there.
+    """
     path = tmp_path / "d.jsonl"
     path.write_bytes(LINES + b'{"text_input": 1}\n' + LINES)
     command = [sys.executable, "-c", PROCESSES, str(path)]
@@ -237,7 +249,7 @@ def test_other_processes_help_where_they_can(tmp_path: Path) -> None:
     first, *others = json.loads(done.stdout)
     assert first[0][1] == 1000
     assert first[1] is True
-    assert others == [first] * 5
+    assert others == [first] * 6
 
 
 @pytest.mark.parametrize(

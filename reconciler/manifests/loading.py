@@ -239,7 +239,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
         if near is not None:
             document.at([near]).error(f"{near} is not a key", "Write apiVersion.", of_key=True)
             return False
-    if version.value not in {API_VERSION, None}:
+    if version.value is not None and version.value != API_VERSION:
         version.error(
             f"apiVersion must be {API_VERSION}, not {describe(version.value)}",
             f"Write apiVersion: {API_VERSION}, or move the file elsewhere if it is not a manifest.",

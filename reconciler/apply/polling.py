@@ -156,7 +156,10 @@ class Polling:
         if answer is None:
             return [], []  # this run stops
         if isinstance(answer, errors.ReconcilerError):
-            return self._look_at_list(kind, tasks) if _is_odd(answer) else (self._miss_all(tasks, answer), [])
+            if not _is_odd(answer):
+                return self._miss_all(tasks, answer), []
+            self._budget.spent += 1 + _LONG * self._requests.get(kind, 1)
+            return self._look_at_list(kind, tasks)
         states, self._requests[kind] = answer
         self._budget.spent += self._requests[kind]
         pause = min(self._choose_pause(now), schedule.NOTICED)

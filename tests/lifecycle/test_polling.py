@@ -117,6 +117,20 @@ def test_a_list_of_states_that_fails_loses_nothing(kind: Kind, error: ServiceErr
     assert sum(event.endswith("Completed") for event in process.told) == 12
 
 
+@pytest.mark.parametrize("kind", [TUNED_MODEL, TUNING_JOB])
+def test_short_trainings_whose_states_are_not_understood_are_looked_at_cheaply(kind: Kind) -> None:
+    """The list of states and the one after it count, so both keep to two requests a second on average."""
+    sim = Simulation(*(want(f"bot{number:03}", kind=kind) for number in range(100)), kinds=(kind,))
+    service = sim.services[kind.name]
+    service.room, service.training_seconds = 10, 6.0
+    service.fail("states", NotUnderstoodError("a riddle"), times=10_000)
+    began = sim.clock()
+    process = sim.apply()
+    assert sum(event.endswith("Completed") for event in process.told) == 100
+    reads = [method for method, _ in service.calls if method in {"list", "states"}]
+    assert len(reads) <= 60 + 2 * (sim.clock() - began)
+
+
 def test_progress_of_jobs_is_told_without_a_list() -> None:
     """A list of jobs shows no progress, so the list of states is enough to tell how long they train."""
     sim = Simulation(*(want(f"bot{number}", kind=TUNING_JOB) for number in range(12)), kinds=(TUNING_JOB,))

@@ -42,10 +42,6 @@ _AT_ONCE = 1_000_000
 """Examples whose hashes are in a dictionary at the same time: some 200 MB."""
 _NEW = 65_536
 """Inputs that are looked for among earlier ones together, while other processes measure more examples."""
-_SPENT: list[set[int]] = []
-"""The inputs that the last survey knew. To free so many takes as long as measuring 5 MB. So the next survey
-does that, and a command that ends before never does.
-"""
 
 
 class Lengths(Struct, frozen=True):
@@ -210,7 +206,6 @@ class Surveyor:
     """
 
     def __init__(self, unit: str = "line") -> None:
-        _SPENT.clear()
         self._unit = unit
         self._lines = Lines()
         self._known: set[int] | None = set()
@@ -273,9 +268,8 @@ class Surveyor:
     def close(self) -> Survey:
         """Return what was found."""
         self._know_new()
-        duplicates, contradictions = _compare(self._lines) if self._known is None else (Found(), Found())
-        if self._known is not None:
-            _SPENT[:] = [self._known]
+        is_each_new, self._known = self._known is not None, None
+        duplicates, contradictions = (Found(), Found()) if is_each_new else _compare(self._lines)
         return Survey(
             self._unit,
             self._examples,

@@ -30,8 +30,8 @@ _FEWEST = 16
 """The most lines of a block that is not halved again, because it is quicker to read it line by line."""
 
 _ENCODER = Encoder()
-_ESCAPED_COLON = re.compile(rb"\\u003")
-"""An escaped colon, or a character that is escaped as rarely."""
+_BACKSLASHES = 100
+"""The most backslashes of a block that are looked at one by one."""
 _ESCAPED = re.compile(rb'\\["\\]')
 """An escaped quote or backslash. Searching for it takes less time than for backslashes and for quotes."""
 
@@ -351,7 +351,17 @@ def _has_each_key_once(block: bytes, batch: Batch, keys: int) -> bool:
     if not colons:
         return True
     in_texts = sum([_count_rare(b":", bytes(lines)) for lines in batch.lines]) - 2 * count
-    return colons == in_texts and not (b"\\" in block and _ESCAPED_COLON.search(block))
+    return colons == in_texts and not _has_escaped_colon(block)
+
+
+def _has_escaped_colon(block: bytes) -> bool:
+    """Return whether a colon is written as an escape, or a character that is escaped as rarely."""
+    at = -1
+    for _ in range(_BACKSLASHES):  # this jumps from one to the next, where a search looks at every byte
+        at = block.find(b"\\", at + 1)
+        if at < 0 or block.startswith(b"u003", at + 1):
+            return at >= 0
+    return b"\\u003" in block
 
 
 def _count_rare(character: bytes, block: bytes) -> int:

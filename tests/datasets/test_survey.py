@@ -89,17 +89,6 @@ def test_examples_are_added_in_tallies_of_any_size(
         assert one.lines.outputs == several.lines.outputs
 
 
-def test_the_inputs_of_the_last_survey_alone_are_kept() -> None:
-    """To free them takes long, so the next survey does it. Those with repetitions are not kept."""
-    survey(("a", "1"), ("b", "2"))
-    assert [len(spent) for spent in surveys._SPENT] == [2]
-    surveyor = Surveyor()
-    assert surveys._SPENT == []
-    surveyor.close()
-    survey(("a", "1"), ("a", "2"))
-    assert surveys._SPENT == []
-
-
 def test_repetitions_and_contradictions_are_told_apart() -> None:
     """One input with two outputs is a contradiction. It is counted once for each input."""
     found = survey(("a", "1"), ("b", "2"), ("a", "1"), ("a", "3"), ("a", "3"), ("a", "4"), ("b", "2"))

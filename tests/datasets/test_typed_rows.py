@@ -267,6 +267,17 @@ def test_usual_lines_are_known_by_their_colons(line: bytes, monkeypatch: pytest.
         assert count_batched(whole, "d.jsonl", SUPERVISED) == 1000
 
 
+@pytest.mark.parametrize("escape", [b"\\u003a", b"\\u003A", b"\\\\\\u003a", b"\\n" * 200 + b"\\u003a"])
+def test_an_escaped_colon_leaves_its_block_to_the_quotes(
+    escape: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found among few backslashes and among many."""
+    monkeypatch.setattr(typed_rows, "_count_quotes", lambda _: -1)
+    for written, count in ((escape, 0), (escape.replace(b"003", b"004"), 100)):
+        line = write_pair("a", ":").replace(b'"a"', b'"' + written + b'"')
+        assert count_batched(100 * (line + b"\n"), "d.jsonl", SUPERVISED) == count
+
+
 @pytest.mark.parametrize("odd", ODD)
 def test_a_key_twice_is_found_by_its_colon(odd: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither colons in the texts nor escaped ones hide it."""

@@ -423,7 +423,7 @@ def _help(asked: int, answering: int, memory: memoryview, measure: Measure) -> N
             answer = _ENCODER.encode(None if stripe is None else _describe(stripe))
             _send(answering, _SIZE.pack(len(answer)) + answer)
     finally:
-        os._exit(0)  # nothing that is wrong here is said, because this process reads the stripe again
+        os._exit(0)  # what is wrong here is not told, because the parent reads the stripe again
 
 
 def _describe(stripe: Stripe) -> tuple[object, ...]:

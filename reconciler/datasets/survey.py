@@ -169,7 +169,7 @@ class Tally(Struct):
 
 
 class Total(Tally):
-    """The tallies of examples that follow each other, together. What can be counted is counted."""
+    """The sum of tallies of consecutive examples. Lengths and labels are counted."""
 
     inputs: bytearray = field(default_factory=bytearray)
     lengths: Counter[int] = field(default_factory=Counter)

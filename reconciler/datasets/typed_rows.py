@@ -340,7 +340,7 @@ def _read_list(decoder: Decoder[list[Any]], block: bytes) -> list[Any]:
 
 
 def _has_each_key_once(block: bytes, batch: Batch, keys: int) -> bool:
-    """Return whether there are only the colons of so many keys a line, and of the texts.
+    """Return whether the block has just as many colons as its texts, and so many keys a line, need.
 
     The lines of the batch have the same texts, and two keys each. False if that cannot be told.
     """
@@ -355,7 +355,10 @@ def _has_each_key_once(block: bytes, batch: Batch, keys: int) -> bool:
 
 
 def _has_escaped_colon(block: bytes) -> bool:
-    """Return whether a colon is written as an escape, or a character that is escaped as rarely."""
+    """Return whether a colon may be written as an escape.
+
+    That is looked for by its first digits, which only digits and a few signs share.
+    """
     at = -1
     for _ in range(_BACKSLASHES):  # this jumps from one to the next, where a search looks at every byte
         at = block.find(b"\\", at + 1)

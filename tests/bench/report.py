@@ -64,7 +64,7 @@ def show_seconds(runs: list[dict[str, float]], what: str = "wall") -> tuple[str,
 
 
 def find_other(result: Result, row: Row, goal: Goal) -> tuple[str, list[dict[str, float]]]:
-    """Return the program that a goal compares us with, and its runs: [] if there are none."""
+    """Return the program that a goal compares us with, and its runs. Without a run, that is []."""
     if not goal.of:
         return "", []
     if runs := find_runs(result, row.key, goal.of) or find_runs(result, goal.of):

@@ -271,7 +271,7 @@ def test_usual_lines_are_known_by_their_colons(line: bytes, monkeypatch: pytest.
 def test_an_escaped_colon_leaves_its_block_to_the_quotes(
     escape: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is found among few backslashes and among many."""
+    """The escape is found among few backslashes and among many."""
     monkeypatch.setattr(typed_rows, "_count_quotes", lambda _: -1)
     for written, count in ((escape, 0), (escape.replace(b"003", b"004"), 100)):
         line = write_pair("a", ":").replace(b'"a"', b'"' + written + b'"')

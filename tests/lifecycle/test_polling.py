@@ -140,7 +140,7 @@ def test_progress_of_jobs_is_told_without_a_list() -> None:
 
 
 def test_short_trainings_are_noticed_soon() -> None:
-    """The end of many trainings that take seconds is noticed within a twentieth of their time or so."""
+    """When many trainings take seconds, their end is noticed within about a twentieth of that time."""
     sim = Simulation(*(want(f"bot{number}") for number in range(20)))
     service = sim.services[TUNED_MODEL.name]
     service.training_seconds = 3.0

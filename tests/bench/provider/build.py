@@ -23,7 +23,7 @@ _COMMANDS = {"golang-go": "go", "protobuf-compiler": "protoc", "golang-goprotobu
 
 
 def list_missing() -> list[str]:
-    """Return what is not on this machine and needed: Terraform, and names of Debian's packages."""
+    """Return what this machine lacks: Terraform, or packages of Debian by name."""
     missing = [] if shutil.which("terraform") else ["terraform"]
     for package, library in _PACKAGES.items():
         command = _COMMANDS.get(package)

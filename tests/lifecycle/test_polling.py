@@ -171,4 +171,4 @@ def test_others_are_looked_at_soon_after_many_have_ended() -> None:
     service.training_seconds = 600.0
     sim.apply(react=react)
     assert len(ended) == 20
-    assert ended[-1] - ended[0] < 1.0
+    assert ended[-1] - ended[0] < 0.3

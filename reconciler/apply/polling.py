@@ -219,7 +219,7 @@ class Polling:
         return events, rest
 
     def _look_again_soon(self, tasks: list[Task], pause: float) -> None:
-        """Look again after half of a pause at those that go on."""
+        """Look at those still in training again after half of a pause."""
         soon = self._context.clock() + pause / 2
         self._due |= {task: min(self._due.get(task, soon), soon) for task in tasks}
 

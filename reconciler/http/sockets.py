@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from reconciler.http import deadline
 
 _SMALL = 64 * 1024
-"""Bytes of the longest body that is sent together with its headers: in one piece, both take less time."""
+"""The most bytes of a body that is sent together with its headers. One piece takes less time than two."""
 
 
 class _Told(HTTPConnection):

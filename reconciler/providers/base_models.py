@@ -30,8 +30,8 @@ class PackagedBases(Mapping[str, Base]):
         from reconciler import bounds, strictjson
 
         package = import_module(self.package)
-        loader: Any = package.__loader__  # importlib.resources takes long to import
-        data = loader.get_data(f"{package.__path__[0]}/{FILE}")
+        spec: Any = package.__spec__  # importlib.resources takes long to import
+        data = spec.loader.get_data(f"{package.__path__[0]}/{FILE}")
         document = strictjson.loads(data, most=bounds.MANIFEST)
         rows = (_build({**document["common"], **row}) for row in document["rows"])
         return {row.name: row for row in rows}

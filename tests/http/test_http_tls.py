@@ -66,7 +66,7 @@ def test_an_untrusted_certificate_is_unavailable(clock: FakeClock, tmp_path: Pat
 
 
 def test_certificates_are_read_by_who_connects_with_tls(clock: FakeClock, tmp_path: Path) -> None:
-    """A file without a certificate is told by its variable, and is no matter where nothing needs it."""
+    """A file without a certificate is an error that names its variable, but only where TLS needs the file."""
     file = tmp_path / "none.pem"
     file.write_text("no certificate", encoding="utf-8")
     environ = {"SSL_CERT_FILE": str(file)}

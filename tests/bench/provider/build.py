@@ -33,7 +33,7 @@ def list_missing() -> list[str]:
 
 
 def build_provider() -> Path:
-    """Make the provider. What has not changed is not compiled again. Returns the folder that it is in."""
+    """Build the provider, and return the folder it is in. Go compiles only what has changed."""
     BUILD.mkdir(parents=True, exist_ok=True)
     environ = {
         **os.environ,
